@@ -174,8 +174,8 @@ pub mod source {
     pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
     pub use crate::core::record::Record;
     pub use crate::input::{
-        Charset, Delimiter, Detected, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, SourceError, SourceFault,
-        SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat, panic_is_caught,
+        Charset, Delimiter, Detected, InputSetting, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead,
+        SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat, panic_is_caught,
     };
 }
 

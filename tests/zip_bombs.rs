@@ -58,7 +58,7 @@ fn an_input_that_expands_to_gigabytes_is_refused_in_little_memory() {
     const FIRST_TOO_LONG: &str = "1: expected a row of at most 16 MiB, found a longer one";
     const SECOND_TOO_LONG: &str = "2: expected a row of at most 16 MiB, found a longer one";
     check("NUL bytes", gzipped(long("", 0, 20 * MIB, "")), 0, "in: expected a header, found an empty file");
-    let endless_header = "in:1: expected a header, found no end of it: is a quote not closed?";
+    let endless_header = "in:1: the header does not end: is a closing quote missing?";
     check("a header", gzipped(long("a,", b'x', 20 * MIB, "")), 0, endless_header);
     check("a cell", gzipped(long("a,b\n1,", b'x', 20 * MIB, "\n2,3\n")), 1, SECOND_TOO_LONG);
     let unclosed = "in:2: a quoted cell begins in the row on this line, and its closing quote is missing";

@@ -1,4 +1,4 @@
-//! JSON lists whose elements are found by their own keys, not by their position: the primary phone, a field by its name.
+//! Lists of JSON in which a value is found by what its element says, not by its position: the primary phone, a field by its name.
 
 use std::borrow::Cow;
 
@@ -7,29 +7,144 @@ use serde_json::Value as Json;
 use crate::core::headings::{PRIMARY_INSIDE, is_address_list};
 use crate::core::text::visible;
 
-/// Keys of an element that say that it is the one to use.
-const PRIMARY: [&str; 10] = [
+/// Keys of an element that say that it is the one to use, folded.
+const PRIMARY: &[&str] = &[
     "primary",
     "isprimary",
+    "primaryflag",
+    "isprimaryflag",
+    "primaryindicator",
+    "isprimaryphone",
+    "isprimaryemail",
+    "isprimarynumber",
+    "isprimaryaddress",
     "preferred",
     "ispreferred",
+    "preferredflag",
+    "pref",
+    "ispref",
     "default",
     "isdefault",
+    "defaultflag",
     "main",
     "ismain",
+    "mainflag",
     "principal",
+    "isprincipal",
     "esprincipal",
+    "predeterminado",
+    "espredeterminado",
+    "padrao",
 ];
+
+/// What such a key has as text.
+const YES: [&str; 8] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim"];
+const NO: [&str; 7] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o"];
+
+/// What the label of a primary element may be. `main` is not among them: it is the label of a company's main line.
+const PRIMARY_LABELS: [&str; 5] = ["primary", "preferred", "pref", "default", "principal"];
 
 /// The key of an object inside an element that has such a key, in answers of Google's API.
 const METADATA: &str = "metadata";
 
-/// The keys under which an element has the name of a field, and those of its value.
-const NAMES: [&str; 6] = ["name", "key", "code", "field", "field_name", "field_code"];
-const VALUES: [&str; 2] = ["value", "values"];
+/// The keys under which an element has the name of a field, folded, the surest first.
+const NAMES: &[&str] = &[
+    "name",
+    "key",
+    "code",
+    "field",
+    "fieldname",
+    "fieldkey",
+    "fieldcode",
+    "slug",
+    "fieldslug",
+    "fieldlabel",
+    "customfield",
+    "customfieldname",
+    "customfieldkey",
+    "customfieldcode",
+    "attribute",
+    "attributename",
+    "attributecode",
+    "attributekey",
+    "property",
+    "propertyname",
+    "propertykey",
+    "parameter",
+    "param",
+    "variable",
+    "question",
+    "k",
+];
 
-/// The key of the field's id, which is its name where an element has nothing else beside its value.
+/// The keys of an element's label. It is the name of a field, unless it is one of [`LABELS`]. The type of a field may also be
+/// that of its value.
+const LABEL_KEYS: [&str; 4] = ["label", "title", "type", "kind"];
+
+/// The keys of the field's id, which is its name where an element has nothing better.
+const FIELD_IDS: [&str; 6] = ["fieldid", "customfieldid", "attributeid", "propertyid", "questionid", "definitionid"];
 const ID: &str = "id";
+
+/// The keys of the field's value.
+const VALUES: &[&str] = &[
+    "value",
+    "values",
+    "fieldvalue",
+    "fieldvalues",
+    "customfieldvalue",
+    "attributevalue",
+    "propertyvalue",
+    "val",
+    "v",
+    "answer",
+    "answers",
+    "stringvalue",
+    "textvalue",
+];
+
+/// What those begin with that name the type of the value: `valueString`, `field_value_text`.
+const VALUE_STARTS: [&str; 2] = ["value", "fieldvalue"];
+
+/// Types of values, which are no names of fields.
+const VALUE_TYPES: &[&str] = &[
+    "text",
+    "string",
+    "str",
+    "textarea",
+    "longtext",
+    "number",
+    "numeric",
+    "integer",
+    "int",
+    "float",
+    "decimal",
+    "currency",
+    "monetary",
+    "date",
+    "datetime",
+    "boolean",
+    "bool",
+    "checkbox",
+    "radio",
+    "dropdown",
+    "select",
+    "multiselect",
+    "enum",
+    "enumeration",
+    "list",
+    "url",
+    "json",
+    "custom",
+];
+
+/// Labels of the phones and addresses of one contact.
+const LABELS: &str = "\
+    home work mobile main other personal private office business default primary secondary preferred cell cellphone \
+    iphone casa trabajo oficina movil m\u{f3}vil celular principal otro trabalho escritorio escrit\u{f3}rio \
+    comercial outro";
+
+/// Labels that name the kind of address: of several contact points, they are the names.
+const ADDRESS_LABELS: &str = "phone telephone fax whatsapp email mail telefono tel\u{e9}fono correo telefone";
 
 /// The elements of a list of JSON.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +167,7 @@ impl<'a> JsonList<'a> {
         Self { items, may_be_fields: !is_address_list(key) }
     }
 
-    /// The first element that is marked as primary (`"primary": true`), or else the first one.
+    /// The first element that says that it is the primary one (`"primary": true`, `"type": "primary"`), else the first.
     pub fn primary(self) -> Option<&'a Json> {
         self.items.get(self.primary_at())
     }
@@ -66,16 +181,21 @@ impl<'a> JsonList<'a> {
         self.items.iter().position(|item| is_primary(item) == Some(true)).unwrap_or(0)
     }
 
-    /// Whether any element is marked as primary or as not primary.
+    /// Whether any element says that it is the primary one, or that it is not.
     pub fn has_primary(self) -> bool {
         self.items.iter().any(|item| is_primary(item).is_some())
     }
 
-    /// The names of its fields, when each element is one, with its name and its value: `[{"name": "city", "value": "Lima"}]`.
+    /// The names of its fields, when its elements are fields, with a name and a value each: `[{"name": "city", "value": "Lima"}]`.
+    /// One element with both shows that they are. An element without a name has a blank one here.
     pub fn field_names(self) -> Option<Vec<Cow<'a, str>>> {
-        let names: Option<Vec<Cow<'a, str>>> =
-            self.items.iter().filter(|_| self.may_be_fields).map(|item| Some(field(item)?.0)).collect();
-        names.filter(|names| !names.is_empty())
+        Some(self.fields()?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The same with their values, where they have one.
+    pub(crate) fn fields(self) -> Option<Vec<(Cow<'a, str>, Option<&'a Json>)>> {
+        let by = self.naming()?;
+        Some(self.items.iter().map(|item| (by.name(item).unwrap_or_default(), value(item))).collect())
     }
 
     /// Whether its elements are fields of several names.
@@ -83,53 +203,188 @@ impl<'a> JsonList<'a> {
         self.field_names().is_some_and(|names| names.iter().any(|name| *name != names[0]))
     }
 
-    /// The value of the first field of this name, when each element is a field.
+    /// The value of the field of this name, when the elements are fields. Of several of the name, the first that is not blank
+    /// counts, and a name in other capitals only where none is equal.
     pub fn field(self, name: &str) -> Option<&'a Json> {
-        self.field_names()?;
-        self.items.iter().filter_map(field).find(|(known, _)| visible(known).trim() == name).map(|(_, value)| value)
+        let by = self.naming()?;
+        let lowercase = name.to_lowercase();
+        let is_same = |known: &str| visible(known).trim() == name;
+        let is_alike = |known: &str| visible(known).trim().to_lowercase() == lowercase;
+        let value_of = |is_it: &dyn Fn(&Json) -> bool| {
+            let mut values = self.items.iter().filter(|item| is_it(item)).filter_map(value).peekable();
+            let first = values.peek().copied();
+            values.find(|json| !is_blank(json)).or(first)
+        };
+        value_of(&|item| by.name(item).is_some_and(|known| is_same(&known)))
+            .or_else(|| {
+                value_of(&|item| Naming::ALL.iter().any(|by| by.name(item).is_some_and(|known| is_same(&known))))
+            })
+            .or_else(|| value_of(&|item| by.name(item).is_some_and(|known| is_alike(&known))))
+    }
+
+    /// The first element with this label: the home phone of `[{"label": "home", "number": "…"}, …]`.
+    pub fn labelled(self, label: &str) -> Option<&'a Json> {
+        let lowercase = label.to_lowercase();
+        let is_it = |(key, json): (&String, &Json)| {
+            is_label_key(key) && json.as_str().is_some_and(|text| visible(text).trim().to_lowercase() == lowercase)
+        };
+        self.items.iter().find(|item| item.as_object().is_some_and(|object| object.iter().any(is_it)))
+    }
+
+    // What its elements are named by, where one of them has a value beside its name.
+    fn naming(self) -> Option<Naming> {
+        if !self.may_be_fields || !self.items.iter().any(|item| value(item).is_some()) {
+            return None;
+        }
+        let fields = || self.items.iter().filter(|item| value(item).is_some());
+        let are_named = |by: Naming| fields().any(|item| by.name(item).is_some());
+        if are_named(Naming::Name) {
+            return Some(Naming::Name);
+        }
+        if are_named(Naming::Label) {
+            let labels = || fields().filter_map(|item| Naming::Label.name(item));
+            let mut seen = Vec::new();
+            let is_repeated = labels().any(|label| {
+                let is_known = seen.contains(&label);
+                seen.push(label);
+                is_known
+            });
+            let is_type = is_repeated || labels().any(|label| is_folded_one_of(&label, VALUE_TYPES));
+            if is_type && fields().any(|item| Naming::Id.name(item).is_some()) {
+                return Some(Naming::Id);
+            }
+            return labels().any(|label| !is_one_of(LABELS, &label)).then_some(Naming::Label);
+        }
+        are_named(Naming::Id).then_some(Naming::Id)
     }
 }
 
-/// Whether a key marks an element as primary.
-pub(in crate::core) fn is_primary_key(key: &str) -> bool {
-    // It is asked of each key of each element, so nothing is allocated.
-    let letters = || key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());
-    PRIMARY.iter().any(|known| letters().eq(known.bytes()))
+/// What the elements of a list of fields are named by.
+#[derive(Clone, Copy, Debug)]
+enum Naming {
+    Name,
+    Label,
+    Id,
 }
 
-// Programs also write 1 and 0 for true and false.
+impl Naming {
+    const ALL: [Self; 3] = [Self::Name, Self::Label, Self::Id];
+
+    fn name(self, item: &Json) -> Option<Cow<'_, str>> {
+        let object = item.as_object()?;
+        let texts = |keys: &[&str]| {
+            let text = |key: &&str| object.iter().find(|(known, _)| is_folded(known, key))?.1.as_str();
+            keys.iter().find_map(text).map(Cow::Borrowed)
+        };
+        match self {
+            Self::Name => texts(NAMES),
+            Self::Label => texts(&LABEL_KEYS),
+            Self::Id => {
+                let is_plain = || {
+                    object
+                        .keys()
+                        .all(|key| is_folded(key, ID) || is_value_key(key) || is_folded_one_of(key, &LABEL_KEYS))
+                };
+                let (_, id) = object
+                    .iter()
+                    .find(|(key, _)| is_folded_one_of(key, &FIELD_IDS) || (is_folded(key, ID) && is_plain()))?;
+                match id {
+                    Json::String(id) => Some(Cow::Borrowed(id)),
+                    Json::Number(id) => Some(Cow::Owned(id.to_string())),
+                    Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+                }
+            }
+        }
+    }
+}
+
+/// Whether a key says of an element that it is the primary one.
+pub(in crate::core) fn is_primary_key(key: &str) -> bool {
+    is_folded_one_of(key, PRIMARY)
+}
+
+/// Whether an element has its label or its name under this key.
+pub(crate) fn is_label_key(key: &str) -> bool {
+    is_folded_one_of(key, &LABEL_KEYS) || is_folded(key, NAMES[0])
+}
+
+/// Whether a text is the label of a phone or of an e-mail address.
+pub(crate) fn is_label(text: &str) -> bool {
+    is_one_of(LABELS, text) || is_one_of(ADDRESS_LABELS, text)
+}
+
+fn is_one_of(words: &str, text: &str) -> bool {
+    words.split(' ').any(|word| word.eq_ignore_ascii_case(text.trim()))
+}
+
+// Whether a key is this one in any spelling. It is asked of each key of each element, so nothing is allocated.
+fn is_folded(key: &str, folded: &str) -> bool {
+    let letters = key.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(|byte| byte.to_ascii_lowercase());
+    letters.eq(folded.bytes())
+}
+
+fn is_folded_one_of(key: &str, words: &[&str]) -> bool {
+    words.iter().any(|folded| is_folded(key, folded))
+}
+
+fn is_value_key(key: &str) -> bool {
+    is_folded_one_of(key, VALUES) || is_typed_value_key(key)
+}
+
+fn is_typed_value_key(key: &str) -> bool {
+    // Most keys are none, and nothing is allocated for them.
+    if !key.starts_with(['v', 'V', 'f', 'F']) {
+        return false;
+    }
+    let folded: String =
+        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    VALUE_STARTS.iter().any(|start| folded.strip_prefix(start).is_some_and(|rest| is_folded_one_of(rest, VALUE_TYPES)))
+}
+
+// The value of a field.
+fn value(item: &Json) -> Option<&Json> {
+    let object = item.as_object()?;
+    let of = |key: &&str| object.iter().find(|(known, _)| is_folded(known, key)).map(|(_, json)| json);
+    let typed = || object.iter().find(|(key, json)| !json.is_null() && is_typed_value_key(key)).map(|(_, json)| json);
+    VALUES.iter().find_map(of).or_else(typed)
+}
+
+fn is_blank(json: &Json) -> bool {
+    match json {
+        Json::Null => true,
+        Json::String(text) => text.trim().is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Bool(_) | Json::Number(_) | Json::Object(_) => false,
+    }
+}
+
+// Programs also write 1 and 0, or words, for true and false.
 fn is_primary(item: &Json) -> Option<bool> {
     let object = item.as_object()?;
+    let is_primary_label =
+        |json: &Json| json.as_str().is_some_and(|text| is_folded_one_of(text.trim(), &PRIMARY_LABELS));
     let flag = |(key, json): (&String, &Json)| {
+        if is_folded_one_of(key, &LABEL_KEYS) || is_folded(key, "types") || is_folded(key, "labels") {
+            let is_primary =
+                json.as_array().map_or_else(|| is_primary_label(json), |all| all.iter().any(is_primary_label));
+            return is_primary.then_some(true);
+        }
         if !is_primary_key(key) {
             return None;
         }
         match json {
             Json::Bool(flag) => Some(*flag),
             Json::Number(number) => number.as_u64().filter(|number| *number < 2).map(|number| number == 1),
-            Json::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-                "true" | "1" => Some(true),
-                "false" | "0" => Some(false),
-                _ => None,
-            },
+            Json::String(text) => {
+                let word = text.trim().to_lowercase();
+                if YES.contains(&&*word) { Some(true) } else { NO.contains(&&*word).then_some(false) }
+            }
             Json::Null | Json::Array(_) | Json::Object(_) => None,
         }
     };
     let metadata = object.get(METADATA).and_then(Json::as_object);
     // One flag may be of something else: any that is set decides.
     object.iter().chain(metadata.into_iter().flatten()).filter_map(flag).reduce(|any, flag| any || flag)
-}
-
-fn field(item: &Json) -> Option<(Cow<'_, str>, &Json)> {
-    let object = item.as_object()?;
-    let value = VALUES.into_iter().find_map(|key| object.get(key))?;
-    let name = NAMES.into_iter().find_map(|key| object.get(key)?.as_str());
-    let id = || match object.get(ID)? {
-        Json::String(id) if object.len() == 2 => Some(Cow::Borrowed(id.as_str())),
-        Json::Number(id) if object.len() == 2 => Some(Cow::Owned(id.to_string())),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => None,
-    };
-    Some((name.map(Cow::Borrowed).or_else(id)?, value))
 }
 
 #[cfg(test)]
@@ -155,6 +410,23 @@ mod tests {
             (r#"[{"v":1},{"v":2,"default":0,"metadata":{"primary":true}}]"#, Some(1), true),
             (r#"[{"v":1,"default":0,"primary":"x"},{"v":2,"is_default":false,"main":false}]"#, Some(0), true),
             (r#"[{"v":1,"primary":"+52155"},{"v":2,"primary":7}]"#, Some(0), false),
+            // Flags as words, in several spellings of the key.
+            (r#"[{"v":1,"primary":"no"},{"v":2,"primary":"yes"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"is_primary":"Y"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"principal":"S\u00ed"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"principal":"si"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"main":"1"}]"#, Some(1), true),
+            (r#"[{"v":1,"default":"N"},{"v":2,"default":"true"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"primaryFlag":true}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"primary_flag":"Y"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"isMain":true}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"Is Default":1}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"pref":1}]"#, Some(1), true),
+            // By its label.
+            (r#"[{"v":1,"type":"work"},{"v":2,"type":"primary"}]"#, Some(1), true),
+            (r#"[{"v":1,"label":"Home"},{"v":2,"label":"Primary"}]"#, Some(1), true),
+            (r#"[{"v":1,"type":["cell"]},{"v":2,"type":["cell","pref"]}]"#, Some(1), true),
+            (r#"[{"v":1,"type":"work"},{"v":2,"type":"main"}]"#, Some(0), false),
             (r#"["a","b"]"#, Some(0), false),
             ("[]", None, false),
         ] {
@@ -196,7 +468,30 @@ mod tests {
             (r#"[{"key":"city","value":null},{"key":"plan","value":"pro"}]"#, true),
             (r#"[{"id":"a1","value":"Lima"},{"id":"b2","value":"pro"}]"#, true),
             (r#"[{"id":3600,"value":"Lima"},{"id":3601,"value":null}]"#, true),
+            // Other names of the keys.
+            (r#"[{"label":"City","value":"Lima"},{"label":"Plan","value":"pro"}]"#, true),
+            (r#"[{"attribute_code":"city","value":"Lima"},{"attribute_code":"plan","value":"pro"}]"#, true),
+            (r#"[{"fieldName":"city","value":"Lima"},{"fieldName":"plan","value":"pro"}]"#, true),
+            (r#"[{"type":"phone","value":"+1"},{"type":"email","value":"a@example.com"}]"#, true),
+            (r#"[{"type":"PHONE","value":"+1"},{"type":"mobile","value":"+2"}]"#, true),
+            (r#"[{"k":"city","v":"Lima"},{"k":"plan","v":"pro"}]"#, true),
+            (r#"[{"id":"a1","type":"text","value":"x"},{"id":"b2","type":"text","value":"y"}]"#, true),
+            (r#"[{"id":"a1","type":"dropdown","value":"x"},{"id":"b2","type":"text","value":"y"}]"#, true),
+            (r#"[{"id":"a1","fieldKey":"city","value":"x"},{"id":"b2","fieldKey":"plan","value":"y"}]"#, true),
+            (r#"[{"id":"a1","field_value":"x"},{"id":"b2","field_value":"y"}]"#, true),
+            (r#"[{"name":"city","field_value":"x"},{"name":"plan","field_value":"y"}]"#, true),
+            (r#"[{"field_id":7,"val":"x","at":1},{"field_id":8,"val":"y","at":2}]"#, true),
+            (r#"[{"id":"a1","fieldValueString":"x"},{"id":"b2","fieldValueString":"y"}]"#, true),
+            (r#"[{"question":"How?","answer":"x"},{"question":"Why?","answer":"y"}]"#, true),
+            // Some without a value or a name.
+            (r#"[{"name":"city"},{"name":"plan","value":"pro"}]"#, true),
+            (r#"[{"name":"city","value":"Lima"},{"name":"plan"}]"#, true),
+            (r#"[null,{"name":"plan","value":"pro"}]"#, true),
+            (r#"[{"name":"plan","value":"pro"},{}]"#, true),
+            (r#"[{"value":"x"},{"name":"plan","value":"pro"}]"#, true),
+            (r#"[{"name":"city"},{"name":"plan"}]"#, false),
             // Ids of other things.
+            (r#"[{"id":1,"value":30,"status":"paid"},{"id":2,"value":40,"status":"paid"}]"#, false),
             (r#"[{"id":1,"type":"home","value":"x"},{"id":2,"type":"work","value":"y"}]"#, false),
             // Several phones of one contact, the main one first.
             (r#"[{"type":"mobile","value":"+1"},{"type":"work","value":"+2"}]"#, false),
@@ -223,7 +518,45 @@ mod tests {
         check(list, "plan", Some(serde_json::json!(["a"])));
         check(list, "other", None);
         check("[{\"name\":\" jose\u{301} \",\"value\":\"x\"}]", "jos\u{e9}", Some("x".into()));
-        check(r#"[{"name":"city","value":"Lima"},{"x":1}]"#, "city", None);
+        check(r#"[{"x":1},{"name":"city","value":"Lima"}]"#, "city", Some("Lima".into()));
+        check(r#"[{"name":"city"},{"name":"city","value":"Lima"}]"#, "city", Some("Lima".into()));
         check("[]", "city", None);
+        // Twice, the first one blank.
+        for blank in ["null", "\"\"", "\" \"", "[]"] {
+            let list = format!(r#"[{{"name":"a","value":{blank}}},{{"name":"a","value":"x"}}]"#);
+            check(&list, "a", Some("x".into()));
+        }
+        check(r#"[{"name":"a","value":null},{"name":"a","value":""}]"#, "a", Some(Json::Null));
+        check(r#"[{"name":"a","value":false},{"name":"a","value":"x"}]"#, "a", Some(false.into()));
+        // In other capitals, where there is no equal one.
+        check(r#"[{"name":"City","value":"x"}]"#, "city", Some("x".into()));
+        check(r#"[{"name":"City","value":"x"},{"name":"city","value":"y"}]"#, "city", Some("y".into()));
+        // By its id as well as by its name.
+        let list = r#"[{"id":"c1","fieldKey":"city","value":"x"},{"id":"c2","fieldKey":"c1","value":"y"}]"#;
+        check(list, "city", Some("x".into()));
+        check(list, "c1", Some("y".into()));
+        check(list, "c2", None);
+        check(r#"[{"type":"phone","value":"+1"},{"type":"email","value":"a"}]"#, "email", Some("a".into()));
+        check(
+            r#"[{"id":"a1","type":"text","value":"x"},{"id":"b2","type":"text","value":"y"}]"#,
+            "b2",
+            Some("y".into()),
+        );
+        check(r#"[{"k":"city","v":"x"}]"#, "city", Some("x".into()));
+    }
+
+    #[test]
+    fn a_labelled_element_is_found_by_its_label() {
+        let list =
+            items(r#"[{"label":"Home","number":"1"},{"type":"mobile","number":"2"},{"name":"work","number":"3"},4]"#);
+        let check = |label: &str, expected: Option<&str>| {
+            let found = JsonList::new("phones", &list).labelled(label);
+            assert_eq!(found.map(|item| item["number"].as_str().unwrap()), expected, "{label}");
+        };
+        check("home", Some("1"));
+        check("Mobile", Some("2"));
+        check("work", Some("3"));
+        check("number", None);
+        check("1", None);
     }
 }

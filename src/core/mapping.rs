@@ -262,9 +262,26 @@ impl Mapping {
         self.unmapped == Unmapped::Send && is_field && self.channel_column() != Some(key)
     }
 
+    /// Whether JSON text in a column, under a key or at a path, is sent as it is: not as a match value or a phone, which are
+    /// rejected.
+    pub fn sends_json_text(&self, path: &str) -> bool {
+        let key = path.split('.').next().unwrap_or(path);
+        if self.named.iter().any(|named| named.is(path) || named.goes_by(path) || named.goes_by(key)) {
+            return self.fields.iter().any(|field| field.sends_json_text(path));
+        }
+        let is_field = matches!(Column::of(path, &self.match_fields), Column::Field(_));
+        self.unmapped == Unmapped::Send && is_field && self.channel_column() != Some(path)
+    }
+
     /// Whether a rule reads a value by its position in this list.
     pub fn takes_by_position(&self, list: &str) -> bool {
         self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_by_position(list))
+    }
+
+    /// The paths by which rules read ids and match values.
+    pub fn match_paths(&self) -> Vec<String> {
+        let fields = self.fields.iter().filter(|field| field.is_match()).flat_map(FieldReader::paths);
+        fields.chain(self.id.iter().map(IdReader::path)).map(|path| path.as_str().to_owned()).collect()
     }
 
     /// Whether a rule reads the first element of this list.

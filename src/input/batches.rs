@@ -1,4 +1,4 @@
-//! Reads rows on one thread, makes something of them on others, and gives what was made in the input's order.
+//! Reads rows on one thread, converts them on others, and returns the results in input order.
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,43 +8,43 @@ use std::thread;
 use super::{Row, Rows, Source, SourceError, csv};
 use crate::core::record::Cells;
 
-/// How many rows are handed on at once: so many that the handing on does not count.
+/// Rows per batch: enough for the cost of passing a batch to be negligible.
 const ROWS: usize = 1_000;
 
-/// How many bytes of rows are handed on at once, unless one row alone has more: rows may be long.
+/// Bytes per batch, unless a single row has more.
 const BYTES: usize = 1024 * 1024;
 
-/// How many batches may be read before the first of them is taken.
+/// Maximum number of batches that are read ahead of the consumer.
 const AHEAD: usize = 4;
 
-/// More threads than these would wait for the one that reads.
+/// Maximum number of converting threads. More of them would wait for the reading thread.
 const MOST_MAKERS: usize = 4;
 
 type Made<T> = Receiver<Vec<T>>;
 
-/// Rows, and where what is made of them goes.
+/// Rows, and the channel for their results.
 type Work<T> = (Batch, SyncSender<Vec<T>>);
 
-/// Rows that are handed on at once.
+/// Rows that are passed on together.
 enum Batch {
     Whole(Vec<Whole>),
     // What can be left to those who make something of the rows is left to them: there are several.
     Raw(csv::Block, Arc<csv::Decoder>),
 }
 
-/// A row, and what is left of one that could not be read.
+/// A row, with the cells that could be read of a rejected one.
 type Whole = (Row, Option<Cells>);
 
-/// How reading ended, when it did.
+/// How reading ended, if it has.
 type Ended = Option<Result<(), SourceError>>;
 
 impl Source {
-    /// Reads all rows, lets `make` make something of each, on several threads, and gives that to `take` on this one: in
-    /// the input's order, at most 1,000 at a time, while further rows are read. Beside a row that could not be read, `make`
-    /// is given [what is left of it](Self::remains).
+    /// Reads all rows, converts each with `make` on several threads, and passes the results to `take` on this thread, in input
+    /// order and at most 1,000 at a time, while further rows are read. For a rejected row, `make` also gets
+    /// [the cells that could be read](Self::remains).
     ///
     /// # Errors
-    /// The first error of `take`, or of reading once all rows before it are taken. No more rows are read then.
+    /// Returns the first error of `take`, or the error of reading after all rows before it. No more rows are read then.
     pub fn in_batches<T: Send, E: From<SourceError>>(
         &mut self,
         make: impl Fn(Row, Option<Cells>) -> T + Sync,

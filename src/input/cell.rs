@@ -1,17 +1,17 @@
-//! What a spreadsheet's cell says, as text: the way a person who looks at it would write it down.
+//! The text of a spreadsheet cell, as the spreadsheet displays it.
 
 use calamine::{DataType, ExcelDateTime};
 
 use super::guard;
 use super::number_format::{Display, NumberFormat, rounded};
 
-/// The largest whole number whose digits a sheet keeps: it computes in floats.
+/// The largest whole number that a sheet keeps exactly: it computes with floats.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// What cells of a formula say that came to nothing, beside `Err:` and a number.
+/// Error values of formulas, besides `Err:` and a number.
 const ERRORS: [&str; 8] = ["#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#DATA!"];
 
-/// The day that a zero is in ODS.
+/// The date of serial number zero in ODS.
 const ZERO_OF_ODS: &str = "1899-12-30";
 
 /// Why a formula without a result is not read.
@@ -22,19 +22,19 @@ pub(super) const NO_RESULT: &str =
 const UNCLEAR: &str =
     "expected a number as it is shown, found one whose format adds a plus or digits to it: make the column text";
 
-/// What is known of a cell beside its value.
+/// Properties of a cell besides its value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Around<'a> {
-    /// Its formula, when that is known; empty when there is one and no more is known of it.
+    /// Its formula, if known; empty if there is one whose text is unknown.
     pub(super) formula: Option<&'a str>,
-    /// How it shows what it holds, where that is more than the value.
+    /// The number format, if it shows more than the value.
     pub(super) format: Option<&'a NumberFormat>,
 }
 
 /// The text of a cell; empty for an empty one.
 ///
 /// # Errors
-/// Why its row is to be set aside.
+/// The reason for rejecting its row.
 pub(super) fn text(value: &impl DataType, around: Around<'_>) -> Result<String, String> {
     let has_formula = around.formula.is_some();
     if let Some(text) = value.get_string() {

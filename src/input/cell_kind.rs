@@ -1,14 +1,14 @@
-//! What a cell holds, by its text: an e-mail address, a number or other text; and what most cells of a column hold.
+//! The kind of a cell by its text: an e-mail address, a number or other text; and the kind of most cells of a column.
 
 use memchr::memchr_iter;
 
-/// The fewest digits of what is taken for a number, such as a phone or a postal code.
+/// The fewest digits of a number, such as a phone or a postal code.
 const DIGITS: usize = 5;
 
 /// The fewest digits of a number that is a phone rather than a postal code or a date.
 const PHONE_DIGITS: usize = 7;
 
-/// What a cell holds.
+/// The kind of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Blank,
@@ -32,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// Whether it shows which column the cell belongs to.
+    /// Whether it identifies the column that the cell belongs to.
     pub(super) const fn is_telling(self) -> bool {
         matches!(self, Self::Mail | Self::Number)
     }
@@ -47,7 +47,7 @@ pub(super) fn is_address(cell: &[u8]) -> bool {
     }
 }
 
-// A sentence with an address in it is none.
+// A sentence that contains an address is not an address.
 fn is_mail(cell: &[u8]) -> bool {
     memchr_iter(b'@', cell).count() == 1 && !cell.iter().any(u8::is_ascii_whitespace)
 }
@@ -56,7 +56,7 @@ fn digits(cell: &[u8]) -> usize {
     cell.iter().filter(|byte| byte.is_ascii_digit()).count()
 }
 
-/// By column: how many cells are not blank, are an e-mail address, are a number, and are a phone.
+/// For each column, the number of cells that are not blank, e-mail addresses, numbers, and phones.
 #[derive(Debug, Default)]
 pub(super) struct Counts(Vec<[usize; 4]>);
 
@@ -75,7 +75,7 @@ impl Counts {
         }
     }
 
-    /// What most cells of each column are.
+    /// The kind of most cells of each column.
     pub(super) fn kinds(&self) -> Vec<Kind> {
         let kind = |&[all, mails, numbers, _]: &[usize; 4]| {
             if mails > 0 && mails * 2 >= all {
@@ -89,14 +89,14 @@ impl Counts {
         self.0.iter().map(kind).collect()
     }
 
-    /// Of each column: whether most of its cells that are numbers are phones.
+    /// For each column, whether most of its numbers are phones.
     pub(super) fn phones(&self) -> Vec<bool> {
         let is_phone = |&[_, _, numbers, phones]: &[usize; 4]| phones * 2 > numbers;
         self.0.iter().map(is_phone).collect()
     }
 }
 
-/// What most cells of each column of these rows are.
+/// The kind of most cells of each column of these rows.
 pub(super) fn kinds_of<'a, R>(rows: impl Iterator<Item = R>) -> Vec<Kind>
 where
     R: ExactSizeIterator<Item = &'a [u8]>,

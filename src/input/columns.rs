@@ -1,4 +1,4 @@
-//! The columns of an input with a header: their names, and the places of the cells that have one.
+//! The columns of an input with a header: their names and positions.
 
 use std::collections::{HashMap, HashSet};
 use std::str::from_utf8;
@@ -7,35 +7,36 @@ use std::sync::Arc;
 use crate::core::text::visible;
 
 use super::SourceFault;
+use super::cell_kind::Kind;
 use crate::core::headings::is_heading;
 use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::Texts;
 use crate::core::total;
 
-/// The columns of an input, in its order.
+/// The columns of an input, in file order.
 #[derive(Debug)]
 pub(super) struct Columns {
-    // What each cell's column is called; `None` for a column without a name, whose cells are ignored.
+    // The name of each column; `None` for a column without a name, whose cells are ignored.
     names: Vec<Option<Arc<str>>>,
     header: Vec<Arc<str>>,
-    // The names in small letters, with the place of the first that has each.
+    // The names in lowercase, without a colon after them, with the position of the first column of each.
     folded: HashMap<String, usize>,
-    // How many cells a row must have: up to the last column with a name.
+    // The number of cells that a row needs: up to the last column with a name.
     needed: usize,
     unnamed: Vec<usize>,
-    // The places of the line and of the reason in the header of a list of rejected rows.
+    // The positions of the line and the reason in the header of a list of rejected rows.
     listed: Option<(usize, usize)>,
 }
 
-/// Why a row of a list of rejected rows is rejected again, and how many of its cells are its own.
+/// Why a row of a list of rejected rows is rejected again, and how many of its cells belong to the row.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unmended {
+pub(super) struct Uncorrected {
     pub(super) reason: &'static str,
     pub(super) own: usize,
 }
 
 impl Columns {
-    /// The columns that a header names, each once.
+    /// The columns of a header.
     pub(super) fn named<'a>(line: u64, cells: impl Iterator<Item = &'a [u8]>) -> Result<Self, SourceFault> {
         let mut names = Vec::new();
         let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
@@ -61,7 +62,7 @@ impl Columns {
         if columns.header.is_empty() { Err(SourceFault::Nameless { line }) } else { Ok(columns) }
     }
 
-    /// As many columns, called by their places.
+    /// So many columns, named by their positions.
     pub(super) fn numbered(count: usize) -> Self {
         Self::new((1..=count).map(|place| Some(Arc::from(format!("column {place}")))).collect())
     }
@@ -71,7 +72,7 @@ impl Columns {
         let mut folded = HashMap::new();
         for (at, name) in names.iter().enumerate() {
             if let Some(name) = name {
-                folded.entry(name.to_lowercase()).or_insert(at);
+                folded.entry(bare_name(name).to_lowercase()).or_insert(at);
             }
         }
         let needed = names.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
@@ -81,53 +82,53 @@ impl Columns {
         Self { names, header, folded, needed, unnamed, listed }
     }
 
-    /// Those without a name that hold something. A delimiter at the end of each line makes one that does not, and that is
-    /// no column to speak of.
+    /// Sets the columns that have values but no name. A delimiter at the end of each line makes a column without values, which is
+    /// not reported.
     pub(super) fn set_unnamed(&mut self, holding: Vec<usize>) {
         self.unnamed = holding;
     }
 
-    /// How many there are, with a name or without.
+    /// The number of columns, with or without a name.
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// How many cells a row must have at least.
+    /// The number of cells that a row needs.
     pub(super) const fn needed(&self) -> usize {
         self.needed
     }
 
-    /// The names of those that have one.
+    /// The names of the columns that have one.
     pub(super) fn header(&self) -> &[Arc<str>] {
         &self.header
     }
 
-    /// The positions of those that have none, from 1.
+    /// The positions of the columns without a name, from 1.
     pub(super) fn unnamed(&self) -> &[usize] {
         &self.unnamed
     }
 
-    /// Whether all that a row needs have a name.
+    /// Whether all columns that a row needs have a name.
     pub(super) fn have_names(&self) -> bool {
         self.header.len() == self.needed
     }
 
-    /// The places of those that have a name, from 0.
+    /// The positions of the columns with a name, from 0.
     pub(super) fn places(&self) -> impl Iterator<Item = usize> {
         self.names.iter().enumerate().filter(|(_, name)| name.is_some()).map(|(at, _)| at)
     }
 
-    /// Whether there is a column at this place, from 0, and it has a name.
+    /// Whether there is a column with a name at this position, from 0.
     pub(super) fn has_name(&self, at: usize) -> bool {
         self.names.get(at).is_some_and(Option::is_some)
     }
 
-    /// Whether these are the columns of a list of rejected rows.
+    /// Whether this is the header of a list of rejected rows.
     pub(super) const fn are_of_rejects(&self) -> bool {
         self.listed.is_some()
     }
 
-    /// Whether a row repeats the header, as it does where files were appended to each other.
+    /// Whether a row repeats the header, as in appended files.
     pub(super) fn are_repeated_by<'a>(&self, mut cells: impl Iterator<Item = &'a [u8]>) -> bool {
         let is_same = |name: Option<&str>, cell: &[u8]| {
             let name = name.unwrap_or_default();
@@ -142,34 +143,68 @@ impl Columns {
             && cells.all(|cell| cell.trim_ascii().is_empty())
     }
 
-    /// Whether a cell may be the name of one of these columns. It is asked of each row of some files.
+    /// Whether a cell may be the name of a column. It is called for each row of some files.
     pub(super) fn may_name(&self, cell: &[u8]) -> bool {
         let cell = cell.trim_ascii();
         !cell.is_empty()
             && (!cell.is_ascii() || self.header.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(cell)))
     }
 
-    // The place of the first column that a cell names, its letters small or capital.
+    // The position of the first column with this name, in any case.
     fn named_by(&self, cell: &str) -> Option<usize> {
-        self.folded.get(&cell.to_lowercase()).copied()
+        self.folded.get(&bare_name(cell).to_lowercase()).copied()
     }
 
-    /// Whether any of these cells names a column.
-    pub(super) fn has_named_by<'a>(&self, mut cells: impl Iterator<Item = &'a [u8]>) -> bool {
-        let names = |cell: &str| self.named_by(visible(cell).trim()).is_some();
-        cells.any(|cell| !cell.is_empty() && from_utf8(cell).is_ok_and(names))
+    // Whether a cell is the name of a column, or a word for a column of contacts.
+    fn is_named_by(&self, cell: &str) -> bool {
+        self.named_by(cell).is_some() || is_heading(bare_name(cell))
     }
 
-    /// Whether a row with at least two cells is another header: most of its cells are names of these columns, or all are
-    /// words that head columns and some is such a name. It leaves at most one column of this header over, at its end, and
-    /// none where a cell is neither, and it has each name once. After a byte order mark, where a file was appended, one name
-    /// is enough. None of its cells holds a value.
+    /// Whether one of these cells is the name of a column, or at least two are words for columns.
+    pub(super) fn has_named_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut headings = 0;
+        for cell in cells.filter(|cell| !cell.is_empty()).filter_map(|cell| from_utf8(cell).ok()) {
+            let cell = visible(cell);
+            if self.named_by(cell.trim()).is_some() {
+                return true;
+            }
+            headings += usize::from(is_heading(bare_name(cell.trim())));
+        }
+        headings > 1
+    }
+
+    /// Whether a row is another header because it has a name of a column where the rows have addresses or numbers (`telling`),
+    /// and a second name elsewhere. None of its cells is an address or a number.
+    pub(super) fn are_renamed_at<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a [u8]> + Clone,
+        telling: impl Iterator<Item = usize>,
+    ) -> bool {
+        let text = |cell: &'a [u8]| from_utf8(cell).map(visible).unwrap_or_default();
+        let is_named = |cell: &'a [u8]| self.is_named_by(text(cell).trim());
+        let stands_there = telling.into_iter().any(|at| cells.clone().nth(at).is_some_and(is_named));
+        let is_of_this_header = |cell: &'a [u8]| self.named_by(text(cell).trim()).is_some();
+        // Below a title in place of the header, the row is the header.
+        let has_names =
+            || cells.clone().any(is_of_this_header) || self.header.iter().any(|name| is_heading(bare_name(name)));
+        stands_there
+            && !cells.clone().any(|cell| Kind::of(cell).is_telling())
+            && has_names()
+            && cells.filter(|cell| is_named(cell)).count() > 1
+    }
+
+    /// Whether a row with at least two cells is another header: most of its cells are names of columns, or all are words for
+    /// columns and one is such a name. It has each name once and lacks at most the last column, or none if a cell is neither a
+    /// name nor such a word; or it has fewer cells than a row needs, all of them names. After a byte order mark, where a file was
+    /// appended, a single name suffices. None of its cells is a value.
     pub(super) fn are_renamed_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>, follows_mark: bool) -> bool {
         let (mut filled, mut named, mut known) = (0, 0, 0);
         let (mut is_parted, mut is_blank) = (false, false);
         let mut seen = HashSet::new();
         let mut is_repeated = false;
+        let mut count = 0;
         for cell in cells {
+            count += 1;
             let Ok(cell) = from_utf8(cell) else { return false };
             let cell = visible(cell);
             let cell = cell.trim();
@@ -178,59 +213,65 @@ impl Columns {
                 continue;
             }
             is_parted |= is_blank;
-            if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
-                return false;
-            }
             filled += 1;
             if let Some(at) = self.named_by(cell) {
                 is_repeated |= !seen.insert(at);
                 named += 1;
-            } else if is_heading(cell) {
+            } else if is_heading(bare_name(cell)) {
                 known += 1;
+            } else if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
+                return false;
             }
         }
         let all = named + known == filled;
         if follows_mark && filled > 1 && (named > 0 || all) {
             return true;
         }
-        let is_full = !is_parted && !is_repeated && filled + usize::from(all) >= self.header.len();
+        let is_short = count < self.needed && named == filled;
+        let is_full = !is_parted && !is_repeated && (is_short || filled + usize::from(all) >= self.header.len());
         filled > 1 && is_full && ((named > 1 && named * 2 > filled) || (named > 0 && all))
     }
 
-    /// Of a list of rejected rows: why a row must be rejected again, though it has as many cells as the header. A
-    /// spreadsheet fills short rows up with blank cells; in lists whose last columns were the line and the reason, these
-    /// two then stand under other columns.
-    pub(super) fn unmended(&self, texts: &Texts) -> Option<Unmended> {
+    /// In a list of rejected rows, why a row must be rejected again although it has as many cells as the header. A spreadsheet
+    /// pads short rows with blank cells, so that in lists whose last columns are the line and the reason, these two are under
+    /// other columns.
+    pub(super) fn uncorrected(&self, texts: &Texts) -> Option<Uncorrected> {
         let (line, reason) = self.listed?;
         let cell = |at: usize| texts.get(at).unwrap_or_default().trim();
         let is_line = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let count = texts.len();
         if !cell(line).is_empty() && !is_line(cell(line)) || (cell(line).is_empty() && !cell(reason).is_empty()) {
             let own = (0..count).rev().find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)));
-            return Some(Unmended { reason: MOVED, own: own.unwrap_or(count - 1) });
+            return Some(Uncorrected { reason: MOVED, own: own.unwrap_or(count - 1) });
         }
         if cell(line).is_empty() {
-            // A row that was added by hand has neither; one that was filled up has both under other columns.
+            // A row that was added by hand has neither; a padded one has both under other columns.
             let moved = (0..count.saturating_sub(1))
                 .rev()
                 .find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)) && *at + 1 != reason);
-            return moved.map(|own| Unmended { reason: MOVED, own });
+            return moved.map(|own| Uncorrected { reason: MOVED, own });
         }
         if cell(reason) == total::REASON {
-            return Some(Unmended { reason: TOTAL, own: count - 1 });
+            return Some(Uncorrected { reason: TOTAL, own: count - 1 });
         }
         let own = output_format::cells_listed(cell(reason))?;
-        // The two columns stand before or after the row's own cells.
+        // The two columns are before or after the cells of the row.
         let own = if line == 0 { own + 2 } else { own };
         let last = if line == 0 { count } else { line.min(reason) };
         let is_filled_up = (own..last).all(|at| cell(at).is_empty());
-        is_filled_up.then_some(Unmended { reason: INCOMPLETE, own: own.min(count) })
+        is_filled_up.then_some(Uncorrected { reason: INCOMPLETE, own: own.min(count) })
     }
 
-    /// What the column at a place is called, or its position.
+    /// The name of the column at a position, or that position, from 1.
     pub(super) fn name(&self, at: usize) -> String {
         self.names.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
     }
+}
+
+// A name without the colon or the asterisk that some programs put after it.
+fn bare_name(name: &str) -> &str {
+    let bare = name.trim_end_matches([':', '*', '\u{ff1a}', ' ']);
+    if bare.is_empty() { name } else { bare }
 }
 
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
@@ -324,6 +365,38 @@ mod tests {
         check(&["ann@example.com", "name", "segment", ""], false, false);
         check(&["phone"], false, false);
         check(&["", ""], false, false);
+        // A colon or an asterisk after the name, and fewer cells.
+        check(&["Name:", "phone *", "segment:", "Tel\u{e9}fono:"], true, true);
+        check(&["name", "phone"], true, true);
+        check(&["name", "name"], false, true);
+    }
+
+    #[test]
+    fn another_header_is_known_by_a_name_in_place_of_a_number() {
+        let header = columns(&["phone", "Name", "segment 20240", "email"]);
+        let check = |row: &[&str], expected: bool| {
+            let cells = row.iter().map(|cell| cell.as_bytes());
+            assert_eq!(header.are_renamed_at(cells, [0, 3].into_iter()), expected, "{row:?}");
+        };
+        check(&["name", "phone", "", ""], true);
+        check(&["phone", "", "name", ""], true);
+        check(&["Correo", "Ciudad", "Puntos"], true);
+        check(&["phone", "Empresa 2024001", "name", "x"], true);
+        check(&["Segment 20240:", "Phone:", "x", "y"], true);
+        check(&["", "", "name", "phone"], true);
+        // Values that are names of columns.
+        check(&["", "phone", "name", ""], false);
+        check(&["phone", "Ann", "x", ""], false);
+        check(&["Ann", "phone", "name", "x"], false);
+        check(&["phone", "name", "x", "ann@example.com"], false);
+        check(&["phone", "name", "12345", ""], false);
+        check(&["phone"], false);
+        check(&[], false);
+        // A title in place of the header.
+        let title = columns(&["Contacts of today"]);
+        let cells = || [&b"phone"[..], b"name"].into_iter();
+        assert!(!title.are_renamed_at(cells(), [0].into_iter()));
+        assert!(columns(&["Tel", "x"]).are_renamed_at(cells(), [0].into_iter()));
     }
 
     #[test]
@@ -333,8 +406,8 @@ mod tests {
         let short = "expected 3 cells, found 1";
         let listed = "expected UTF-8, found another encoding at byte 4 of the cell; 1 of 3 cells listed";
         let check = |header: &[&str; 5], row: [&str; 5], expected: Option<(&'static str, usize)>| {
-            let found = columns(header).unmended(&row.into_iter().collect());
-            assert_eq!(found, expected.map(|(reason, own)| Unmended { reason, own }), "{row:?}");
+            let found = columns(header).uncorrected(&row.into_iter().collect());
+            assert_eq!(found, expected.map(|(reason, own)| Uncorrected { reason, own }), "{row:?}");
         };
         check(old, ["1", "Ann", "Lima", "3", "why"], None);
         check(old, ["1", "Ann", "Lima", "", ""], None);

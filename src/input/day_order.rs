@@ -1,24 +1,23 @@
-//! Days and months that a spreadsheet may have swapped.
+//! Detects dates whose day and month a spreadsheet may have swapped.
 //!
-//! A program that expects the month first takes `05/02/2025` of another country for the second of May, and leaves
-//! `13/02/2025` the text that it is. What is left of such a file are dates, none after the 12th, beside texts that only the
-//! other order explains.
+//! A program that expects the month first reads `05/02/2025` as the second of May, and keeps `13/02/2025` as text. The result
+//! is a column of dates, none after the 12th, and of text that is a date in the other order only.
 
 use std::collections::BTreeMap;
 
 use super::notice::{NoticeKind, Notices};
 
-/// What the columns of a sheet hold of dates, by their places.
+/// The dates in the columns of a sheet, by column.
 #[derive(Debug)]
 pub(super) struct DayOrders(BTreeMap<usize, Dates>);
 
 #[derive(Debug, Default)]
 struct Dates {
-    // Cells that are dates, the line of the first, and whether the day of one is after the 12th.
+    // The number of dates, the line of the first, and whether a day is after the 12th.
     count: u64,
     first: u64,
     has_late_day: bool,
-    // Whether a text is a date with one number after the 12th.
+    // Whether a text cell is a date with a number above 12.
     has_text: bool,
 }
 
@@ -27,7 +26,7 @@ impl DayOrders {
         Self(BTreeMap::new())
     }
 
-    /// Takes in the text of a cell.
+    /// Adds the text of a cell.
     pub(super) fn take(&mut self, column: usize, line: u64, text: &str, is_date: bool) {
         if is_date {
             let Some(day) = text.get(8..10).and_then(|day| day.parse::<u8>().ok()) else { return };
@@ -43,7 +42,7 @@ impl DayOrders {
         }
     }
 
-    /// Notices the columns with dates that may be swapped.
+    /// Adds notices about columns with dates that may be swapped.
     pub(super) fn notice(&self, notices: &Notices) {
         for (column, dates) in &self.0 {
             if dates.count > 0 && dates.has_text && !dates.has_late_day {
@@ -54,7 +53,7 @@ impl DayOrders {
     }
 }
 
-// Whether a text is a date with the year last, of which one number can only be a day.
+// Whether text is a date that ends with the year, and of which one number can only be a day.
 fn is_ordered(text: &str) -> bool {
     let (day, _) = text.split_once(' ').unwrap_or((text, ""));
     ['/', '-', '.'].into_iter().any(|character| {

@@ -1,7 +1,6 @@
-//! Takes off what an input is packed in, recognised by its first bytes: gzip, Zstandard, or a zip archive.
+//! Decompresses an input, recognised by its first bytes: gzip, Zstandard, or a zip archive.
 //!
-//! One layer is taken off, and no more. What is unpacked is read as it comes, so that an archive which would fill the disk
-//! fills nothing here.
+//! Only one layer is decompressed. It is streamed, so that a decompression bomb fills neither memory nor disk.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,20 +17,20 @@ use super::workbook_part::plain;
 use super::workbook_size::{MAX_BYTES, too_large};
 use super::{Bytes, SourceFault};
 
-/// What an input was packed in.
+/// The compression or archive of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// `.gz`
     Gzip,
     /// `.zst`
     Zstd,
-    /// `.zip`, and the name of the one file in it.
+    /// `.zip`, with the name of the only file in it.
     Zip(String),
 }
 
-/// What is inside.
+/// The decompressed content.
 pub(super) enum Content {
-    /// Text, or what is to be shown to be text.
+    /// Text, unless it proves to be something else.
     Bytes(Bytes),
     /// A spreadsheet, which is an archive itself.
     Workbook(Book, Steady),
@@ -44,7 +43,7 @@ pub(super) enum Book {
     Ods,
 }
 
-/// What the first bytes tell.
+/// The kind of file that the first bytes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Magic {
     Gzip,
@@ -84,7 +83,7 @@ const MAGIC: [(&[u8], Magic); 25] = [
     (b"MM\0*", Magic::Foreign("a picture")),
 ];
 
-/// What a compound file of Microsoft is, by the name of a stream in it. The first that is there tells.
+/// Kinds of Microsoft compound files, by the name of a stream in it. The first name that is found decides.
 const COMPOUNDS: [(&str, &str); 7] = [
     ("EncryptedPackage", "an Excel or Word file with a password: save it without one"),
     ("Workbook", OLD_EXCEL),
@@ -100,21 +99,21 @@ const COMPOUNDS: [(&str, &str); 7] = [
 
 const OLD_EXCEL: &str = "an Excel file of the old kind (.xls): open it in a spreadsheet and save it as .xlsx";
 
-/// How much of a compound file is looked at for its directory.
+/// How many bytes of a compound file are searched for its directory.
 const MAX_COMPOUND: usize = 16 * 1024 * 1024;
 
-/// As many bytes of the directory as have the names of a file's first streams.
+/// How many bytes of the directory hold the names of the first streams.
 const DIRECTORY: usize = 16 * 1024;
 
-/// Where a tar archive has its name.
+/// The position of the magic number of a tar archive.
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
-/// As many bytes as are needed to tell.
+/// How many bytes are needed to recognise the kind.
 const MAGIC_BYTES: usize = 262;
 
-/// Takes the layer off, if there is one.
-pub(super) fn peel(mut input: Lookahead<Opened>) -> Result<(Option<Packing>, Content), SourceFault> {
-    let (packing, mut bytes): (_, Bytes) = match magic(input.look(MAGIC_BYTES).bytes) {
+/// Decompresses the input, if it is compressed.
+pub(super) fn unpack(mut input: Lookahead<Opened>) -> Result<(Option<Packing>, Content), SourceFault> {
+    let (packing, mut bytes): (_, Bytes) = match magic(input.peek(MAGIC_BYTES).bytes) {
         None => return Ok((None, Content::Bytes(boxed(input)))),
         Some(Magic::Foreign(found)) => return Err(foreign(found)),
         Some(Magic::Compound) => return Err(foreign(compound(&mut input))),
@@ -129,7 +128,7 @@ pub(super) fn peel(mut input: Lookahead<Opened>) -> Result<(Option<Packing>, Con
             (Packing::Zip(name), boxed(place.open(file).map_err(SourceFault::Unpack)?))
         }
     };
-    let content = match magic(bytes.look(MAGIC_BYTES).bytes) {
+    let content = match magic(bytes.peek(MAGIC_BYTES).bytes) {
         None => Content::Bytes(bytes),
         Some(Magic::Foreign(found)) => return Err(foreign(found)),
         Some(Magic::Compound) => return Err(foreign(compound(&mut bytes))),
@@ -149,8 +148,8 @@ pub(super) fn peel(mut input: Lookahead<Opened>) -> Result<(Option<Packing>, Con
     Ok((Some(packing), content))
 }
 
-/// The members of a gzip file, one after the other. Zeros may follow the last one: tapes and some transfers fill their
-/// blocks with them. Anything else there is a fault, as it may be what is left of another member.
+/// The members of a gzip file, one after the other. Zeros may follow the last one, because tapes and some transfers pad
+/// their blocks with them. Anything else there is an error, since it may be the rest of another member.
 struct Gzip<R>(Option<GzDecoder<R>>);
 
 impl<R: BufRead> Gzip<R> {
@@ -190,17 +189,17 @@ fn foreign(found: &str) -> SourceFault {
     SourceFault::Foreign { found: found.to_owned() }
 }
 
-// The directory of a compound file is where its header says, and has the names of its streams in UTF-16 (MS-CFB, 2.2).
+// The header of a compound file has the position of its directory, which has the names of its streams in UTF-16 (MS-CFB, 2.2).
 fn compound(input: &mut Lookahead<impl Read>) -> &'static str {
     const OTHER: &str = "a file of an older Office program: save it as .xlsx or CSV";
-    let header = input.look(512).bytes;
+    let header = input.peek(512).bytes;
     let (Some(shift), Some(sector)) = (header.get(30..32), header.get(48..52)) else { return OTHER };
     let shift = u32::from(u16::from_le_bytes([shift[0], shift[1]]));
     let sector = u64::from(u32::from_le_bytes([sector[0], sector[1], sector[2], sector[3]]));
     let start = (sector + 1).checked_shl(shift).filter(|_| matches!(shift, 9 | 12));
     let start = start.and_then(|start| usize::try_from(start).ok()).filter(|start| *start <= MAX_COMPOUND);
     let Some(start) = start else { return OTHER };
-    let file = input.look(start + DIRECTORY).bytes;
+    let file = input.peek(start + DIRECTORY).bytes;
     let directory = file.get(start..(start + DIRECTORY).min(file.len())).unwrap_or_default();
     // The name of an entry fills its first 64 bytes with zeros.
     let has = |name: &str| {
@@ -232,13 +231,13 @@ fn magic(start: &[u8]) -> Option<Magic> {
     MAGIC.iter().find(|(bytes, _)| start.starts_with(bytes)).map(|(_, magic)| *magic)
 }
 
-/// What a zip archive is.
+/// The kind of a zip archive.
 enum Archive {
     Workbook(Book),
     Member(String, Place),
 }
 
-/// Where in the archive a file is, and what it must come to.
+/// The position of a file in the archive, with its size and checksum.
 pub(super) struct Place {
     start: u64,
     packed: u64,
@@ -291,8 +290,8 @@ pub(super) fn places(file: &Steady) -> Result<Vec<(String, Place)>, SourceFault>
     Ok(places)
 }
 
-// What a spreadsheet is told by; `None` for an archive of files. The book of XLSX is where the package says, so that it is
-// told by the folder that most programs have its parts in, or by its file's name in any.
+// The kind of spreadsheet; `None` for an archive of files. The workbook of XLSX can be anywhere in the package, so it is
+// recognised by the folder that most programs use, or by its file name in any folder.
 fn book(names: &BTreeSet<String>) -> Result<Option<Book>, SourceFault> {
     let has = |name: &str| names.contains(name);
     let is_in = |folder: &str| names.iter().any(|name| name.starts_with(folder));
@@ -316,7 +315,7 @@ fn book(names: &BTreeSet<String>) -> Result<Option<Book>, SourceFault> {
     }
 }
 
-// Documents of the other programs of the same suite are packed in the same way, and say first what they are.
+// Documents of the other programs of the suite have the same package, and begin with their type.
 fn check_kind(archive: &mut ZipArchive<&mut Steady>) -> Result<(), SourceFault> {
     let mut kind = String::new();
     if let Ok(file) = archive.by_name("mimetype") {
@@ -368,7 +367,7 @@ impl Place {
         Ok(Self { start, packed: entry.compressed_size(), deflated, size: entry.size(), checksum: entry.crc32() })
     }
 
-    /// The file, unpacked.
+    /// The file, decompressed.
     pub(super) fn open(self, mut file: Steady) -> io::Result<Member> {
         file.seek(SeekFrom::Start(self.start))?;
         let watched = file.try_clone()?;
@@ -379,7 +378,7 @@ impl Place {
     }
 }
 
-/// A file in an archive, which at its end is held against what the archive says of it.
+/// A file in an archive. At its end, its size and checksum are compared with those in the archive.
 pub(super) struct Member {
     bytes: Box<dyn Read + Send>,
     watched: Steady,

@@ -1,9 +1,9 @@
-//! The field delimiter of a CSV file, by its first rows.
+//! Detects the field delimiter of a CSV file from its first rows.
 //!
-//! Each delimiter is tried with quotes in mind. It must part the header; then the one wins whose rows most often have as
-//! many cells as the header. Of equals another one wins over the comma, which also stands in numbers, names and sentences:
-//! no text has as many semicolons, tabs or bars in each row as in its header by chance. Then the one wins that makes more
-//! cells, and after it the one that is less often followed by a space, as it is where it belongs to a sentence.
+//! Each candidate is tried with quotes taken into account. It must split the header. The candidate wins whose rows most often
+//! have as many cells as the header. On a tie, any other one wins over the comma, which also occurs in numbers, names and
+//! sentences: rows rarely have as many semicolons, tabs or bars as their header by chance. Then the one with more cells wins,
+//! and then the one that is less often followed by a space, as it is inside a sentence.
 
 use std::cmp::Reverse;
 
@@ -13,13 +13,13 @@ use super::Delimiter;
 use super::lines::Lines;
 use super::lookahead::View;
 
-/// The delimiters that are tried; of equals the first is taken.
+/// The candidates. The first one wins a tie.
 pub(super) const TRIED: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// How many rows are looked at.
+/// Maximum number of rows that are examined.
 const ROWS: usize = 200;
 
-/// How well a delimiter does.
+/// How well a candidate fits.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Score {
     // Of a thousand rows.
@@ -29,7 +29,7 @@ struct Score {
     before_spaces: Reverse<usize>,
 }
 
-/// The delimiter of a text that begins like this: the comma when none parts its header.
+/// The delimiter of text with this beginning: the comma if no candidate splits its header.
 pub(super) fn detect(start: &View<'_>) -> Delimiter {
     let mut best: Option<(Score, u8)> = None;
     for byte in TRIED {
@@ -41,8 +41,7 @@ pub(super) fn detect(start: &View<'_>) -> Delimiter {
     best.and_then(|(_, byte)| Delimiter::new(byte)).unwrap_or(Delimiter::COMMA)
 }
 
-/// The delimiter that a first line like `sep=;` names, and the line's length with its end. Excel takes such a line for its
-/// own.
+/// The delimiter of a first line like `sep=;`, as Excel writes it, and the length of that line with its end.
 pub(super) fn named(start: &[u8]) -> Option<(Delimiter, usize)> {
     let quoted = usize::from(start.first() == Some(&b'"'));
     let text = start.get(quoted..)?;
@@ -61,7 +60,7 @@ pub(super) fn named(start: &[u8]) -> Option<(Delimiter, usize)> {
     Some((delimiter, quoted + 5 + quoted + end))
 }
 
-/// Which of these columns, by their positions from 1, hold anything, as far as the text goes.
+/// Those of these columns, by their positions from 1, that have a value in the sample.
 pub(super) fn holding(start: &View<'_>, delimiter: Delimiter, columns: &[usize]) -> Vec<usize> {
     let mut holding = vec![false; columns.len()];
     if !columns.is_empty() {

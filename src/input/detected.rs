@@ -1,4 +1,4 @@
-//! What an input was found to be, for the person who is to trust it.
+//! The detected format of an input.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::core::mapping::Mapping;
 use crate::core::output_format::OutputFormat;
 use crate::core::shared_values::SharedField;
 
-/// What an input was found to be.
+/// The detected format of an input, and what was noticed in its rows.
 #[derive(Clone, Debug)]
 pub struct Detected {
     pub(super) format: Format,
@@ -37,12 +37,12 @@ pub struct SheetRead {
     pub name: String,
     /// How many sheets the file has.
     pub of: usize,
-    /// The sheet before it that is not read, because it holds instructions.
+    /// The sheet before it that is skipped, because it holds instructions.
     pub passed_over: Option<String>,
 }
 
 impl Detected {
-    /// What the input holds.
+    /// The format of the input.
     pub const fn format(&self) -> Format {
         self.format
     }
@@ -52,33 +52,33 @@ impl Detected {
         self.keys.all()
     }
 
-    /// What it was packed in.
+    /// The compression or archive that it is in.
     pub const fn packing(&self) -> Option<&Packing> {
         self.packing.as_ref()
     }
 
-    /// What its text is written in; `None` for a spreadsheet, and as long as nothing but ASCII was read: a later byte may
-    /// tell.
+    /// The encoding of its text; `None` for a spreadsheet, and as long as only ASCII was read, because a later byte may show
+    /// it.
     pub fn encoding(&self) -> Option<Charset> {
         self.charset.as_ref()?.get()
     }
 
-    /// What parts the cells of CSV.
+    /// The field delimiter of CSV.
     pub const fn delimiter(&self) -> Option<Delimiter> {
         self.delimiter
     }
 
-    /// Which sheet of a spreadsheet is read.
+    /// The sheet of a spreadsheet that is read.
     pub const fn sheet(&self) -> Option<&SheetRead> {
         self.sheet.as_ref()
     }
 
-    /// The positions, from 1, of columns without a name that hold something: they are ignored.
+    /// The positions, from 1, of columns that have values but no name: they are ignored.
     pub fn unnamed(&self) -> &[usize] {
         &self.unnamed
     }
 
-    /// That columns without a name are ignored, if there are any.
+    /// A message that columns without a name are ignored, if there are any.
     pub fn ignored(&self) -> Option<String> {
         match self.unnamed.as_slice() {
             [] => None,
@@ -101,18 +101,17 @@ impl Detected {
         (!self.rows_path.is_empty()).then(|| self.rows_path.join("."))
     }
 
-    /// The line, from 1, of a row that looks more like the header than the one that was taken for it: rows of titles stand
-    /// above it.
+    /// The line, from 1, of a row below rows of titles that looks more like the header than the first row.
     pub const fn likely_header(&self) -> Option<u64> {
         self.likely_header
     }
 
-    /// What was noticed in the rows that were read so far.
+    /// The notices about the rows that were read so far.
     pub fn notices(&self) -> Vec<Notice> {
         self.notices.all()
     }
 
-    /// Adds what was noticed in the row at `line` once it was mapped.
+    /// Adds a notice about the row at `line`, which was found when the row was mapped.
     pub fn add_notice(&self, kind: NoticeKind, line: u64) {
         self.notices.add(kind, line);
     }
@@ -129,8 +128,8 @@ impl Detected {
         }
     }
 
-    /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of
-    /// JSON in any form are like one object a line; those of a spreadsheet like the CSV that spreadsheets take for UTF-8.
+    /// How a list of rows of this input is written, with this header or none, in the encoding that is known so far. Rows of
+    /// any JSON are written as one object a line, rows of a spreadsheet as CSV in UTF-8 with a byte order mark.
     pub fn output_format(&self, header: Option<&[Arc<str>]>) -> OutputFormat {
         let Some(header) = header else { return OutputFormat::Objects };
         let encoding = self.encoding().unwrap_or(Charset::UTF_8);
@@ -143,9 +142,9 @@ impl Detected {
         }
     }
 
-    /// What is to be said because a person could not know it from the name, or because it may be a wrong guess; `None` for
-    /// UTF-8 with commas, JSON whose objects are the rows, and a single sheet. Each part follows a name: `contacts.csv: read as …`.
-    pub fn remark(&self) -> Option<String> {
+    /// What the name of the file does not show, or may be a wrong guess; `None` for UTF-8 with commas, JSON whose objects are
+    /// the rows, and a single sheet. It follows the name: `contacts.csv: read as …`.
+    pub fn summary(&self) -> Option<String> {
         let mut parts = Vec::new();
         if let Some(Packing::Zip(name)) = &self.packing {
             parts.push(format!("read from `{}` in it", name.escape_debug()));
@@ -160,16 +159,15 @@ impl Detected {
                 parts.push(format!("read as {charset}, columns separated by {delimiter}"));
             }
         }
-        if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
-            let instead = sheet.passed_over.as_ref().map_or_else(String::new, |other| {
-                format!(", as `{other}` holds instructions (`--sheet` takes another one)")
-            });
-            parts.push(format!("read from sheet `{}`, one of {}{instead}", sheet.name, sheet.of));
-        }
         if let Some(keys) = self.rows_under() {
             parts.push(format!("rows read from `{}`", keys.escape_debug()));
         }
         parts.extend(self.ignored());
+        if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
+            let skipped = sheet.passed_over.as_ref();
+            let skipped = skipped.map_or_else(String::new, |other| format!(", as `{other}` holds instructions"));
+            parts.push(format!("read from sheet `{}`, one of {}{skipped}", sheet.name, sheet.of));
+        }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }

@@ -1,5 +1,5 @@
-//! Signs that a text was decoded in the wrong way: a guess at Windows-1252 for what a Mac or DOS wrote, and UTF-8 that was
-//! once read as Windows-1252 and written as UTF-8 again.
+//! Detects text that was decoded with the wrong encoding: text of a Mac or DOS that was guessed to be Windows-1252, and UTF-8
+//! that was read as Windows-1252 and encoded again.
 
 use encoding_rs::{DecoderResult, Encoding, MACINTOSH, WINDOWS_1252};
 use serde_json::Value as Json;
@@ -10,36 +10,36 @@ use crate::core::code_page::CodePage;
 const FREQUENT: &str = "áéíóúñüçãõâêôàèäößÁÉÍÓÚÑÜÇÃÕÂÊÔÀÈÄÖ";
 const OTHERS: &str = "ìòùëïîûåæøÿÌÒÙËÏÎÛÅÆØ";
 
-/// What follows a cedilla.
+/// Letters that follow a cedilla.
 const BEFORE_SOFT: &str = "aouãâáàóõôúAOUÃÂÁÀÓÕÔÚ";
 
-/// What another encoding must explain, in parts of what it does not, before the guess is in doubt.
+/// How many characters another encoding must explain for each one that it does not, before the guess is doubtful.
 const FITTING_EACH: u32 = 20;
 
-/// Of so many characters beside letters that are no ASCII, one at least must be odd in Windows-1252.
+/// Of this number of non-ASCII characters next to letters, at least one must be odd in Windows-1252.
 const ODD_OF: u32 = 4;
 
-/// Symbols of Windows-1252 that no text has between two letters, and which stand for letters in other encodings.
+/// Symbols of Windows-1252 that do not occur between two letters, and whose bytes are letters in other encodings.
 const ODD_INSIDE: &str = "‚ƒ„†‡ˆ‰‹›•˜¤¢£¥¦§¨©¬±¶¡¿¯¸";
 
-/// Those that no text has after a letter either.
+/// Those that do not occur after a letter either.
 const ODD_AFTER: &str = "‚ƒ„‡ˆ‰‹";
 
-/// What may stand behind a word in capitals, such as `IRMÃ”` before a quotation ends.
+/// What may follow a word in capitals, such as `IRMÃ”` before a closing quotation mark.
 const CLOSING: &str = "’”»…–—›™®\u{a0}";
 
-/// That what was guessed is probably another encoding.
+/// A guessed encoding that is probably wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
     name: &'static str,
-    // Whether it was taken for Windows-1252, in which odd places show.
+    // Whether the guess was Windows-1252, in which odd positions are recognised.
     is_western: bool,
 }
 
-/// The characters that bytes stand for.
+/// Decodes bytes to characters.
 type Signs = [char; 256];
 
-/// How well an encoding explains a text.
+/// How well an encoding explains text.
 #[derive(Default)]
 struct Fit {
     weight: u32,
@@ -71,7 +71,7 @@ impl Doubt {
         self.name
     }
 
-    /// Whether a text shows it.
+    /// Whether this text confirms the doubt.
     pub(super) fn is_in(self, text: &str) -> bool {
         if !self.is_western {
             return !text.is_ascii();
@@ -111,7 +111,7 @@ impl Fit {
     }
 }
 
-/// Whether a character of Windows-1252 stands where it belongs in no text.
+/// Whether a character of Windows-1252 is at a position where it does not occur in text.
 fn is_odd(before: char, character: char, after: char) -> bool {
     let (follows, precedes) = (before.is_alphabetic(), after.is_alphabetic());
     let is_vowel = |character: char| "aeiouAEIOU".contains(character);
@@ -126,7 +126,7 @@ fn is_odd(before: char, character: char, after: char) -> bool {
     }
 }
 
-// The characters that are no ASCII, each with its neighbours.
+// The non-ASCII characters, each with its neighbours.
 fn neighbours<'a>(sample: &'a [u8], characters: &'a Signs) -> impl Iterator<Item = (char, char, char)> + 'a {
     let at = |place: Option<usize>| {
         let byte = place.and_then(|place| sample.get(place)).copied().unwrap_or(b' ');
@@ -158,7 +158,7 @@ fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
     })
 }
 
-/// Whether a text holds UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
+/// Whether text contains UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
 pub(super) fn is_double_encoded(text: &str) -> bool {
     let mut rest = text;
     let mut before = ' ';
@@ -176,7 +176,7 @@ pub(super) fn is_double_encoded(text: &str) -> bool {
     false
 }
 
-/// Whether a value holds such a text.
+/// Whether a value contains such text.
 pub(super) fn is_double_encoded_json(value: &Json) -> bool {
     match value {
         Json::String(text) => is_double_encoded(text),
@@ -186,13 +186,13 @@ pub(super) fn is_double_encoded_json(value: &Json) -> bool {
     }
 }
 
-// Whether characters that are no ASCII are those of the bytes of others, which a text may have.
+// Whether non-ASCII characters are the bytes of other characters that occur in text.
 fn is_encoded_again(run: &str, before: char, after: char) -> bool {
     let characters: Option<Vec<u8>> = run.chars().map(byte_of).collect();
     let Some(text) = characters.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
     let mut pair = run.chars();
     let (first, second, third) = (pair.next(), pair.next(), pair.next());
-    // The end of a word in capitals, and what closes it: `“IRMÃ”`, or a blank that breaks no line.
+    // The end of a word in capitals, and a closing character: `“IRMÃ”`, or a no-break space.
     let is_closed = first.is_some_and(char::is_uppercase)
         && second.is_some_and(|character| CLOSING.contains(character))
         && third.is_none()
@@ -201,7 +201,7 @@ fn is_encoded_again(run: &str, before: char, after: char) -> bool {
     !is_closed && text.chars().all(is_usual)
 }
 
-// What double encoding is recognised by: the accented letters of Latin, Greek and Cyrillic, punctuation, CJK, and emoji.
+// Characters by which double encoding is recognised: accented Latin letters, Greek and Cyrillic, punctuation, CJK, and emoji.
 fn is_usual(character: char) -> bool {
     matches!(
         character,
@@ -219,7 +219,7 @@ fn is_usual(character: char) -> bool {
     )
 }
 
-// Windows-1252, in which the five bytes without a character stand for control characters.
+// Windows-1252, in which the five undefined bytes are control characters.
 fn byte_of(character: char) -> Option<u8> {
     if let '\u{80}'..='\u{ff}' = character {
         return u8::try_from(u32::from(character)).ok();
@@ -329,7 +329,7 @@ mod tests {
         ] {
             assert_eq!(doubt("windows-1252", text), None, "{text}");
         }
-        // One slip among sound names.
+        // One error among correct names.
         assert_eq!(doubt("windows-1252", &format!("{}Jos‚", NAMES.concat())), None);
     }
 

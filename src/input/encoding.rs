@@ -1,8 +1,8 @@
-//! Text in any encoding into UTF-8, as it comes.
+//! Decodes text of any encoding to UTF-8 as it is read.
 //!
-//! What begins with a byte order mark says what it is. Of the rest, plain ASCII is the same in all encodings that such
-//! files have, so nothing is decided before the first other byte: the next [`SAMPLE`] bytes tell whether it is UTF-8, and
-//! if not, what it most likely is. A file that is UTF-8 stays so: what breaks it later is a fault of its row.
+//! A byte order mark decides the encoding. Without one, nothing is decided before the first byte that is not ASCII, because
+//! ASCII is the same in all encodings of such files. The next [`SAMPLE`] bytes then show whether the text is UTF-8, and
+//! otherwise which encoding is the most likely. Later bytes do not change the encoding: invalid UTF-8 rejects its row.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -17,13 +17,13 @@ use super::doubt::{self, Doubt};
 use super::notice::{NoticeKind, Notices};
 use crate::core::code_page::CodePage;
 
-/// How much is looked at to tell an encoding, from the first byte on that is not ASCII.
+/// How many bytes are examined to guess an encoding, from the first one that is not ASCII.
 const SAMPLE: usize = 1024 * 1024;
 
-/// A byte that stands in no UTF-8 text, for what could not be decoded: the row that has it is set aside.
+/// A byte that is never valid in UTF-8. It replaces what could not be decoded, so that its row is rejected.
 const UNDECODED: u8 = 0xFF;
 
-/// How many sequences that are no UTF-8 there must be for each that is, for a text to be taken for another encoding. By
+/// How many sequences that are no UTF-8 there must be for each that is, for text to be taken for another encoding. By
 /// chance a few pairs of letters look like UTF-8 in the encodings of one byte a letter, and one in five in those of two.
 const FOREIGN_EACH: usize = 4;
 
@@ -32,10 +32,10 @@ const FOREIGN_EACH: usize = 4;
 /// with twenty, and in none of three hundred with forty.
 const ENOUGH: usize = 32;
 
-/// What the guess goes by as long as there are fewer: the language, by a country that speaks it.
+/// With fewer bytes, the guess uses the language, given by a country that speaks it.
 const WESTERN: &[u8] = b"es";
 
-/// An encoding of text: one of the Encoding Standard, by any of the names that browsers know it by, or a code page of DOS.
+/// A text encoding: one of the Encoding Standard, by any of its labels, or a DOS code page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charset(Kind);
 
@@ -45,24 +45,23 @@ enum Kind {
     Dos(CodePage),
 }
 
-/// A name that no encoding has.
+/// The name of an unknown encoding.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an encoding such as utf-8, utf-16le, windows-1252, iso-8859-2, macintosh or cp850, found `{0}`")]
 pub struct UnknownCharset(String);
 
-/// Whether an encoding may be guessed, and what came of it.
+/// How the encoding is chosen.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
-    /// This one.
-    Told(Charset),
-    /// UTF-8, or what the text most likely is.
+    /// The given one.
+    Given(Charset),
+    /// UTF-8 if the text is valid, otherwise the most likely one.
     Guessed,
-    /// UTF-8, as the format has no other.
+    /// UTF-8, the only encoding of the format.
     Utf8,
 }
 
-/// What a text was found to be written in; not known as long as it is plain ASCII. And what of it looks as if that were
-/// wrong.
+/// The detected encoding, which is unknown as long as all text is ASCII, and the notices about text that looks wrong in it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     charset: Arc<OnceLock<Charset>>,
@@ -70,7 +69,7 @@ pub(super) struct Found {
     notices: Notices,
 }
 
-/// The bytes of a text as UTF-8, after its mark. Bytes that are none stay in it, for who parts it into rows.
+/// Text as UTF-8, without its byte order mark. Invalid bytes stay in it: the reader of rows rejects their rows.
 pub(super) struct Text {
     raw: Bytes,
     state: State,
@@ -78,9 +77,9 @@ pub(super) struct Text {
 }
 
 enum State {
-    /// ASCII up to here.
+    /// Only ASCII so far.
     Ascii,
-    /// Handed on as it is.
+    /// Passed through unchanged.
     Utf8,
     Decoded(Box<Decoding>),
 }
@@ -95,20 +94,20 @@ struct Decoding {
 
 enum AnyDecoder {
     Standard(Decoder),
-    // What each byte from 128 on stands for.
+    // What each byte from 128 on is.
     Dos(Box<[Option<char>; 128]>),
 }
 
 impl Charset {
-    /// The plain case.
+    /// UTF-8.
     pub const UTF_8: Self = Self::of(UTF_8);
 
     const fn of(encoding: &'static Encoding) -> Self {
         Self(Kind::Standard(encoding))
     }
 
-    /// The encoding that a byte order mark says, and how long the mark is. Without a mark, two letters of ASCII in four
-    /// bytes are UTF-16 as well.
+    /// The encoding of a byte order mark, and the length of the mark. Without a mark, two ASCII characters in four bytes show
+    /// UTF-16.
     pub(super) fn of_mark(start: &[u8]) -> Option<(Self, usize)> {
         match start {
             [0xEF, 0xBB, 0xBF, ..] => Some((Self::of(UTF_8), 3)),
@@ -140,17 +139,17 @@ impl Charset {
 }
 
 impl Text {
-    /// The text in `raw`. A mark says more than what is wanted, but for a text that is told to have one byte a letter.
+    /// The text in `raw`. A byte order mark takes precedence over `wanted`, except over a given single-byte encoding.
     pub(super) fn new(mut raw: Bytes, wanted: &Wanted, found: Found) -> Self {
-        let mark = Charset::of_mark(raw.look(4).bytes);
+        let mark = Charset::of_mark(raw.peek(4).bytes);
         let (charset, state) = match (wanted, mark) {
-            (Wanted::Told(given), Some((charset, mark)))
+            (Wanted::Given(given), Some((charset, mark)))
                 if *given == charset || (given.is_utf16() && charset.is_utf16()) =>
             {
                 raw.consume(mark);
                 (Some(charset), State::of(charset))
             }
-            (Wanted::Told(given), _) => (Some(*given), State::of(*given)),
+            (Wanted::Given(given), _) => (Some(*given), State::of(*given)),
             (Wanted::Guessed | Wanted::Utf8, Some((charset, mark))) => {
                 raw.consume(mark);
                 (Some(charset), State::of(charset))
@@ -174,7 +173,7 @@ impl Text {
         if ascii > 0 || most == 0 {
             return Ok(ascii);
         }
-        let sample = self.raw.look(SAMPLE);
+        let sample = self.raw.peek(SAMPLE);
         let charset = told_by(sample.bytes, sample.whole);
         self.found.set(charset);
         if !charset.is_utf8()
@@ -289,7 +288,7 @@ fn told_by(sample: &[u8], whole: bool) -> Charset {
 }
 
 impl Found {
-    /// Nothing is known yet. What looks wrong later is added to `notices`.
+    /// An unknown encoding. Text that looks wrong later is added to `notices`.
     pub(super) fn reporting_to(notices: Notices) -> Self {
         Self { notices, ..Self::default() }
     }
@@ -307,7 +306,7 @@ impl Found {
         self.charset.get().copied()
     }
 
-    /// Takes note of a row's text, which is UTF-8 by now, when it looks as if it was decoded in the wrong way.
+    /// Adds a notice if a row's decoded text looks as if it was decoded in the wrong encoding.
     pub(super) fn watch(&self, text: &[u8], line: u64) {
         if text.is_ascii() {
             return;
@@ -331,7 +330,7 @@ impl FromStr for Charset {
         // People write `mac-roman` and `MacRoman`.
         let plain = name.trim().to_ascii_lowercase().replace(['-', '_', ' '], "");
         let label = if plain == "macroman" { "macintosh" } else { name.trim() };
-        // Two of the standard's names stand for no text at all.
+        // Two of the standard's names encode no text at all.
         Encoding::for_label_no_replacement(label.as_bytes())
             .filter(|encoding| *encoding != encoding_rs::X_USER_DEFINED)
             .map(Self::of)
@@ -340,7 +339,7 @@ impl FromStr for Charset {
     }
 }
 
-/// As people write it: `UTF-8`, `Windows-1252`.
+/// The usual spelling: `UTF-8`, `Windows-1252`.
 impl fmt::Display for Charset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name().strip_prefix("windows") {
@@ -355,7 +354,7 @@ mod tests {
     use super::super::lookahead::Lookahead;
     use super::*;
 
-    // Gives one byte at a time when it is told to.
+    // Gives one byte at a time when asked to.
     struct Pieces(io::Cursor<Vec<u8>>, bool);
 
     impl Read for Pieces {
@@ -417,7 +416,7 @@ mod tests {
     #[test]
     fn what_is_told_is_not_guessed() {
         let check = |bytes: &[u8], name: &str, expected: &[u8]| {
-            let (out, _) = text(bytes, &Wanted::Told(name.parse().unwrap()));
+            let (out, _) = text(bytes, &Wanted::Given(name.parse().unwrap()));
             assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string(), "{name}");
         };
         check(b"\xE9", "latin1", "é".as_bytes());

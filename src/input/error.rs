@@ -1,12 +1,12 @@
-//! Why an input cannot be read at all.
+//! Errors that make a whole input unusable.
 
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-use super::Format;
+use super::{Format, InputSetting};
 
-/// What makes a whole input unusable: its name and the line if there is one, then what was expected and what was found.
+/// An input that cannot be read: its name, the line if there is one, and the fault.
 #[derive(Debug)]
 pub struct SourceError {
     name: String,
@@ -26,36 +26,34 @@ pub enum SourceFault {
     #[error("expected a file, found a device")]
     Device,
     /// This user may not read it.
-    #[error("expected a file that may be read, found no permission")]
+    #[error("permission denied")]
     Permission(#[source] io::Error),
     /// It cannot be opened for another reason.
-    #[error("expected a file, could not open it")]
+    #[error("failed to open the file")]
     Open(#[source] io::Error),
-    /// It holds something else.
+    /// It has a format that is not supported.
     #[error("expected CSV, JSON or a spreadsheet, found {found}")]
     Foreign {
-        /// What it holds, and what can be done about it.
+        /// The format, and what to do about it.
         found: String,
     },
-    /// It does not hold what it was said to hold.
-    #[error("expected {expected}, as `--format` says, found {found}")]
-    NotAsTold {
-        /// The format that was said.
+    /// It has another format than the options give.
+    #[error("expected {expected}, found {found}")]
+    FormatMismatch {
+        /// The format in the options.
         expected: Format,
-        /// What it holds.
+        /// The format of the input.
         found: Format,
     },
-    /// Something was said of it that has no meaning for what it holds.
-    #[error("expected {wanted} for `{option}`, found {found}")]
-    Meaningless {
+    /// An option was set that does not apply to the format of the input.
+    #[error("{setting} applies to {} only, found {found}", setting.applies_to())]
+    Inapplicable {
         /// The option.
-        option: &'static str,
-        /// What the option is for.
-        wanted: &'static str,
-        /// What the input holds.
+        setting: InputSetting,
+        /// The format of the input.
         found: Format,
     },
-    /// It could not be unpacked.
+    /// It could not be decompressed.
     #[error("expected an archive that can be unpacked, found a damaged one")]
     Unpack(#[source] io::Error),
     /// An archive inside an archive.
@@ -70,32 +68,32 @@ pub enum SourceFault {
     /// A spreadsheet that cannot be read.
     #[error("expected a spreadsheet, found {found}: open it, and save it again as .xlsx or .csv")]
     Sheet {
-        /// The row up to which it could.
+        /// The row up to which it was read.
         line: Option<u64>,
         /// What was found.
         found: &'static str,
     },
-    /// A spreadsheet with more in it than is read.
+    /// A spreadsheet that exceeds the size limits.
     #[error(
         "expected a spreadsheet of at most {cells} cells and {mib} MiB unpacked, found a larger one: save it as .csv"
     )]
     LargeSheet {
-        /// The most cells of a sheet.
+        /// Maximum number of cells in a sheet.
         cells: u64,
-        /// The most that it may come to.
+        /// Maximum uncompressed size, in MiB.
         mib: u64,
     },
     /// The requested sheet does not exist.
     #[error("expected a sheet called `{sheet}`, found {sheets}")]
     NoSheet {
-        /// The name or the number that was requested.
+        /// The requested name or number.
         sheet: String,
-        /// The sheets that are there.
+        /// The existing sheets.
         sheets: String,
     },
     /// A sheet of instructions before several others.
     #[error(
-        "expected contacts on the first sheet, found instructions on `{cover}`: choose {sheets} or another sheet with `--sheet`"
+        "expected contacts on the first sheet, found instructions on `{cover}` and several sheets after it: {sheets}"
     )]
     SeveralSheets {
         /// The sheet of instructions.
@@ -107,33 +105,44 @@ pub enum SourceFault {
     #[error("expected a sheet with a header, found an empty one")]
     EmptySheet,
     /// Reading failed after it had begun.
-    #[error("expected more of the input, could not read it")]
+    #[error("failed to read the input")]
     Read {
         /// The line on which the row that was being read begins.
         line: u64,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// There is not even a header.
+    /// It is empty, without a header.
     #[error("expected a header, found an empty file")]
     Empty,
-    /// There is not even a bracket.
+    /// It is empty, without any JSON.
     #[error("expected an array or an object, found an empty file")]
     EmptyJson,
-    /// It is no JSON from here on.
+    /// It is not valid JSON from here on.
     #[error("expected {expected} at byte {byte}, found {found}")]
     Json {
         /// The line.
         line: u64,
-        /// The place in the line, from 1.
+        /// The position in the line, from 1.
         byte: u64,
-        /// What should stand there.
+        /// What was expected there.
         expected: &'static str,
-        /// What stands there.
+        /// What was found there.
         found: String,
     },
-    /// Where the rows of JSON are is unclear, or not all of them could be.
+    /// An id or a match value is read by position from a list that has its elements in different orders.
+    #[error(
+        "expected the elements of the list `{list}` in one order, found another one than in an earlier row: the id or match value \
+         that the mapping reads there by position may be another contact's"
+    )]
+    ElementOrder {
+        /// The first line with another order.
+        line: u64,
+        /// The keys that lead to the list, joined by dots.
+        list: String,
+    },
+    /// It is unclear which objects of JSON are the rows, or some of them may be missing.
     #[error("{fault}")]
     Rows {
         /// The line of the object.
@@ -142,7 +151,7 @@ pub enum SourceFault {
         fault: RowsFault,
     },
     /// The header names no column.
-    #[error("expected names of columns, found a header of blanks")]
+    #[error("expected column names, found a blank header")]
     Nameless {
         /// The header's line.
         line: u64,
@@ -166,16 +175,16 @@ pub enum SourceFault {
         line: u64,
         /// The position of the column, from 1.
         column: usize,
-        /// What stands there instead.
+        /// What was found there.
         found: String,
     },
-    /// The header is no text.
-    #[error("expected names of columns, found control characters: is it text?")]
+    /// The header is not text.
+    #[error("expected column names, found control characters: is it text?")]
     Binary {
         /// The header's line.
         line: u64,
     },
-    /// A quoted cell takes in the rows that follow it.
+    /// A quoted cell without a closing quote swallows the rows that follow it.
     #[error("a quoted cell begins in the row on this line, and its closing quote is missing")]
     Unclosed {
         /// The line on which it opens; of a cell that holds rows, the line on which its row begins.
@@ -183,20 +192,20 @@ pub enum SourceFault {
     },
     /// A row names columns, as the header does, but others or in another order.
     #[error(
-        "expected one header, found another one with other columns or in another order: the rows below it do not fit the first"
+        "found a second header with other columns or in another order: the rows below it do not fit the first header"
     )]
     SecondHeader {
         /// The line of the second header.
         line: u64,
     },
     /// The input ends inside a row.
-    #[error("the last row does not end: the file may be cut off")]
+    #[error("the last row is incomplete: the file may be cut off")]
     CutOff {
         /// The line on which the row begins.
         line: u64,
     },
-    /// The quotes of the header are out of place.
-    #[error("expected names of columns, found quotes that are out of place: is the file CSV?")]
+    /// The header has misplaced quotes.
+    #[error("expected column names, found misplaced quotes: is the file CSV?")]
     Quotes {
         /// The header's line.
         line: u64,
@@ -211,7 +220,7 @@ pub enum SourceFault {
         line: u64,
     },
     /// The header does not end.
-    #[error("expected a header, found no end of it: is a quote not closed?")]
+    #[error("the header does not end: is a closing quote missing?")]
     Endless {
         /// The header's line.
         line: u64,
@@ -301,7 +310,7 @@ impl SourceError {
     }
 
     pub(super) fn opening(name: &str, cause: io::Error) -> Self {
-        // The system has many kinds of errors: one without a sentence here shows its cause.
+        // Other errors of the system are shown by their cause.
         let fault = match cause.kind() {
             ErrorKind::NotFound => SourceFault::Missing(cause),
             ErrorKind::PermissionDenied => SourceFault::Permission(cause),
@@ -322,6 +331,7 @@ impl SourceFault {
         match self {
             Self::Read { line, .. }
             | Self::Json { line, .. }
+            | Self::ElementOrder { line, .. }
             | Self::Rows { line, .. }
             | Self::Nameless { line }
             | Self::ColumnTwice { line, .. }
@@ -340,8 +350,8 @@ impl SourceFault {
             | Self::Permission(_)
             | Self::Open(_)
             | Self::Foreign { .. }
-            | Self::NotAsTold { .. }
-            | Self::Meaningless { .. }
+            | Self::FormatMismatch { .. }
+            | Self::Inapplicable { .. }
             | Self::Unpack(_)
             | Self::PackedTwice
             | Self::Members { .. }
@@ -365,7 +375,7 @@ impl fmt::Display for SourceError {
 }
 
 impl Error for SourceError {
-    // The fault is this error in other words; the next in the chain is what the system says.
+    // The fault is part of this error's message, so that the next in the chain is the error of the system.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.fault.source()
     }
@@ -376,15 +386,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_says_becomes_a_sentence_and_stays_as_the_cause() {
+    fn an_error_of_the_system_has_a_message_and_stays_the_cause() {
         let check = |kind: ErrorKind, expected: &str, has_cause: bool| {
             let error = SourceError::opening("in.csv", io::Error::from(kind));
             assert_eq!(error.to_string(), format!("in.csv: {expected}"));
             assert_eq!(error.source().is_some(), has_cause, "{kind:?}");
         };
         check(ErrorKind::NotFound, "expected a file, found none of that name", true);
-        check(ErrorKind::PermissionDenied, "expected a file that may be read, found no permission", true);
+        check(ErrorKind::PermissionDenied, "permission denied", true);
         check(ErrorKind::IsADirectory, "expected a file, found a directory", false);
-        check(ErrorKind::Other, "expected a file, could not open it", true);
+        check(ErrorKind::Other, "failed to open the file", true);
     }
 }

@@ -1,13 +1,13 @@
-//! The formats that are read, and how a file's name tells them.
+//! The input formats, and their file extensions.
 
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What an input holds.
+/// The format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Cells separated by commas or the like, the first row naming the columns (RFC 4180).
+    /// Cells separated by commas or other delimiters, with the column names in the first row (RFC 4180).
     Csv,
     /// The same with tabs.
     Tsv,
@@ -22,7 +22,7 @@ pub enum Format {
     Ods,
 }
 
-/// A name that no format has.
+/// The name of an unknown format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected csv, tsv, jsonl, json, xlsx or ods, found `{0}`")]
 pub struct UnknownFormat(String);
@@ -31,8 +31,8 @@ impl Format {
     /// All formats, in the order in which help texts name them.
     pub const ALL: [Self; 6] = [Self::Csv, Self::Tsv, Self::Jsonl, Self::Json, Self::Xlsx, Self::Ods];
 
-    /// The format that a file's extension tells, whatever its case, before the extension of what it is packed in. What the
-    /// file holds says more: this decides where that leaves a choice.
+    /// The format of a file's extension, in any case, before the extension of its compression. The content takes precedence:
+    /// the name decides only where the content is ambiguous.
     pub fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?;
         if ["gz", "zst", "zip"].iter().any(|packed| extension.eq_ignore_ascii_case(packed)) {
@@ -41,7 +41,7 @@ impl Format {
         extension.parse().ok()
     }
 
-    /// The name that `--format` takes.
+    /// Its name, as options and configuration files write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -53,7 +53,7 @@ impl Format {
         }
     }
 
-    /// Whether a row's cells stand under a header, instead of having keys.
+    /// Whether rows have cells under a header, instead of keys.
     pub const fn has_header(self) -> bool {
         match self {
             Self::Csv | Self::Tsv | Self::Xlsx | Self::Ods => true,

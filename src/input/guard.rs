@@ -1,17 +1,17 @@
-//! What people and programs put before a cell so that a spreadsheet takes it for text, and takes no part in its meaning.
+//! Removes what people and programs put around a value so that a spreadsheet treats it as text.
 
 use memchr::{memchr, memchr3};
 
 /// The first bytes of typographic quotes.
 const TYPOGRAPHIC: &[u8] = "\u{201c}".as_bytes();
 
-/// Whether a row can have a cell with such a guard. Most have none, and are not looked at cell by cell.
+/// Whether a row can have a cell with such a guard. Most rows have none, and their cells are not examined one by one.
 pub(super) fn may_be_in(row: &[u8]) -> bool {
     memchr3(b'\'', b'=', b'"', row).is_some() || memchr(TYPOGRAPHIC[0], row).is_some()
 }
 
-/// The text behind the guard, if there is one: `="02138"` and `'+525550001`. An apostrophe is one only before what a
-/// spreadsheet would calculate or take for a number: that of `'s-Hertogenbosch` and of `'90s` belongs to the name.
+/// The value without its guard: `="02138"` and `'+525550001`. An apostrophe is a guard only before a formula or a number:
+/// in `'s-Hertogenbosch` and `'90s` it belongs to the name.
 pub(super) fn taken_off(cell: &str) -> &str {
     let text = cell.trim();
     if let Some(formula) = text.strip_prefix('\'')
@@ -22,8 +22,7 @@ pub(super) fn taken_off(cell: &str) -> &str {
     literal(text).or_else(|| unquoted(text)).unwrap_or(cell)
 }
 
-// The phone number or e-mail address between quotes that a program has written as a part of the cell. Those around a name
-// may belong to it.
+// The phone number or e-mail address between quotes that are part of the cell. Quotes around a name may belong to it.
 fn unquoted(text: &str) -> Option<&str> {
     let pairs = [('"', '"'), ('\u{201c}', '\u{201d}')];
     let inner = pairs.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close))?.trim();
@@ -33,7 +32,7 @@ fn unquoted(text: &str) -> Option<&str> {
     (is_number || is_mail).then_some(inner)
 }
 
-/// The text of a formula that is nothing but a text, without its equals character: `"02138"`.
+/// The text of a formula without its equals sign, if it is a string literal: `"02138"`.
 pub(super) fn text_of_formula(formula: &str) -> Option<&str> {
     formula.trim().strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('"'))
 }
@@ -43,7 +42,7 @@ fn literal(text: &str) -> Option<&str> {
 }
 
 fn is_guarded(text: &str) -> bool {
-    // Between two apostrophes it is a quotation.
+    // Text between two apostrophes is quoted.
     if text.ends_with('\'') {
         return false;
     }

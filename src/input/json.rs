@@ -1,9 +1,9 @@
-//! Rows of a JSON text: objects in an array, objects that follow each other, or objects in an array under a key, as in the
-//! pages of an API's answers (`nesting` tells which).
+//! Rows of JSON: objects in an array, consecutive objects, or objects in an array under a key, as in pages of an API
+//! (`nesting` finds which).
 //!
-//! The text is split into its elements as it comes, and each is parsed by itself, so that memory is bounded by a row and
-//! not by an array. A row that is JSON and no contact is rejected; a fault of JSON ends the reading, because where the
-//! next row begins cannot be known.
+//! The text is split into elements as it is read, and each is parsed separately, so that memory is bounded by a row and not by
+//! the array. A row that is valid JSON but not an object is rejected. A syntax error ends the reading, because the start of the
+//! next row is unknown.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::BufRead;
@@ -19,58 +19,58 @@ use super::{BOM, Bytes, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, 
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
-/// How many values beside the rows of an object are remembered. An answer has a few; more are those of a contact.
+/// Maximum number of values around the rows that are compared. A response has a few; a contact has more.
 const VALUES_BESIDE: usize = 32;
 
-/// The rows of a JSON text.
+/// The rows of a JSON input.
 pub(super) struct Rows {
     bytes: Bytes,
     place: Place,
-    // The keys that lead from an object to the array of its rows; none when the objects are the rows.
+    // The keys that lead from an object to the array of its rows; empty when the objects are the rows.
     path: Vec<String>,
     begun: Begun,
-    // What is open around the next element, outermost first.
+    // The arrays and objects around the next element, outermost first.
     open: Vec<Open>,
     object: Object,
     before: nesting::Rows,
-    // Values beside the rows: how far down the path, their keys and digests.
+    // Values around the rows: their depth on the path, their keys and their hashes.
     other_runs: Vec<(usize, String, u64)>,
     pages: Pages,
     notices: Notices,
-    // The element that is looked at.
+    // The current element.
     text: Vec<u8>,
     row: u64,
 }
 
-/// What the text holds, as far as it was read.
+/// What the text has, as far as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begun {
     Nothing,
-    /// Objects, which follow each other.
+    /// Consecutive objects.
     Objects,
-    /// Arrays, which follow each other.
+    /// Consecutive arrays.
     Arrays,
 }
 
-/// An array or an object of which not all elements were read.
+/// An array or an object that is not read to its end.
 #[derive(Clone, Copy, Debug)]
 enum Open {
     /// An array. Its elements are rows, or objects that hold rows, or arrays of rows.
     Array { is_first: bool, of: Elements },
-    /// An object on the way to the rows.
+    /// An object on the path to the rows.
     Object(Around),
 }
 
-/// An object on the way to the rows.
+/// An object on the path to the rows.
 #[derive(Clone, Copy, Debug)]
 struct Around {
-    /// How many keys down the path.
+    /// Its depth on the path.
     depth: usize,
     /// The line on which it begins.
     line: u64,
-    /// Whether none of its keys was read.
+    /// Whether no key was read yet.
     is_first: bool,
-    /// Whether the next key of the path was.
+    /// Whether the next key of the path was read.
     is_found: bool,
     /// Whether it has values that a contact may have.
     is_unclear: bool,
@@ -79,21 +79,21 @@ struct Around {
 /// What the elements of an array are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Elements {
-    /// Not known before the first.
+    /// Unknown before the first element.
     Unknown,
-    /// Rows, or objects that hold rows when there is a path.
+    /// Rows, or with a path, objects that hold rows.
     Objects,
-    /// Arrays of such.
+    /// Arrays of such objects.
     Arrays,
     /// Rows, at the end of the path.
     Rows,
 }
 
-/// Where in the text the next byte is.
+/// The position of the next byte.
 #[derive(Debug, Default)]
 struct Place {
     lines: Lines,
-    // How many bytes of the line stand before it.
+    // The number of bytes before it in the line.
     before: u64,
 }
 
@@ -101,7 +101,7 @@ struct Place {
 struct Part {
     /// The line on which it begins.
     line: u64,
-    /// How many bytes of that line stand before it.
+    /// The number of bytes before it in that line.
     before: u64,
     /// Whether it is short enough to be kept.
     whole: bool,
@@ -112,27 +112,27 @@ impl Rows {
         Self {
             bytes,
             place: Place::default(),
+            pages: Pages::of(&path),
             path,
             begun: Begun::Nothing,
             open: Vec::new(),
             object: Object::adding_to(keys),
             before: nesting::Rows::default(),
             other_runs: Vec::new(),
-            pages: Pages::default(),
             notices,
             text: Vec::new(),
             row: 0,
         }
     }
 
-    /// What could be read of the row that was just set aside.
+    /// The cells that could be read of the row that was just rejected.
     pub(super) fn remains(&self) -> Option<Cells> {
         raw_row(&self.text)
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
         loop {
-            let next = self.skip_blanks()?;
+            let next = self.skip_spaces()?;
             let row = match self.open.last().copied() {
                 None if next.is_none() && self.begun != Begun::Nothing => {
                     self.pages.report(self.row, self.place.lines.number(), &self.notices);
@@ -149,8 +149,8 @@ impl Rows {
     }
 
     fn top(&mut self, next: Option<u8>) -> Result<Option<Row>, SourceFault> {
-        if next == BOM.first().copied() && self.bytes.look(BOM.len()).bytes.starts_with(BOM) {
-            // That of a further file.
+        if next == BOM.first().copied() && self.bytes.peek(BOM.len()).bytes.starts_with(BOM) {
+            // The byte order mark of an appended file.
             for _ in BOM {
                 self.take()?;
             }
@@ -180,7 +180,7 @@ impl Rows {
             }
             Some(b',') if !is_first => {
                 self.take()?;
-                self.skip_blanks()?
+                self.skip_spaces()?
             }
             Some(_) if is_first => next,
             None | Some(_) => {
@@ -200,15 +200,15 @@ impl Rows {
         }
     }
 
-    // What the elements of the array that was just begun are, by the first.
+    // The kind of the elements of a new array, by the first one.
     fn elements(&mut self) -> Elements {
-        let start = self.bytes.look(sniff::SAMPLE).bytes;
+        let start = self.bytes.peek(sniff::SAMPLE).bytes;
         let is_array_of_objects =
             start.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"));
         if is_array_of_objects { Elements::Arrays } else { Elements::Objects }
     }
 
-    // An object that is a row, or that holds some.
+    // An object that is a row or holds rows.
     fn object(&mut self, in_array: bool) -> Result<Option<Row>, SourceFault> {
         if self.path.is_empty() {
             return self.element(in_array).map(Some);
@@ -248,7 +248,7 @@ impl Rows {
             return Err(self.expected("the key of the rows once in an object", Some(b':')));
         }
         self.colon()?;
-        let next = self.skip_blanks()?;
+        let next = self.skip_spaces()?;
         let is_last = depth + 1 == self.path.len();
         let is_opened = is_on_path && matches!(next, Some(b'{' | b'['));
         let is_unclear = !is_opened && self.other_runs(depth, &key, is_on_path)?;
@@ -259,7 +259,7 @@ impl Rows {
         }
         match next {
             Some(b'[') if is_opened && is_last => self.enter(Open::Array { is_first: true, of: Elements::Rows }),
-            // One row, which some programs write without an array around it.
+            // A single row, which some programs write without an array.
             Some(b'{') if is_opened && is_last => {
                 let row = self.element(false)?;
                 if let Row::Record(Record { line, .. }) = row {
@@ -276,7 +276,7 @@ impl Rows {
         }
     }
 
-    // A value that is no row: one that describes the answer, or null in place of the rows. True when it may be a value of a
+    // A value that is not a row: it describes the response, or is null in place of the rows. Returns whether it may belong to a
     // contact.
     fn other_runs(&mut self, depth: usize, key: &str, is_on_path: bool) -> Result<bool, SourceFault> {
         let part = self.part()?;
@@ -295,7 +295,7 @@ impl Rows {
         })
     }
 
-    // Whether an object before has another value under this key.
+    // Whether an earlier object has another value under this key.
     fn is_another(&mut self, depth: usize, key: &str) -> bool {
         let mut value = DefaultHasher::new();
         self.text.hash(&mut value);
@@ -311,24 +311,24 @@ impl Rows {
     }
 
     fn key(&mut self) -> Result<String, SourceFault> {
-        match self.skip_blanks()? {
+        match self.skip_spaces()? {
             Some(b'"') => {}
             next => return Err(self.expected("a key", next)),
         }
         let part = self.part()?;
         self.check(&part)?;
-        // A key that is no UTF-8 is not on the path.
+        // A key of invalid UTF-8 is not on the path.
         Ok(serde_json::from_slice(&self.text).unwrap_or_default())
     }
 
     fn colon(&mut self) -> Result<(), SourceFault> {
-        match self.skip_blanks()? {
+        match self.skip_spaces()? {
             Some(b':') => self.take(),
             next => Err(self.expected("`:`", next)),
         }
     }
 
-    // A row. As an element of an array it is one for sure, unless it plainly holds rows.
+    // A row. An element of an array certainly is one, unless it clearly holds rows.
     fn element(&mut self, in_array: bool) -> Result<Row, SourceFault> {
         self.row += 1;
         let part = self.part()?;
@@ -350,7 +350,7 @@ impl Rows {
         }
     }
 
-    // What is too long to be kept is taken for JSON: its brackets and quotes were closed.
+    // A part that is too long is not checked: its brackets and quotes were closed.
     fn check(&self, part: &Part) -> Result<(), SourceFault> {
         if !part.whole {
             return Ok(());
@@ -359,15 +359,15 @@ impl Rows {
         let found = if error.is_eof() {
             "a fault: it is cut off".to_owned()
         } else {
-            let said = error.to_string();
-            format!("a fault: {}", said.split(" at line ").next().unwrap_or("a syntax error"))
+            let message = error.to_string();
+            format!("a fault: {}", message.split(" at line ").next().unwrap_or("a syntax error"))
         };
         let (lines, bytes) = (error.line().max(1) as u64 - 1, error.column() as u64);
         let before = if lines == 0 { part.before } else { 0 };
         Err(SourceFault::Json { line: part.line + lines, byte: (before + bytes).max(1), expected: "JSON", found })
     }
 
-    // The next value into `text`, up to where its brackets or its quotes close.
+    // Reads the next value into `text`, up to its closing bracket or quote.
     fn part(&mut self) -> Result<Part, SourceFault> {
         self.text.clear();
         let mut part = Part { line: self.place.lines.number(), before: self.place.before, whole: true };
@@ -392,27 +392,27 @@ impl Rows {
             }
         }
         if self.text.is_empty() && part.whole {
-            let next = self.skip_blanks()?;
+            let next = self.skip_spaces()?;
             return Err(self.expected("a value", next));
         }
         Ok(part)
     }
 
-    fn skip_blanks(&mut self) -> Result<Option<u8>, SourceFault> {
+    fn skip_spaces(&mut self) -> Result<Option<u8>, SourceFault> {
         loop {
             let line = self.place.lines.number();
             let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
-            let blanks = chunk.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-            let (next, at_end) = (chunk.get(blanks).copied(), chunk.is_empty());
-            self.place.pass(&chunk[..blanks]);
-            self.bytes.consume(blanks);
+            let spaces = chunk.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+            let (next, at_end) = (chunk.get(spaces).copied(), chunk.is_empty());
+            self.place.pass(&chunk[..spaces]);
+            self.bytes.consume(spaces);
             if next.is_some() || at_end {
                 return Ok(next);
             }
         }
     }
 
-    // The byte that was looked at.
+    // Skips the byte that was peeked.
     fn take(&mut self) -> Result<(), SourceFault> {
         let line = self.place.lines.number();
         let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
@@ -421,7 +421,7 @@ impl Rows {
         Ok(())
     }
 
-    // The bracket that was looked at.
+    // Skips the bracket that was peeked.
     fn enter(&mut self, open: Open) -> Result<Option<Row>, SourceFault> {
         self.open.push(open);
         self.take().map(|()| None)
@@ -447,7 +447,7 @@ impl Place {
     }
 }
 
-/// How far a value goes: to where its brackets close, its quotes close, or its word ends.
+/// Finds the end of a value: its closing bracket or quote, or the end of its word.
 #[derive(Debug, Default)]
 struct Scan {
     depth: usize,
@@ -457,7 +457,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// How many of these bytes belong to the value, and whether it ends with them.
+    /// The number of these bytes that belong to the value, and whether it ends within them.
     fn pass(&mut self, bytes: &[u8]) -> (usize, bool) {
         for (at, &byte) in bytes.iter().enumerate() {
             if self.in_text {

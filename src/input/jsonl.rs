@@ -1,4 +1,4 @@
-//! Rows of a file with one JSON object a line.
+//! Rows of a file with one JSON object per line.
 
 use std::io::{BufRead, Read};
 
@@ -23,7 +23,7 @@ impl Rows {
         Self { bytes, text: Vec::new(), line: 0, row: 0, object, before: nesting::Rows::default() }
     }
 
-    /// What could be read of the row that was just set aside.
+    /// The cells that could be read of the row that was just rejected.
     pub(super) fn remains(&self) -> Option<Cells> {
         raw_row(&self.text)
     }
@@ -33,7 +33,7 @@ impl Rows {
             self.line += 1;
             let (line, row) = (self.line, self.row + 1);
             let Some(whole) = self.read().map_err(|cause| SourceFault::Read { line, cause })? else { return Ok(None) };
-            // A mark in between is that of a further file.
+            // A byte order mark in between belongs to an appended file.
             let text = self.text.strip_prefix(BOM).unwrap_or(&self.text).trim_ascii_end();
             if whole && text.trim_ascii().is_empty() {
                 continue;
@@ -43,7 +43,7 @@ impl Rows {
                 self.text.clear();
                 return Ok(Some(Row::Rejected(too_long(row, line))));
             }
-            // A line break ends each line of an export; without it, an object that does not end was cut off.
+            // Each line of an export ends with a line break. Without one, an incomplete object was cut off.
             if self.text.last() != Some(&b'\n') && is_cut_off(text) {
                 return Err(SourceFault::CutOff { line });
             }
@@ -58,7 +58,7 @@ impl Rows {
         }
     }
 
-    // One line into `text`; false when it is too long, and then what is left of it is passed over.
+    // Reads one line into `text`. False when it is too long; the rest of it is skipped.
     fn read(&mut self) -> std::io::Result<Option<bool>> {
         self.text.clear();
         let read = (&mut self.bytes).take(MAX_ROW as u64 + 1).read_until(b'\n', &mut self.text)?;
@@ -146,7 +146,7 @@ mod tests {
             let refused =
                 source.and_then(Iterator::collect::<Result<Vec<Row>, _>>).err().map(|error| error.to_string());
             let expected =
-                cut.map(|line| format!("in.jsonl:{line}: the last row does not end: the file may be cut off"));
+                cut.map(|line| format!("in.jsonl:{line}: the last row is incomplete: the file may be cut off"));
             assert_eq!(refused, expected, "{text:?}");
         };
         check("{\"a\":1}\n{\"a\":2", Some(2));

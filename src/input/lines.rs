@@ -1,10 +1,10 @@
-//! The lines of a text, as editors count them: each of `\n`, `\r\n` and a lone `\r` ends one.
+//! Line numbers as editors count them: each of `\n`, `\r\n` and a lone `\r` ends a line.
 
 use std::io::{self, BufRead};
 
 use super::Bytes;
 
-/// Where in a text a reader is.
+/// The position of a reader, in lines.
 #[derive(Debug)]
 pub(super) struct Lines {
     number: u64,
@@ -47,7 +47,7 @@ impl Lines {
         self.number
     }
 
-    /// Takes note of bytes that were read.
+    /// Counts the lines in bytes that were read.
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         let Some(last) = bytes.last() else { return };
         let mut breaks = 0;
@@ -65,7 +65,7 @@ impl Lines {
         self.after_return = *last == b'\r';
     }
 
-    /// Takes one line off, with its end. False when there is none.
+    /// Skips one line with its end. False when there is none.
     pub(super) fn skip_one(&mut self, bytes: &mut Bytes) -> io::Result<bool> {
         let mut text = 0;
         loop {

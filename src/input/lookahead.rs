@@ -1,11 +1,11 @@
-//! A reader that can be looked into before anything is taken from it.
+//! A reader whose next bytes can be peeked.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-/// How many bytes are asked for at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The bytes of an input, in whatever pieces they come, with a view of what comes next.
+/// The bytes of an input, with a view of the next ones.
 pub(super) struct Lookahead<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -20,9 +20,9 @@ impl<R: Read> Lookahead<R> {
         Self { reader, buffer: Vec::new(), at: 0, end: 0, ended: false, failure: None }
     }
 
-    /// The next `count` bytes or more; fewer when the input ends before, or fails. What it fails with is said to who
+    /// The next `count` bytes or more; fewer when the input ends or fails before. The error is returned to the caller that
     /// reads up to there.
-    pub(super) fn look(&mut self, count: usize) -> View<'_> {
+    pub(super) fn peek(&mut self, count: usize) -> View<'_> {
         while self.end - self.at < count && !self.ended && self.failure.is_none() {
             if self.at > 0 {
                 self.buffer.copy_within(self.at..self.end, 0);
@@ -36,7 +36,7 @@ impl<R: Read> Lookahead<R> {
         View { bytes: &self.buffer[self.at..self.end], whole: self.ended }
     }
 
-    /// What was looked at and not taken, and the reader of what comes after it.
+    /// The peeked bytes that were not read, and the reader of the rest.
     pub(super) fn into_parts(self) -> (Vec<u8>, R) {
         (self.buffer[self.at..self.end].to_vec(), self.reader)
     }
@@ -56,10 +56,10 @@ impl<R: Read> Lookahead<R> {
     }
 }
 
-/// What comes next.
+/// The next bytes of an input.
 pub(super) struct View<'a> {
     pub(super) bytes: &'a [u8],
-    /// Whether it goes up to the end of the input.
+    /// Whether they reach the end of the input.
     pub(super) whole: bool,
 }
 
@@ -123,26 +123,26 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_is_still_read() {
+    fn peeked_bytes_are_still_read() {
         for size in [1, 3, 100] {
             let mut lookahead = pieces(size, false);
-            assert!(lookahead.look(2).bytes.starts_with(b"ab"));
+            assert!(lookahead.peek(2).bytes.starts_with(b"ab"));
             lookahead.consume(1);
-            let view = lookahead.look(5);
+            let view = lookahead.peek(5);
             assert!(view.bytes.starts_with(b"bcdef"));
-            let view = lookahead.look(100);
+            let view = lookahead.peek(100);
             assert!(view.whole && view.bytes == b"bcdefghij", "{size}");
             let mut rest = String::new();
             lookahead.read_to_string(&mut rest).unwrap();
             assert_eq!(rest, "bcdefghij");
-            assert!(lookahead.look(1).bytes.is_empty());
+            assert!(lookahead.peek(1).bytes.is_empty());
         }
     }
 
     #[test]
-    fn a_view_does_not_take_a_failure_away() {
+    fn peeking_keeps_a_failure() {
         let mut lookahead = pieces(4, true);
-        let view = lookahead.look(100);
+        let view = lookahead.peek(100);
         assert!(!view.whole && view.bytes == b"abcdefghij");
         let mut read = Vec::new();
         assert_eq!(lookahead.read_to_end(&mut read).unwrap_err().to_string(), "torn");

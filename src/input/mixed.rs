@@ -6,37 +6,33 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::element_order::{ElementOrder, Finding};
+use super::error::SourceFault;
+use super::falses::Falses;
+use super::json_text;
 use super::notice::{NoticeKind, Notices};
-use crate::core::list::JsonList;
+use crate::core::list::{JsonList, is_label_key};
 
-/// How many keys are watched, how many lists of fields, and how many of which the first element is not the primary one: a contact has fewer, and an input whose keys are ids has no end of them.
-const KEYS: usize = 256;
+/// How many lists of fields are compared, how many lists of other elements, and how many lists are reported of which the first
+/// element is not the primary one: a contact has fewer, and an input whose keys are ids has no end of them.
 const LISTS: usize = 64;
 
 /// How many objects may be around a list.
 const DEPTH: usize = 4;
 
-/// The key of the fields of a contact in the platform's own shape.
-const OWN_FIELDS: &str = "custom_fields";
-
 /// What was seen of the values of each key, and of each list of fields.
 #[derive(Debug, Default)]
 pub(super) struct Mixed {
-    keys: Vec<Key>,
-    own_fields: Vec<Key>,
+    falses: Falses,
     lists: Vec<Listed>,
+    // The orders of the elements of other lists.
+    orders: Vec<(Arc<str>, ElementOrder)>,
+    // The paths by which ids and match values are read.
+    match_paths: Vec<String>,
+    // The list that a match path reads by position though its elements come in another order in this row.
+    refused: Option<Arc<str>>,
     // The paths of lists of which the first element is not the primary one.
     primaries: Vec<Arc<str>>,
-}
-
-#[derive(Debug)]
-struct Key {
-    name: Arc<str>,
-    has_text: bool,
-    has_true: bool,
-    // How many rows have `false` there, and the line of the first of them.
-    falses: u64,
-    first: u64,
 }
 
 #[derive(Debug)]
@@ -47,47 +43,83 @@ struct Listed {
 }
 
 impl Mixed {
+    /// Sets the paths by which ids and match values are read.
+    pub(super) fn match_by(&mut self, paths: Vec<String>) {
+        self.match_paths = paths;
+    }
+
     /// Takes note of a row.
-    pub(super) fn watch(&mut self, object: &[(Arc<str>, Json)], line: u64, notices: &Notices) {
+    ///
+    /// # Errors
+    /// When an id or a match value is read by position from a list that has its elements in another order in an earlier row:
+    /// it would be another contact's.
+    pub(super) fn watch(
+        &mut self,
+        object: &[(Arc<str>, Json)],
+        line: u64,
+        notices: &Notices,
+    ) -> Result<(), SourceFault> {
+        let row = self.falses.object("");
         for (at, (name, json)) in object.iter().enumerate() {
-            match json {
-                Json::Object(fields) => {
-                    if **name == *OWN_FIELDS {
-                        for (at, (name, json)) in fields.iter().enumerate() {
-                            if let Some(key) = known(&mut self.own_fields, at, name, || name.as_str().into()) {
-                                key.watch(json, line, OWN_FIELDS, notices);
-                            }
-                        }
-                    }
-                    self.lists_in(name, json, DEPTH, line, notices);
-                }
-                Json::Array(_) => self.lists_in(name, json, DEPTH, line, notices),
-                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {
-                    if let Some(key) = known(&mut self.keys, at, name, || Arc::clone(name)) {
-                        key.watch(json, line, "", notices);
-                    }
-                }
+            if let Some(row) = row {
+                self.falses.watch(row, at, name, json, line, notices);
             }
+            if let Json::String(text) = json {
+                json_text::watch("", name, text, line, notices);
+            }
+            if json.is_array() || json.is_object() {
+                self.inside(name, json, DEPTH, line, notices);
+            }
+        }
+        match self.refused.take() {
+            Some(list) => Err(SourceFault::ElementOrder { line, list: list.to_string() }),
+            None => Ok(()),
         }
     }
 
-    fn lists_in(&mut self, path: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
+    // What a list or an object at this path holds.
+    fn inside(&mut self, path: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
         match json {
             Json::Array(items) => {
                 let list = JsonList::new(path, items);
-                if let Some(names) = list.field_names() {
-                    self.list(path, &names, line, notices);
+                match list.fields() {
+                    Some(fields) => {
+                        self.list(path, &fields, line, notices);
+                        let object = self.falses.object(path);
+                        for (at, (name, json)) in fields.iter().enumerate() {
+                            if let (Some(object), Some(json)) = (object, json) {
+                                self.falses.watch(object, at, name, json, line, notices);
+                            }
+                            if let Some(Json::String(text)) = json {
+                                json_text::watch(path, name, text, line, notices);
+                            }
+                        }
+                    }
+                    None => self.elements(path, items, line, notices),
                 }
                 if items.len() > 1 && !list.is_primary_first() {
                     self.primary_not_first(path, line, notices);
                 }
-            }
-            Json::Object(object) if depth > 0 => {
-                for (key, json) in object.iter().filter(|(_, json)| json.is_array() || json.is_object()) {
-                    self.lists_in(&format!("{path}.{key}"), json, depth - 1, line, notices);
+                // Paths lead to the first element far more often than to another one.
+                if let Some(first) = items.first().filter(|first| depth > 0 && first.is_object()) {
+                    self.inside(&format!("{path}.0"), first, depth - 1, line, notices);
                 }
             }
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {}
+            Json::Object(object) => {
+                let inside = self.falses.object(path);
+                for (at, (key, json)) in object.iter().enumerate() {
+                    if let Some(inside) = inside {
+                        self.falses.watch(inside, at, key, json, line, notices);
+                    }
+                    if let Json::String(text) = json {
+                        json_text::watch(path, key, text, line, notices);
+                    }
+                    if depth > 0 && (json.is_array() || json.is_object()) {
+                        self.inside(&format!("{path}.{key}"), json, depth - 1, line, notices);
+                    }
+                }
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
         }
     }
 
@@ -105,63 +137,52 @@ impl Mixed {
         notices.add(NoticeKind::PrimaryNotFirst(path), line);
     }
 
-    fn list(&mut self, path: &str, names: &[Cow<'_, str>], line: u64, notices: &Notices) {
+    // A list whose elements have no name and value.
+    fn elements(&mut self, path: &str, items: &[Json], line: u64, notices: &Notices) {
+        let known = self.orders.iter().position(|(known, _)| **known == *path);
+        let at = match known {
+            Some(at) => at,
+            None if self.orders.len() < LISTS => {
+                self.orders.push((path.into(), ElementOrder::default()));
+                self.orders.len() - 1
+            }
+            None => return,
+        };
+        let (list, order) = &mut self.orders[at];
+        let (mut is_reordered, list) = (false, Arc::clone(list));
+        order.watch(items, |finding| {
+            let kind = |key: &str| NoticeKind::ElementOrder { list: Arc::clone(&list), key: key.into() };
+            match finding {
+                Finding::Reordered(key) => {
+                    is_reordered |= !is_label_key(key);
+                    notices.add(kind(key), line);
+                }
+                Finding::Data(key) => notices.remove(&kind(key)),
+            }
+        });
+        // Of phones with labels, any one is a phone of the contact.
+        if is_reordered && self.match_paths.iter().any(|path| takes_by_position(path, &list)) {
+            self.refused = Some(list);
+        }
+    }
+
+    fn list(&mut self, path: &str, fields: &[(Cow<'_, str>, Option<&Json>)], line: u64, notices: &Notices) {
         if let Some(first) = self.lists.iter().find(|list| list.path == path) {
-            if first.names.iter().zip(names).any(|(first, name)| first != name) {
+            if first.names.iter().zip(fields).any(|(first, (name, _))| first != name) {
                 notices.add(NoticeKind::FieldOrder(path.into()), line);
             }
         } else if self.lists.len() < LISTS {
-            let names = names.iter().map(ToString::to_string).collect();
+            let names = fields.iter().map(|(name, _)| name.to_string()).collect();
             self.lists.push(Listed { path: path.to_owned(), names });
         }
     }
 }
 
-// Rows have their keys in the same order nearly always.
-fn known<'k>(keys: &'k mut Vec<Key>, at: usize, name: &str, owned: impl FnOnce() -> Arc<str>) -> Option<&'k mut Key> {
-    let is_at = keys.get(at).is_some_and(|key| *key.name == *name);
-    let found = if is_at { Some(at) } else { keys.iter().position(|key| *key.name == *name) };
-    match found {
-        Some(at) => keys.get_mut(at),
-        None if keys.len() < KEYS => {
-            keys.push(Key { name: owned(), has_text: false, has_true: false, falses: 0, first: 0 });
-            keys.last_mut()
-        }
-        None => None,
-    }
-}
-
-impl Key {
-    fn watch(&mut self, json: &Json, line: u64, above: &str, notices: &Notices) {
-        match json {
-            Json::Bool(false) => {
-                if self.falses == 0 {
-                    self.first = line;
-                }
-                self.falses += 1;
-            }
-            // Then it is a boolean, whatever else it is.
-            Json::Bool(true) if !self.has_true => self.has_true = true,
-            Json::String(text) if !self.has_text && !text.trim().is_empty() => self.has_text = true,
-            // Some programs write 1 for true.
-            Json::Number(number) if !self.has_text && number.as_u64().is_none_or(|number| number > 1) => {
-                self.has_text = true;
-            }
-            Json::Bool(true) | Json::Null | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => {
-                return;
-            }
-        }
-        if self.falses == 0 || !self.has_text {
-            return;
-        }
-        let path = if above.is_empty() { Arc::clone(&self.name) } else { format!("{above}.{}", self.name).into() };
-        let kind = NoticeKind::FalseInText(path);
-        if self.has_true {
-            notices.remove(&kind);
-        } else {
-            notices.set(kind, self.first, self.falses);
-        }
-    }
+// Whether a path takes an element of this list by its position.
+fn takes_by_position(path: &str, list: &str) -> bool {
+    let rest = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+    let step = rest.split('.').next().unwrap_or_default();
+    !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -174,40 +195,17 @@ mod tests {
         let phones: Json = serde_json::from_str(r#"[{"v":1,"primary":false},{"v":2,"primary":true}]"#).unwrap();
         let (notices, mut mixed) = (Notices::default(), Mixed::default());
         for line in 1..=1_000 {
-            mixed.watch(
-                &[(format!("id{line}").into(), phones.clone()), ("phones".into(), phones.clone())],
-                line,
-                &notices,
-            );
+            mixed
+                .watch(
+                    &[(format!("id{line}").into(), phones.clone()), ("phones".into(), phones.clone())],
+                    line,
+                    &notices,
+                )
+                .unwrap();
         }
         let all = notices.all();
         assert_eq!(all.len(), LISTS);
         let kind = NoticeKind::PrimaryNotFirst("phones".into());
         assert!(all.contains(&Notice { kind, line: 1, rows: 1_000 }), "{all:?}");
-    }
-
-    #[test]
-    fn false_is_noticed_among_texts_in_any_order() {
-        let check = |values: &[&str], expected: Option<(u64, u64)>| {
-            let notices = Notices::default();
-            let mut mixed = Mixed::default();
-            for (line, value) in (1..).zip(values) {
-                let json = serde_json::from_str(value).unwrap();
-                mixed.watch(&[("id".into(), 5.into()), ("a".into(), json)], line, &notices);
-            }
-            let kind = NoticeKind::FalseInText("a".into());
-            let expected: Vec<Notice> = expected.map(|(line, rows)| Notice { kind, line, rows }).into_iter().collect();
-            assert_eq!(notices.all(), expected, "{values:?}");
-        };
-        check(&["false", r#""x""#], Some((1, 1)));
-        check(&[r#""x""#, "null", "false", "false"], Some((3, 2)));
-        check(&["false", "17", "false"], Some((1, 2)));
-        check(&["0.5", "false"], Some((2, 1)));
-        check(&["false", "false"], None);
-        check(&["false", "true", r#""x""#, "false"], None);
-        check(&["false", r#""x""#, "true"], None);
-        check(&["false", "null", r#"" ""#], None);
-        check(&["false", "1", "0"], None);
-        check(&["false", "[1]", "{}"], None);
     }
 }

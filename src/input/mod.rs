@@ -2,12 +2,12 @@
 //!
 //! An input is read in layers, one file each, and each layer is recognised by its content: `open` (a file or a pipe) →
 //! `decompress` (gzip, zstd, zip) → `encoding` (text into UTF-8) → `sniff` (which format) → `csv`, `jsonl` or `json` (rows).
-//! A spreadsheet goes from `decompress` to `sheet`. Options of the user (`options`) take precedence over detection, whose results
+//! A spreadsheet goes from `decompress` to `sheet`. The options (`options`) take precedence over detection, whose results
 //! are in `detected`.
 //!
-//! A row that cannot be read is set aside with its line and reading goes on; only what makes the whole input unusable
-//! is an error. Memory is bounded by [`MAX_ROW`], not by the input, but for spreadsheets. No message repeats what a cell
-//! holds.
+//! A row that cannot be read is rejected with its line, and reading continues; only a fault of the whole input is an error.
+//! Memory is bounded by [`MAX_ROW`] and not by the size of the input, except for spreadsheets. No message contains the
+//! content of a cell.
 
 mod batches;
 mod cell;
@@ -19,24 +19,29 @@ mod decompress;
 mod delimiter;
 mod detected;
 mod doubt;
+mod element_order;
 mod encoding;
 mod error;
+mod falses;
 mod format;
 mod guard;
 mod isolate;
 mod json;
+mod json_text;
 mod jsonl;
 mod lines;
 mod lookahead;
 mod mixed;
 mod nesting;
 mod notice;
+mod notice_text;
 mod number_format;
 mod object;
 mod open;
 mod options;
 mod package;
 mod padding;
+mod page_keys;
 mod pages;
 mod sample;
 mod sheet;
@@ -44,9 +49,11 @@ mod sniff;
 mod styles;
 mod titles;
 mod total;
+mod workbook_layout;
 mod workbook_limits;
 mod workbook_overview;
 mod workbook_part;
+mod workbook_probe;
 mod workbook_size;
 
 use std::fmt;
@@ -56,13 +63,13 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use self::decompress::{Book, Content, peel};
+use self::decompress::{Book, Content, unpack};
 use self::encoding::{Found, Text, Wanted};
 use self::lookahead::Lookahead;
 use self::mixed::Mixed;
 use self::notice::Notices;
 use self::object::Keys;
-use self::open::Opened;
+use self::open::{Opened, Steady};
 use self::padding::Unpadded;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
@@ -75,35 +82,34 @@ pub use self::format::{Format, UnknownFormat};
 pub use self::isolate::panic_is_caught;
 pub use self::notice::{Notice, NoticeKind};
 pub use self::open::Input;
-pub use self::options::{Delimiter, SourceOptions, UnknownDelimiter};
+pub use self::options::{Delimiter, InputSetting, SourceOptions, UnknownDelimiter};
 
-/// The longest row that is read, in bytes. A contact is thousands of times smaller; but a file without line breaks, or a
-/// quote that is never closed, makes one row of the whole file, and that must not fill the memory.
+/// Maximum size of a row, in bytes. A contact is thousands of times smaller, but a file without line breaks is a single row,
+/// which must not fill the memory.
 pub const MAX_ROW: usize = 16 * 1024 * 1024;
 
-/// The byte order mark of UTF-8. Where JSON files were put together, it stands between them too.
+/// The byte order mark of UTF-8. In concatenated files it also occurs between the files.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// One data row of the input. Blank lines are no rows.
+/// One data row of the input. Blank lines are skipped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
     /// A row that could be read.
     Record(Record),
-    /// A row that could not, and why.
+    /// A row that could not be read, with the reason.
     Rejected(Rejection),
 }
 
-/// An open input: an iterator over its rows, each read when it is asked for.
+/// An open input: an iterator that reads one row at a time.
 ///
 /// ```
-/// use contactsync::{Format, Source};
-/// use contactsync::source::Row;
+/// use contactsync::{Format, Row, Source};
 ///
 /// let text = "phone,name\n+5215550001,Ann\n+5215550002\n";
 /// let rows: Vec<Row> = Source::from_reader("contacts.csv", Box::new(text.as_bytes()), Format::Csv)?.collect::<Result<_, _>>()?;
 /// assert!(matches!(&rows[0], Row::Record(record) if record.line == 2));
-/// assert!(matches!(&rows[1], Row::Rejected(set_aside) if set_aside.reason == "expected 2 cells, found 1"));
-/// # Ok::<(), contactsync::source::SourceError>(())
+/// assert!(matches!(&rows[1], Row::Rejected(rejection) if rejection.reason == "expected 2 cells, found 1"));
+/// # Ok::<(), contactsync::SourceError>(())
 /// ```
 pub struct Source {
     name: String,
@@ -114,7 +120,7 @@ pub struct Source {
 }
 
 enum Rows {
-    // Boxed for the tables of its parser.
+    // Boxed, because its parser has large tables.
     Csv(Box<csv::Rows>),
     Jsonl(jsonl::Rows),
     Json(json::Rows),
@@ -125,11 +131,11 @@ enum Rows {
 type Bytes = Lookahead<Box<dyn Read + Send>>;
 
 impl Source {
-    /// Opens a file or standard input; where there is a header, reads it. What `options` leaves open is found in the
-    /// input, and where that leaves a choice by the file's name.
+    /// Opens a file or standard input, and reads its header if it has one. Options that are not set are detected from the
+    /// content, and from the file's name where the content is ambiguous.
     ///
     /// # Errors
-    /// When the input cannot be opened or read, is nothing that is read, or has no usable header.
+    /// When the input cannot be opened or read, has an unsupported format, or has no usable header.
     pub fn open(input: &Input, options: impl Into<SourceOptions>) -> Result<Self, SourceError> {
         let name = input.to_string();
         let named = match input {
@@ -140,10 +146,10 @@ impl Source {
         Self::assembled(name, opened, named, &options.into())
     }
 
-    /// Reads rows from any reader; where there is a header, reads it. `name` is what errors call the input.
+    /// Reads rows from any reader, and its header if it has one. `name` is the name of the input in error messages.
     ///
     /// # Errors
-    /// When the reader fails, when what it gives is nothing that is read, or when there is no usable header.
+    /// When the reader fails, or its content has an unsupported format or no usable header.
     pub fn from_reader(
         name: impl Into<String>,
         reader: Box<dyn Read + Send>,
@@ -166,46 +172,52 @@ impl Source {
         }
     }
 
-    // What could not be read once is not asked again: rows would be missing in between.
+    // Reading does not continue after an error: rows would be missing.
     fn broken_by(&mut self, fault: SourceFault) -> SourceError {
         self.broken = true;
         SourceError::new(&self.name, fault)
     }
 
-    // Takes note of text that was encoded twice, and of what means another thing in each row of JSON. The rows of CSV are
-    // watched where they are decoded.
-    fn watch(&mut self, record: &Record) {
+    // Adds notices about text that was encoded twice, and about values of JSON that differ in meaning between rows. Rows of CSV
+    // are checked where they are decoded.
+    fn watch(&mut self, record: &Record) -> Result<(), SourceFault> {
         let notices = &self.detected.notices;
         let is_twice = match &record.cells {
             Cells::Texts(_) if matches!(self.rows, Rows::Csv(_)) => false,
-            Cells::Texts(texts) => texts.iter().any(doubt::is_double_encoded),
+            Cells::Texts(texts) => {
+                if let Rows::Sheet(rows) = &self.rows {
+                    rows.addresses().watch(texts, record.line, notices);
+                }
+                texts.iter().any(doubt::is_double_encoded)
+            }
             Cells::Object(object) => {
-                self.mixed.watch(object, record.line, notices);
+                self.mixed.watch(object, record.line, notices)?;
                 object.iter().any(|(_, json)| doubt::is_double_encoded_json(json))
             }
         };
         if is_twice {
             notices.add(NoticeKind::DoubleEncoded, record.line);
         }
+        Ok(())
     }
 
-    /// What errors call the input: the path, or `standard input`.
+    /// The name in error messages: the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The format that is read.
+    /// The format.
     pub const fn format(&self) -> Format {
         self.detected.format
     }
 
-    /// What the input was found to be.
+    /// The detected properties of the input.
     pub const fn detected(&self) -> &Detected {
         &self.detected
     }
 
-    /// What could be read of the row that was just set aside: texts that are fewer or more than a row has, or, of what is
-    /// no JSON object, the text under the key `_row`. `None` when nothing is known of it.
+    /// The cells that could be read of the row that was just rejected: fewer or more than a row has, or, if it is not a JSON
+    /// object, its text under the key `_row`. `None` when nothing could be read.
     pub fn remains(&self) -> Option<Cells> {
         match &self.rows {
             Rows::Csv(rows) => rows.remains(),
@@ -215,13 +227,18 @@ impl Source {
         }
     }
 
-    /// Says which columns of the header anybody reads: for a cell of a spreadsheet that came to nothing, such as `#N/A`, in
-    /// another one, no row is set aside.
+    /// Sets which columns of the header are read. An error such as `#N/A` in another column of a spreadsheet rejects no row.
     pub fn only(&mut self, used: Vec<bool>) {
         match &mut self.rows {
             Rows::Sheet(rows) => rows.only(used),
             Rows::Csv(_) | Rows::Jsonl(_) | Rows::Json(_) => {}
         }
+    }
+
+    /// Sets the paths of JSON by which ids and match values are read. An input in which the elements of a list change their
+    /// order is refused when one of these paths takes an element by its position.
+    pub fn match_by(&mut self, paths: Vec<String>) {
+        self.mixed.match_by(paths);
     }
 
     /// The columns that have a name, in the file's order; `None` for JSON, which has no header.
@@ -234,46 +251,18 @@ impl Source {
     }
 }
 
-// From the outside in: what it is packed in, what its text is written in, what the text holds.
+// From the outside in: compression, encoding, format.
 fn layers(opened: Opened, named: Option<Format>, given: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
-    let (packing, content) = peel(Lookahead::new(opened))?;
+    let (packing, content) = unpack(Lookahead::new(opened))?;
     let mut raw = match content {
         Content::Bytes(raw) => raw,
-        Content::Workbook(book, file) => {
-            let format = match book {
-                Book::Xlsx => Format::Xlsx,
-                Book::Ods => Format::Ods,
-            };
-            check_meaning(given, format)?;
-            let notices = Notices::default();
-            let rows = sheet::Rows::new(book, file, given, &notices)?;
-            let passed_over = rows.passed_over().map(str::to_owned);
-            let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
-            let unnamed = rows.columns().unnamed().to_vec();
-            let header = !given.no_header;
-            let detected = Detected {
-                format,
-                packing,
-                charset: None,
-                mark: false,
-                skipped: given.skip_lines,
-                delimiter: None,
-                sheet,
-                unnamed,
-                header,
-                rows_path: Vec::new(),
-                likely_header: rows.likely_header(),
-                notices,
-                keys: Keys::default(),
-            };
-            return Ok((Rows::Sheet(rows), detected));
-        }
+        Content::Workbook(book, file) => return workbook(book, file, packing, given),
     };
-    let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
+    let mark = Charset::of_mark(raw.peek(4).bytes).is_some_and(|(_, length)| length > 0);
     let notices = Notices::default();
     let found = Found::reporting_to(notices.clone());
     let (format, mut text) = text_layer(raw, named, given, &found)?;
-    check_meaning(given, format)?;
+    check_settings(given, format)?;
     let rows_path = if format.has_header() { Vec::new() } else { nesting::rows_path(&mut text)? };
     let keys = Keys::default();
     let detected = |format, delimiter, unnamed: &[usize], header| Detected {
@@ -301,7 +290,7 @@ fn layers(opened: Opened, named: Option<Format>, given: &SourceOptions) -> Resul
             let detected = detected(format, None, &[], false);
             Ok((Rows::Json(json::Rows::new(text, rows_path, keys, notices.clone())), detected))
         }
-        Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
+        Format::Xlsx | Format::Ods => Err(SourceFault::FormatMismatch { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
             let rows = Box::new(csv::Rows::new(text, found.clone(), notices.clone(), given)?);
             let delimiter = rows.delimiter();
@@ -313,7 +302,41 @@ fn layers(opened: Opened, named: Option<Format>, given: &SourceOptions) -> Resul
     }
 }
 
-// What a text holds, and the text in UTF-8.
+// The rows of a spreadsheet.
+fn workbook(
+    book: Book,
+    file: Steady,
+    packing: Option<Packing>,
+    given: &SourceOptions,
+) -> Result<(Rows, Detected), SourceFault> {
+    let format = match book {
+        Book::Xlsx => Format::Xlsx,
+        Book::Ods => Format::Ods,
+    };
+    check_settings(given, format)?;
+    let notices = Notices::default();
+    let rows = sheet::Rows::new(book, file, given, &notices)?;
+    let passed_over = rows.passed_over().map(str::to_owned);
+    let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
+    let detected = Detected {
+        format,
+        packing,
+        charset: None,
+        mark: false,
+        skipped: given.skip_lines,
+        delimiter: None,
+        sheet,
+        unnamed: rows.columns().unnamed().to_vec(),
+        header: !given.no_header,
+        rows_path: Vec::new(),
+        likely_header: rows.likely_header(),
+        notices,
+        keys: Keys::default(),
+    };
+    Ok((Rows::Sheet(rows), detected))
+}
+
+// The format of the text, and the text in UTF-8.
 fn text_layer(
     mut raw: Bytes,
     named: Option<Format>,
@@ -324,16 +347,16 @@ fn text_layer(
         Lookahead::new(Box::new(Unpadded::new(Text::new(raw, wanted, found.clone()))))
     };
     let format = |start: &[u8]| given.format.map_or_else(|| sniff::format(start, named), Ok);
-    let marked = Charset::of_mark(raw.look(4).bytes);
+    let marked = Charset::of_mark(raw.peek(4).bytes);
     if let Some(charset) = given.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {
-        // Its letters are seen when it is decoded.
-        let mut text = decoded(raw, &Wanted::Told(charset));
-        return Ok((format(text.look(sniff::SAMPLE).bytes)?, text));
+        // The format is detected from the decoded text.
+        let mut text = decoded(raw, &Wanted::Given(charset));
+        return Ok((format(text.peek(sniff::SAMPLE).bytes)?, text));
     }
     let mark = marked.map_or(0, |(_, length)| length);
-    let format = format(&raw.look(sniff::SAMPLE).bytes[mark..])?;
+    let format = format(&raw.peek(sniff::SAMPLE).bytes[mark..])?;
     let wanted = match given.encoding {
-        Some(charset) => Wanted::Told(charset),
+        Some(charset) => Wanted::Given(charset),
         // JSON is in no other encoding (RFC 8259, 8.1).
         None if !format.has_header() => Wanted::Utf8,
         None => Wanted::Guessed,
@@ -341,21 +364,22 @@ fn text_layer(
     Ok((format, decoded(raw, &wanted)))
 }
 
-// Options that the format cannot have are refused: either they or the format are not what the user meant.
-fn check_meaning(given: &SourceOptions, format: Format) -> Result<(), SourceFault> {
+// Refuses options that do not apply to the format: either they or the format are not what the user meant.
+fn check_settings(given: &SourceOptions, format: Format) -> Result<(), SourceFault> {
     let is_sheet = matches!(format, Format::Xlsx | Format::Ods);
     if let Some(expected) = given.format.filter(|given| *given != format) {
-        return Err(SourceFault::NotAsTold { expected, found: format });
+        return Err(SourceFault::FormatMismatch { expected, found: format });
     }
-    let said = [
-        ("--delimiter", given.delimiter.is_some(), "CSV", format.has_header() && !is_sheet),
-        ("--encoding", given.encoding.is_some(), "text", !is_sheet),
-        ("--skip-lines", given.skip_lines > 0, "CSV or a spreadsheet", format.has_header()),
-        ("--no-header", given.no_header, "CSV or a spreadsheet", format.has_header()),
-        ("--sheet", given.sheet.is_some(), "a spreadsheet", is_sheet),
+    let has_rows_of_text = format.has_header() && !is_sheet;
+    let settings = [
+        (InputSetting::Delimiter, given.delimiter.is_some(), has_rows_of_text),
+        (InputSetting::Encoding, given.encoding.is_some(), !is_sheet),
+        (InputSetting::SkipLines, given.skip_lines > 0, format.has_header()),
+        (InputSetting::NoHeader, given.no_header, format.has_header()),
+        (InputSetting::Sheet, given.sheet.is_some(), is_sheet),
     ];
-    match said.into_iter().find(|(_, said, _, has_meaning)| *said && !has_meaning) {
-        Some((option, _, wanted, _)) => Err(SourceFault::Meaningless { option, wanted, found: format }),
+    match settings.into_iter().find(|(_, is_set, applies)| *is_set && !applies) {
+        Some((setting, ..)) => Err(SourceFault::Inapplicable { setting, found: format }),
         None => Ok(()),
     }
 }
@@ -373,21 +397,24 @@ impl Iterator for Source {
             Rows::Json(rows) => rows.next_row(),
             Rows::Sheet(rows) => Ok(rows.next_row()),
         };
-        if let Ok(Some(Row::Record(record))) = &row {
-            self.watch(record);
-        }
+        let row = row.and_then(|row| {
+            if let Some(Row::Record(record)) = &row {
+                self.watch(record)?;
+            }
+            Ok(row)
+        });
         row.map_err(|fault| self.broken_by(fault)).transpose()
     }
 }
 
-/// Without its buffers, which hold people.
+/// Without its buffers, which contain personal data.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("name", &self.name).field("detected", &self.detected).finish_non_exhaustive()
     }
 }
 
-// Of a row that is no JSON object. A key that begins with `_` is no field.
+// The text of a row that is not a JSON object. A key that begins with `_` is not a field.
 fn raw_row(text: &[u8]) -> Option<Cells> {
     let text = String::from_utf8_lossy(text.trim_ascii()).into_owned();
     (!text.is_empty()).then(|| Cells::Object(vec![("_row".into(), Json::String(text))]))

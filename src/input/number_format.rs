@@ -1,16 +1,16 @@
-//! Number formats that show more of a number than its digits: the zeros before a postal code, the plus and the country code
-//! of a phone number.
+//! Number formats that display more than the digits of a number: the leading zeros of a postal code, the plus sign and the
+//! country code of a phone number.
 
-/// How a cell shows what it holds, where that is more than the number or the text itself (ECMA-376, 18.8.31).
+/// A number format that displays more than the number or the text itself (ECMA-376, 18.8.31).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NumberFormat {
     // For numbers that are not negative, in the order in which they are tried.
     sections: Vec<(Option<Condition>, Section)>,
-    // What stands before and after a text.
+    // The characters before and after text.
     text: Option<(String, String)>,
 }
 
-/// What a cell shows of a number.
+/// How a cell displays a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Display {
     /// The number.
@@ -21,11 +21,11 @@ pub(super) enum Display {
     Scientific,
     /// A day, when it is one.
     Date,
-    /// A plus or digits beside it, in a way that is not read here.
+    /// A plus sign or digits around it, in a way that is not supported.
     Unclear,
 }
 
-/// What one part of a format, up to the next `;`, shows.
+/// One section of a format, up to the next `;`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Section {
     Number,
@@ -50,21 +50,21 @@ struct Condition {
     limit: String,
 }
 
-/// The fewest digits of a number for which an unclear format counts: a shorter one is no phone number.
+/// The fewest digits of a number for which an unclear format matters: a shorter one is not a phone number.
 const PHONE_DIGITS: usize = 7;
 
 impl NumberFormat {
-    /// The format of this code, when it shows a number otherwise than as that number: `00000`, `000-000`, `"+1 "0`, a date.
-    /// `None` for one that rounds, groups, or adds a unit: such a number stays one.
+    /// The format of this code, if it displays more than the number: `00000`, `000-000`, `"+1 "0`, a date. `None` for one that
+    /// rounds, groups or adds a unit, because the number is then read as it is.
     pub(super) fn of(code: &str) -> Option<Self> {
         let read: Vec<Read> = split(code).into_iter().map(Read::of).collect();
         let text = read.iter().find_map(Read::around_text);
         let mut numbers: Vec<&Read> = read.iter().filter(|read| !read.is_text).collect();
-        // A format for texts alone shows numbers too, and programs differ in how.
+        // A format with only a text section displays numbers too, and programs differ in how.
         let of_text = read.iter().find(|read| read.is_text && read.adds() && numbers.is_empty());
         let has_conditions = numbers.iter().any(|read| read.condition.is_some());
         if !has_conditions {
-            // The others are for negative numbers and for zero.
+            // The other sections are for negative numbers and for zero.
             numbers.truncate(1);
         }
         let mut sections: Vec<_> = numbers.into_iter().map(|read| (read.condition.clone(), read.section())).collect();
@@ -73,7 +73,7 @@ impl NumberFormat {
         (!is_plain).then_some(Self { sections, text })
     }
 
-    /// What is shown of a whole number that is not negative, in digits.
+    /// How a whole number that is not negative, given in digits, is displayed.
     pub(super) fn display(&self, number: &str) -> Display {
         let holds = |condition: &Option<Condition>| condition.as_ref().is_none_or(|it| it.holds(number));
         let section = self.sections.iter().find(|(condition, _)| holds(condition)).map(|(_, section)| section);
@@ -87,12 +87,12 @@ impl NumberFormat {
         }
     }
 
-    /// Whether it shows days.
+    /// Whether it displays dates.
     pub(super) fn is_date(&self) -> bool {
         self.sections.iter().any(|(_, section)| *section == Section::Date)
     }
 
-    /// What is shown of a text.
+    /// How text is displayed.
     pub(super) fn of_text(&self, text: &str) -> Option<String> {
         let (before, after) = self.text.as_ref().filter(|_| !text.is_empty())?;
         Some([before, text, after].concat())
@@ -120,7 +120,7 @@ impl Condition {
     }
 }
 
-// The parts between the `;` of a code.
+// The sections of a code.
 fn split(code: &str) -> Vec<&str> {
     let (mut parts, mut start, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
     for (at, sign) in code.char_indices() {
@@ -140,7 +140,7 @@ fn split(code: &str) -> Vec<&str> {
     parts
 }
 
-/// What a part shows beside text: where it has several of these, the last of them.
+/// How a section displays a number; if it has several kinds of parts, the last of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Content {
     #[default]
@@ -186,7 +186,7 @@ impl Read {
             '#' | '?' => self.pieces.push(Piece::Optional),
             '"' => self.pieces.extend(signs.by_ref().take_while(|sign| *sign != '"').map(Piece::Sign)),
             '\\' => self.pieces.extend(signs.next().map(Piece::Sign)),
-            // A blank as wide as the next sign, or that sign up to the edge of the cell.
+            // A space as wide as the next character, or that character repeated up to the edge of the cell.
             '_' | '*' => {
                 signs.next();
             }
@@ -367,7 +367,7 @@ impl Described {
     }
 }
 
-/// The longest code that is looked at, in bytes.
+/// Maximum length of a code, in bytes.
 const MAX_CODE: usize = 256;
 
 /// Whether what a cell shows is its whole number with zeros before it, or with a plus, or with a country code: then it is

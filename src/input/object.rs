@@ -1,8 +1,9 @@
-//! One JSON object into cells, refusing what `serde_json` would change without a word: of two equal keys it keeps the
-//! last, and a number that does not fit becomes its nearest neighbour.
+//! Parses one JSON object into cells, and refuses what `serde_json` would silently change: it keeps the last of two equal keys,
+//! and rounds a number that does not fit.
 //!
-//! A number with more digits than a float keeps becomes text, which is how values are sent. `serde_json`'s
-//! `arbitrary_precision` would keep them too, but that feature holds for the whole program, and turns every number inside a tagged or untagged enum (the core's `Value` is one) into a map.
+//! A number with more digits than a float keeps becomes text, which is how values are sent. The feature `arbitrary_precision`
+//! of `serde_json` would keep them too, but it applies to the whole program, and turns every number inside a tagged or
+//! untagged enum, such as the core's `Value`, into a map.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,13 +15,13 @@ use serde_json::{Map, Number, Value};
 
 use crate::core::decimal::{Decimal, PLAIN_DIGITS};
 
-/// How many keys may be missing, compared with the row before, for the key after them still to be found there.
+/// Maximum number of keys of the previous row that are skipped to find the current key.
 const LOOKAHEAD: usize = 8;
 
-/// The keys of a row with their values, in the file's order.
+/// The keys of a row with their values, in file order.
 pub(super) type Cells = Vec<(Arc<str>, Value)>;
 
-/// A reader of objects. It remembers the keys of the last one, because rows mostly have the same.
+/// A reader of objects. It reuses the keys of the previous one, because most rows have the same keys.
 #[derive(Debug, Default)]
 pub(super) struct Object {
     keys: Vec<Arc<str>>,
@@ -38,10 +39,10 @@ struct Seen {
 }
 
 impl Keys {
-    /// The most that are remembered: keys may be data.
+    /// Maximum number of keys, because keys may be data.
     const MOST: usize = 10_000;
 
-    /// The keys, in the order in which they came.
+    /// The keys, in order of appearance.
     pub(super) fn all(&self) -> Vec<Arc<str>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).in_order.clone()
     }
@@ -56,7 +57,7 @@ impl Keys {
     }
 }
 
-/// Why a line is no row.
+/// Why a line is not a row.
 #[derive(Debug, PartialEq)]
 pub(super) struct Flaw {
     pub(super) column: Option<String>,
@@ -79,7 +80,7 @@ impl Object {
         Ok(cells)
     }
 
-    // The cells, and whether some number in them is a float.
+    // The cells, and whether a number in them is a float.
     fn parse(&mut self, text: &[u8]) -> Result<(Cells, bool), Flaw> {
         let mut found = Findings::default();
         let mut parser = serde_json::Deserializer::from_slice(text);
@@ -101,14 +102,14 @@ impl Object {
     }
 }
 
-/// What is noticed while reading.
+/// Properties of an object that are found while it is parsed.
 #[derive(Debug, Default)]
 struct Findings {
     /// A key that occurs twice in an object inside the row.
     twice: Option<String>,
-    /// Whether some number is kept as a float.
+    /// Whether a number is stored as a float.
     float: bool,
-    /// Whether the row has keys that the row before does not, or has them in another order.
+    /// Whether the row has other keys than the previous one, or another order.
     new_keys: bool,
 }
 
@@ -118,7 +119,7 @@ struct Top<'a> {
     found: &'a mut Findings,
 }
 
-/// A key of the row: that of the row before, when it has the same.
+/// A key of the row: the one of the previous row if it is equal.
 struct Key<'a> {
     keys: &'a [Arc<str>],
     next: &'a mut usize,
@@ -168,7 +169,7 @@ impl Visitor<'_> for Key<'_> {
         f.write_str("a key")
     }
 
-    // Keys taken over from the row before are taken in its order, so no two of them are the same.
+    // Keys are reused in the order of the previous row, so no two of them are equal.
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
         let lookahead = self.keys.iter().enumerate().skip(*self.next).take(LOOKAHEAD);
         for (at, known) in lookahead {
@@ -252,14 +253,14 @@ fn twice(key: String) -> Flaw {
     Flaw { column: Some(key), reason: "expected the key once in an object, found it twice".to_owned() }
 }
 
-// The words of a syntax error are fixed ones. Those of a wrong type repeat the value, and are not used.
+// Messages about syntax are fixed. Messages about a wrong type repeat the value, and are not used.
 fn flaw(text: &[u8], error: &serde_json::Error) -> Flaw {
     let reason = match error.classify() {
         Category::Data => format!("expected a JSON object, found {}", kind(text)),
         Category::Syntax | Category::Eof | Category::Io => {
-            let said = error.to_string();
-            let said = said.split(" at line ").next().unwrap_or("a syntax error");
-            format!("expected a JSON object, found a fault at byte {}: {said}", error.column())
+            let message = error.to_string();
+            let message = message.split(" at line ").next().unwrap_or("a syntax error");
+            format!("expected a JSON object, found a fault at byte {}: {message}", error.column())
         }
     };
     Flaw { column: None, reason }
@@ -275,7 +276,7 @@ fn kind(text: &[u8]) -> &'static str {
     }
 }
 
-// The same text with numbers in quotes that a float would not keep exactly; `None` when there is none.
+// The text with quotes around numbers that a float would round; `None` when there are none.
 fn exact_numbers(text: &[u8]) -> Result<Option<Vec<u8>>, Flaw> {
     let (mut at, mut copied) = (0, 0);
     let mut exact = Vec::new();
@@ -319,7 +320,7 @@ fn is_kept(number: &str) -> bool {
     kept.is_some() && kept == Decimal::of_json(number)
 }
 
-/// The place after the string that begins at `start`; past the text when it does not end.
+/// The position after the string that begins at `start`; past the text if the string does not end.
 fn after_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = text.get(at) {

@@ -1,4 +1,4 @@
-//! Where the bytes of an input come from: a file or a pipe.
+//! Opens an input: a file or a pipe.
 
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use super::lookahead::Lookahead;
 use super::{SourceError, SourceFault};
 
-/// Where the contacts come from.
+/// The source of the contacts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A file.
@@ -21,14 +21,14 @@ pub enum Input {
 
 /// An input that is open.
 pub(super) enum Opened {
-    /// It can be read in any order.
+    /// A file, which is seekable.
     File(Steady),
-    /// It can be read once.
+    /// A stream, which can be read once.
     Stream(Box<dyn Read + Send>),
 }
 
-/// A file that is to stay as it is while it is read. A file that replaces it does it no harm; one that is written in place
-/// may be half of what it is to be, and a reader would take the cut row for a whole one, and miss the others.
+/// A file that must not be written to while it is read. A file that replaces it does no harm. One that is written in place
+/// may be incomplete: its last row may be cut, and others missing.
 #[derive(Debug)]
 pub(super) struct Steady {
     file: File,
@@ -69,7 +69,7 @@ fn is_device(_: &Metadata) -> bool {
     false
 }
 
-/// The whole of an input as a file, from its beginning: itself, or a copy of what comes through a pipe.
+/// The complete input as a seekable file: the file itself, or a copy of a stream.
 pub(super) fn seekable(input: Lookahead<Opened>) -> io::Result<Steady> {
     let (lookahead, opened) = input.into_parts();
     match opened {
@@ -81,7 +81,7 @@ pub(super) fn seekable(input: Lookahead<Opened>) -> io::Result<Steady> {
     }
 }
 
-/// A copy of what is left of a stream, and its size. It has no name, is its owner's alone, and is gone with the process.
+/// A copy of the rest of a stream, and its size, in an unnamed temporary file that only this process can read.
 pub(super) fn spooled(mut stream: impl Read) -> io::Result<(Steady, u64)> {
     let mut file = tempfile::tempfile()?;
     let size = io::copy(&mut stream, &mut file)?;
@@ -94,15 +94,15 @@ impl Steady {
         Self { opened: state_of(&file), file, failed: Arc::default() }
     }
 
-    /// The same file, to look at and not to read: both share one place in it.
+    /// Another handle of the same file, to check it. Both share one position.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { file: self.file.try_clone()?, opened: self.opened, failed: Arc::clone(&self.failed) })
     }
 
-    /// Whether it is still what was opened, and could be read.
+    /// Checks that the file has not changed since it was opened, and that it could be read.
     ///
     /// # Errors
-    /// When it was written to since, or the system failed to read it.
+    /// When it was written to, or the system failed to read it.
     pub(super) fn check(&self) -> io::Result<()> {
         if let Some(&code) = self.failed.get() {
             return Err(io::Error::from_raw_os_error(code));
@@ -159,7 +159,7 @@ impl From<PathBuf> for Input {
     }
 }
 
-/// As errors name it.
+/// The name in error messages.
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

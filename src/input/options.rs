@@ -1,46 +1,86 @@
-//! What a person says about an input, instead of what it is found to be.
+//! Options for reading an input, which override the detection.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Charset, Format};
 
-/// How an input is to be read. What is not given is found in the input itself.
+/// How an input is read. What is not set is detected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceOptions {
-    /// What it holds.
+    /// The format.
     pub format: Option<Format>,
-    /// What parts the cells of CSV.
+    /// The field delimiter of CSV.
     pub delimiter: Option<Delimiter>,
-    /// What its text is written in.
+    /// The encoding of its text.
     pub encoding: Option<Charset>,
-    /// How many lines of CSV, or rows of a sheet, stand before the header.
+    /// The number of lines of CSV, or rows of a sheet, before the header.
     pub skip_lines: u64,
-    /// Whether the first row is a contact already. The columns are then called `column 1`, `column 2`, and so on.
+    /// Whether the first row is a contact, and not a header. The columns are then called `column 1`, `column 2`, and so on.
     pub no_header: bool,
-    /// The sheet of a spreadsheet: its name, or its place from 1. Without it, the first visible sheet with anything in it.
+    /// The sheet of a spreadsheet: its name, or its position from 1. Without it, the first visible sheet that is not empty.
     pub sheet: Option<String>,
 }
 
-/// What parts the cells of CSV: one character of ASCII.
+/// An option that applies to some formats only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputSetting {
+    /// The field delimiter.
+    Delimiter,
+    /// The encoding.
+    Encoding,
+    /// The number of lines to skip.
+    SkipLines,
+    /// That there is no header.
+    NoHeader,
+    /// The sheet.
+    Sheet,
+}
+
+impl InputSetting {
+    /// The inputs that it applies to.
+    pub const fn applies_to(self) -> &'static str {
+        match self {
+            Self::Delimiter => "CSV",
+            Self::Encoding => "text",
+            Self::SkipLines | Self::NoHeader => "CSV or a spreadsheet",
+            Self::Sheet => "a spreadsheet",
+        }
+    }
+}
+
+/// As the subject of a sentence.
+impl fmt::Display for InputSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delimiter => "a delimiter",
+            Self::Encoding => "an encoding",
+            Self::SkipLines => "a number of lines to skip",
+            Self::NoHeader => "reading without a header",
+            Self::Sheet => "the name of a sheet",
+        })
+    }
+}
+
+/// The field delimiter of CSV: one ASCII character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delimiter(u8);
 
-/// What cannot part cells.
+/// A text that is not a delimiter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one character such as `,` `;` `|` or the word tab, found `{0}`")]
 pub struct UnknownDelimiter(String);
 
 impl Delimiter {
-    /// The plain case.
+    /// The usual one.
     pub const COMMA: Self = Self(b',');
     /// That of TSV.
     pub const TAB: Self = Self(b'\t');
 
-    /// This character, unless it means something else in CSV, or is a letter or a digit.
+    /// This character, unless it has another meaning in CSV, or is a letter or a digit.
     pub const fn new(byte: u8) -> Option<Self> {
-        let parts = byte == b'\t' || byte == b' ' || byte == 0x1F || byte.is_ascii_punctuation();
-        if parts && byte != b'"' { Some(Self(byte)) } else { None }
+        let can_separate = byte == b'\t' || byte == b' ' || byte == 0x1F || byte.is_ascii_punctuation();
+        if can_separate && byte != b'"' { Some(Self(byte)) } else { None }
     }
 
     /// The character.
@@ -76,7 +116,7 @@ impl FromStr for Delimiter {
     }
 }
 
-/// As a sentence names it: quoted, except for invisible ones.
+/// As a sentence names it: in backquotes, or by name if it is invisible.
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -93,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delimiter_is_one_character_that_is_no_text() {
+    fn a_delimiter_is_one_character_that_is_not_text() {
         let check = |text: &str, expected: Option<u8>| {
             assert_eq!(text.parse::<Delimiter>().ok().map(Delimiter::byte), expected, "{text:?}");
         };

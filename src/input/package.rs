@@ -1,5 +1,5 @@
-//! The package of a book in XLSX: which parts it has and where they are, as its relationships say. Most programs give parts
-//! the same names, and the library that reads them looks for some by these; for the others there is a copy.
+//! The package of a workbook in XLSX: its relationships give the names of its parts. The spreadsheet library searches for some
+//! parts by their usual names; if the names differ, a copy with the usual names is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -11,18 +11,20 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::SourceFault;
 use super::open::Steady;
-use super::workbook_limits::{Kind, Layout, Parts};
+use super::workbook_layout::Layout;
+use super::workbook_limits::Parts;
 use super::workbook_part::{Relationship, damaged, plain};
+use super::workbook_probe::Kind;
 
-/// Where the parts of a book in XLSX are, by the relationships in it. Their names are any.
+/// The parts of a workbook in XLSX, found by its relationships.
 pub(super) struct Package {
-    // The names of parts as they are looked for, and the ones that the library looks for.
+    // The names of the parts, and those that the library searches for.
     names: BTreeMap<String, String>,
     relationships: Vec<Relationship>,
     is_usual: bool,
-    /// What is hidden or merged in each sheet, by its name.
+    /// Hidden rows and merged ranges of each sheet, by its name.
     pub(super) layouts: BTreeMap<String, Layout>,
-    /// Whether its formulas are to be computed when it is opened.
+    /// Whether its formulas are computed only when it is opened.
     pub(super) is_uncomputed: bool,
 }
 
@@ -31,7 +33,7 @@ impl Relationship {
         self.kind.rsplit('/').next() == Some(kind)
     }
 
-    // The whole name of its target in the package (ECMA-376, part 2, annex A), and whether the library finds it, too.
+    // The full name of its target in the package (ECMA-376, part 2, annex A), and whether the library finds it.
     fn resolved(&self, folder: &str) -> (String, bool) {
         let target = self.target.replace('\\', "/");
         let target = percent_decode_str(&target).decode_utf8_lossy();
@@ -57,10 +59,10 @@ impl Relationship {
 }
 
 impl Package {
-    /// Finds the parts that are read, and looks them over.
+    /// Finds the parts that are read, and inspects them.
     pub(super) fn of(parts: &mut Parts<'_>) -> Result<Self, SourceFault> {
         const USUAL_BOOK: &str = "xl/workbook.xml";
-        let package = parts.look_at("_rels/.rels", Kind::Small)?.relationships;
+        let package = parts.inspect_part("_rels/.rels", Kind::Small)?.relationships;
         let mut books = package.iter().rev().filter(|relationship| relationship.kind.ends_with("officeDocument"));
         let (book, mut is_usual) = books.next().map_or_else(
             || (USUAL_BOOK.to_owned(), false),
@@ -75,10 +77,10 @@ impl Package {
         }
         let (folder, file) = book.rsplit_once('/').map_or(("", book.as_str()), |(folder, file)| (folder, file));
         let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let relationships = parts.look_at(&format!("{folder}_rels/{file}.rels"), Kind::Small)?.relationships;
-        let told = parts.look_at(&book, Kind::Small)?;
+        let relationships = parts.inspect_part(&format!("{folder}_rels/{file}.rels"), Kind::Small)?.relationships;
+        let workbook = parts.inspect_part(&book, Kind::Small)?;
         let mut names = BTreeMap::from([(book.clone(), USUAL_BOOK.to_owned())]);
-        for (kind, usual, look) in [
+        for (kind, usual, part_kind) in [
             ("styles", "styles.xml", Kind::Small),
             ("theme", "theme/theme1.xml", Kind::Small),
             ("sharedStrings", "sharedStrings.xml", Kind::Texts),
@@ -86,11 +88,11 @@ impl Package {
             let place = plain(&format!("{folder}{usual}"));
             let given = relationships.iter().find(|relationship| relationship.is(kind));
             let name = given.map_or_else(|| place.clone(), |given| given.resolved(&folder).0);
-            // Only the colors are in a theme.
+            // A theme has only colours.
             is_usual &= name == place || kind == "theme";
-            parts.look_at(&name, look)?;
+            parts.inspect_part(&name, part_kind)?;
             if kind == "theme" && name != place {
-                parts.look_at(&place, look)?;
+                parts.inspect_part(&place, part_kind)?;
             }
             names.insert(name, format!("xl/{usual}"));
         }
@@ -102,22 +104,22 @@ impl Package {
         }
         let mut layouts = BTreeMap::new();
         for (place, name) in sheets.into_iter().enumerate() {
-            let layout = parts.look_at(&name, Kind::Sheet)?.layout;
+            let layout = parts.inspect_part(&name, Kind::Sheet)?.layout;
             let leads_here = |id: &str| {
                 let mut all = relationships.iter().filter(|relationship| relationship.id == id);
                 all.any(|relationship| relationship.resolved(&folder).0 == name)
             };
             if layout != Layout::default() {
-                let of_it = told.sheets.iter().filter(|(_, id)| leads_here(id));
+                let of_it = workbook.sheets.iter().filter(|(_, id)| leads_here(id));
                 layouts.extend(of_it.map(|(sheet, _)| (sheet.clone(), layout.clone())));
             }
             names.insert(name, format!("xl/worksheets/sheet{}.xml", place + 1));
         }
         let relationships = resolved(relationships, &folder);
-        Ok(Self { names, relationships, is_usual, layouts, is_uncomputed: told.is_uncomputed })
+        Ok(Self { names, relationships, is_usual, layouts, is_uncomputed: workbook.is_uncomputed })
     }
 
-    /// Whether the library finds the parts by the names that they have.
+    /// Whether the library finds all parts by their names.
     pub(super) const fn is_usual(&self) -> bool {
         self.is_usual
     }

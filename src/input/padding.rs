@@ -1,5 +1,5 @@
-//! What stands after the end of a text: the Ctrl-Z that closes a text under DOS, and the NUL bytes that fill the last block
-//! of a device or of a file that was sized before it was written.
+//! Removes padding after the end of text: the Ctrl-Z that ends text under DOS, and the NUL bytes that fill the last block of
+//! a device, or of a file that was allocated before it was written.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use std::mem;
 
 const SUBSTITUTE: u8 = 0x1A;
 
-/// More changes between the two, and line breaks among them, are no padding.
+/// Maximum number of changes between the two in padding, and of line breaks among them.
 const MOST_RUNS: usize = 1_000;
 
-/// A text without what follows its end.
+/// Text without the padding after its end.
 pub(super) struct Unpadded<R> {
     reader: R,
     // What may be padding: bytes and how many of each, in their order.

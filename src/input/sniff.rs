@@ -1,4 +1,4 @@
-//! The format of a text, by how it begins.
+//! Detects the format of text from its beginning.
 
 use serde::de::IgnoredAny;
 
@@ -7,8 +7,8 @@ use super::{Format, SourceFault};
 
 pub(super) use super::sample::SAMPLE;
 
-/// The format of a text that begins with `start`, after its mark. `named` is what the file's name says, for where the text
-/// leaves a choice.
+/// The format of text that begins with `start`, after a byte order mark. `named` is the format of the file's name, which
+/// decides where the text is ambiguous.
 pub(super) fn format(start: &[u8], named: Option<Format>) -> Result<Format, SourceFault> {
     let text = start.trim_ascii_start();
     let named_json = named.filter(|format| matches!(format, Format::Json | Format::Jsonl));
@@ -54,7 +54,7 @@ fn is_markup(text: &[u8]) -> bool {
     .any(starts)
 }
 
-// What stands in a text that begins like markup. Programs save all of these under names that end in `.xls`.
+// The kind of markup. Programs save all of these under names that end in `.xls`.
 fn markup(text: &[u8]) -> &'static str {
     let text = text.to_ascii_lowercase();
     let has = |part: &str| text.windows(part.len()).any(|window| window == part.as_bytes());
@@ -71,10 +71,10 @@ fn markup(text: &[u8]) -> &'static str {
     }
 }
 
-/// Fields of a message or a web archive that no list of contacts begins with.
+/// Header fields of a message or a web archive, with which no list of contacts begins.
 const MESSAGE_FIELDS: [&str; 5] = ["mime-version", "received", "return-path", "message-id", "delivered-to"];
 
-// What a text without rows is, by its first lines.
+// The kind of text that has no rows, by its first lines.
 fn foreign(text: &[u8]) -> Option<&'static str> {
     const VCARD: &str =
         "contacts as vCard (.vcf): import them into an address book such as Google Contacts, and export them as CSV";
@@ -162,7 +162,7 @@ mod tests {
         check("{\"data\":\"x\"}", None, Format::Jsonl);
         check("{\"x\":\"\\\"data\\\":[\"}", None, Format::Jsonl);
         check("{\"meta\":{\"x\":\"}\"},\"data\":[]}", None, Format::Json);
-        // What the text says is more than its name.
+        // The content takes precedence over the name.
         check("{\"a\":1}\n", Some(Format::Csv), Format::Jsonl);
         check("phone,name\n", Some(Format::Xlsx), Format::Csv);
         check("", Some(Format::Jsonl), Format::Jsonl);

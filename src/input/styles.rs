@@ -1,4 +1,4 @@
-//! How cells of ODS look: which of their styles show a number otherwise than as that number.
+//! Styles of ODS cells that display more than the number.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,27 @@ use super::SourceFault;
 use super::number_format::{Described, NumberFormat};
 use super::workbook_part::attribute;
 
-/// As many styles as a spreadsheet may have.
+/// Maximum number of styles of a spreadsheet.
 pub(super) const MAX_STYLES: usize = 65_536;
 
-/// The longest name of a style that is kept, in bytes.
+/// Maximum length of a style name that is kept, in bytes.
 const MAX_NAME: usize = 256;
 
-/// How cells of ODS look, by the names of their styles.
+/// The number formats of ODS cells, by the names of their styles.
 #[derive(Default)]
 pub(super) struct Styles {
-    // Formats that show more than a number, by their names; and the formats of styles of cells.
+    // Formats that display more than a number, by their names; and the formats of cell styles.
     formats: BTreeMap<String, NumberFormat>,
     cells: BTreeMap<String, String>,
-    // The format that is being read: its name, what it says so far, and where text goes that comes.
+    // The current format: its name, its parts so far, and where the next text belongs.
     open: Option<(String, Described)>,
     text: TextPlace,
 }
 
-/// Where in a format a text stands.
+/// The position of text in a format.
 #[derive(Clone, Copy, Default)]
 enum TextPlace {
-    /// It is none of it.
+    /// Outside of it.
     #[default]
     Outside,
     BesideDigits,
@@ -36,7 +36,7 @@ enum TextPlace {
 }
 
 impl Styles {
-    /// Reads on to the start of an element that is not in a table.
+    /// Reads the start of an element outside a table.
     pub(super) fn start(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
         let named = |name: &str| -> Result<String, SourceFault> {
             Ok(attribute(element, name)?.filter(|name| name.len() <= MAX_NAME).unwrap_or_default())
@@ -69,7 +69,7 @@ impl Styles {
         Ok(())
     }
 
-    /// Reads text that is not in a table.
+    /// Reads text outside a table.
     pub(super) fn text(&mut self, text: &str) {
         let Some((_, format)) = &mut self.open else { return };
         match self.text {
@@ -79,7 +79,7 @@ impl Styles {
         }
     }
 
-    /// Reads on to the end of an element.
+    /// Reads the end of an element.
     pub(super) fn end(&mut self, name: &str) {
         match name {
             "number:text" | "number:embedded-text" => self.text = TextPlace::Outside,
@@ -95,7 +95,7 @@ impl Styles {
         }
     }
 
-    /// The format of a style of cells, when it shows more than a number.
+    /// The format of a cell style, if it displays more than a number.
     pub(super) fn of_cell(&self, style: &str) -> Option<&NumberFormat> {
         self.formats.get(self.cells.get(style)?)
     }

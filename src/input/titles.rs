@@ -1,16 +1,16 @@
-//! Rows of titles that stand before the header, recognised by the first rows.
+//! Recognises rows of titles above the header, by the first rows.
 
 use super::delimiter::{TRIED, each_row_at};
 use super::lookahead::View;
 
-/// How many rows of titles are looked for.
+/// Maximum number of rows above the header that are examined.
 const TITLES: usize = 20;
 
-/// The longest name of a column, in bytes, and the most digits in it.
+/// Maximum length of a column name, in bytes, and maximum number of digits in it.
 const NAME: usize = 60;
 const DIGITS: usize = 4;
 
-/// A row, as far as it tells a header from a title.
+/// What distinguishes a header from a title in a row.
 struct Row {
     line: u64,
     cells: usize,
@@ -18,8 +18,8 @@ struct Row {
     has_names: bool,
 }
 
-/// The line of the header of a text that begins with something else: a row of at least two names, with rows of as many cells
-/// below it and only rows with less than half of them above it. `line` is the first line of the text.
+/// The line of a header below the first row: a row of at least two names, with rows of as many cells below it and only rows
+/// with less than half as many above it. `line` is the first line of the text.
 pub(super) fn header_below(start: &View<'_>, delimiter: Option<u8>, line: u64) -> Option<u64> {
     let tried: Vec<u8> = delimiter.map_or_else(|| TRIED.to_vec(), |given| vec![given]);
     let found = tried.into_iter().filter_map(|delimiter| below(start, delimiter));
@@ -32,7 +32,7 @@ fn below(start: &View<'_>, delimiter: u8) -> Option<Row> {
     among(rows)
 }
 
-/// The line of the header of a sheet that begins with something else. `rows` are its first rows with their lines.
+/// The line of a header below the first row of a sheet. `rows` are its first rows with their lines.
 pub(super) fn header_of_sheet(rows: &[(u64, Vec<String>)]) -> Option<u64> {
     let width = rows.iter().map(|(_, cells)| cells.len()).max()?;
     let row = |(line, cells): &(u64, Vec<String>)| {

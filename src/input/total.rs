@@ -1,13 +1,13 @@
-//! The line with a total that programs write below the last row of an export.
+//! Recognises the total that programs write below the last row of an export.
 
 use std::str::from_utf8;
 
 use super::cell_kind::{Kind, is_address};
 use crate::core::total::total;
 
-/// Whether a row with these cells may be a total of those above: one of its cells is a word for it, with or without a number,
-/// and the others are blank or sums. A phone number or an address is none, unless the words name what is counted. Neither is a
-/// number that begins the row, as an id does. `usual` is what each column holds.
+/// Whether a row with these cells may be a total of the rows above: one cell is a word for a total, with or without a number,
+/// and the others are blank or sums. A phone number or an address is not a sum, unless the words name what is counted. Neither
+/// is a number in the first cell, which may be an id. `usual` is the kind of each column.
 pub(super) fn may_be<'a>(cells: impl ExactSizeIterator<Item = &'a [u8]>, usual: &[Kind]) -> bool {
     let count = cells.len();
     let (mut words, mut has_number, mut is_telling, mut names_counted, mut has_address) =
@@ -36,21 +36,20 @@ pub(super) fn may_be<'a>(cells: impl ExactSizeIterator<Item = &'a [u8]>, usual: 
     words == 1 && (names_counted || !has_address) && (has_number || is_telling || count > 1)
 }
 
-/// Whether the word for a total among these cells has the number itself, or names what is counted: not even the last line of a
-/// file that was cut off is anything else. A word that may be a name never does.
+/// Whether the cell with the word for a total has the number itself, or names what is counted. Then even the last line of a file
+/// that was cut off is a total. A word that may be a name does not count.
 pub(super) fn is_sure<'a>(cells: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut totals = cells.filter_map(|cell| from_utf8(cell.trim_ascii()).ok().and_then(total));
     totals.any(|total| (total.has_number || total.names_counted) && !total.may_be_name)
 }
 
-/// Whether one of these cells is a word for a total and all before it are blank or sums: most rows are not looked at any
-/// further.
+/// Whether one of these cells is a word for a total and all before it are blank or sums: other rows need no further check.
 pub(super) fn has_word<'a>(cells: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut cells = cells.map(<[u8]>::trim_ascii).filter(|cell| !cell.is_empty() && !is_sum(cell));
     cells.next().is_some_and(|cell| from_utf8(cell).ok().and_then(total).is_some())
 }
 
-/// Whether a cell, without blanks around it, is a sum: a number, or an amount of money.
+/// Whether a cell, without white space around it, is a sum: a number, or an amount of money.
 fn is_sum(cell: &[u8]) -> bool {
     let Ok(text) = from_utf8(cell) else { return false };
     let text = text.strip_prefix("R$").unwrap_or(text);

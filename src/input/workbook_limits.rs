@@ -1,92 +1,30 @@
-//! Looks over the parts of a spreadsheet before `sheet` has them read.
+//! Inspects the parts of a spreadsheet before `sheet` reads them.
 //!
-//! The library that reads them believes what they say of themselves: it makes room for as many texts as are promised and
-//! for every cell that is repeated, and looks for the end of a table for ever. A few bytes can so ask for more memory than
-//! there is, which nothing can catch. So what it is going to read is read here first, in bounded memory: that every part is
-//! what its checksum says, whole XML, and no more than a spreadsheet may come to.
+//! The spreadsheet library trusts the parts: it allocates memory for as many strings as they announce and for every repeated
+//! cell, and never stops searching for the end of a table. A few bytes can therefore exhaust the memory, which cannot be
+//! caught. So each part is read here first, in bounded memory: its checksum must be right, its XML complete, and its content
+//! within the limits of a spreadsheet.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
-use std::ops::Range;
 use std::rc::Rc;
 
-use compact_str::CompactString;
 use quick_xml::Reader;
-use quick_xml::escape::unescape;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::Event;
 
 use super::decompress::{Place, places};
-use super::number_format::{Display, is_scientific, rounded, shows_more};
 use super::open::Steady;
-use super::styles::{MAX_STYLES, Styles};
-use super::workbook_part::{Relationship, attribute, damaged, plain};
-use super::workbook_size::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, too_large};
+use super::workbook_part::{damaged, plain};
+use super::workbook_probe::{Kind, Probe};
+use super::workbook_size::{MAX_BYTES, too_large};
 use super::{MAX_ROW, SourceFault};
 
-/// The most bytes of a part that says how cells look or where sheets are.
+/// Maximum size of a part with styles or relationships, in bytes.
 const MAX_SMALL: u64 = 16 * 1024 * 1024;
 
-/// The most bytes that such a part may come to when its longest text is copied to each of its elements.
-const MAX_COPIES: u64 = 256 * 1024 * 1024;
-
-/// The longest text that a cell of a number is looked at for, in bytes.
-const MAX_SHOWN: usize = 64;
-
-/// The most merged ranges of a sheet that are counted.
-const MAX_MERGED: usize = 65_536;
-
-/// What a part is read for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Small,
-    Texts,
-    Sheet,
-    Document,
-}
-
-/// What of a sheet looks otherwise than its cells are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Layout {
-    /// How many rows with something in them are hidden, and the line of the first.
-    pub(super) hidden: u64,
-    pub(super) first_hidden: u64,
-    /// The first and the last line of each merged range.
-    pub(super) merged: Vec<(u64, u64)>,
-}
-
-impl Layout {
-    fn hide(&mut self, line: u64, rows: u64) {
-        if self.hidden == 0 {
-            self.first_hidden = line;
-        }
-        self.hidden = self.hidden.saturating_add(rows);
-    }
-
-    fn merge(&mut self, first: u64, last: u64) {
-        if self.merged.len() < MAX_MERGED {
-            self.merged.push((first, last));
-        }
-    }
-}
-
-/// Cells of ODS that show their number otherwise than as that number, such as `02138`.
-pub(super) struct Shown {
-    rows: Range<u64>,
-    columns: Range<u64>,
-    text: CompactString,
-}
-
-/// The text of the cell at a place, among those of its table in their order.
-pub(super) fn shown_at(cells: &[Shown], (row, column): (u32, u32)) -> Option<&str> {
-    let (row, column) = (u64::from(row), u64::from(column));
-    let is_before = |cell: &Shown| cell.rows.end <= row || (cell.rows.start <= row && cell.columns.end <= column);
-    let cell = cells.get(cells.partition_point(is_before))?;
-    (cell.rows.contains(&row) && cell.columns.contains(&column)).then_some(cell.text.as_str())
-}
-
-// Names are compared without capitals, and with `/` between folders: so they are looked for.
-// And whether any begins with one, which is not looked for.
+// The parts by their names, in lowercase and with `/` between folders; and whether a name begins with a slash, with which the
+// library does not search for it.
 fn by_name(file: &Steady) -> Result<(BTreeMap<String, Place>, bool), SourceFault> {
     let (mut by_name, mut is_rooted) = (BTreeMap::new(), false);
     for (name, place) in places(file)? {
@@ -98,26 +36,26 @@ fn by_name(file: &Steady) -> Result<(BTreeMap<String, Place>, bool), SourceFault
     Ok((by_name, is_rooted))
 }
 
-/// The parts of a spreadsheet, by their names as they are compared.
+/// The parts of a spreadsheet, by their normalised names.
 pub(super) struct Parts<'f> {
     places: BTreeMap<String, Place>,
-    // Whether the name of any begins with a `/`.
+    // Whether a name begins with a slash.
     is_rooted: bool,
-    looked_at: BTreeSet<String>,
+    inspected: BTreeSet<String>,
     file: &'f Steady,
-    // How many bytes of all parts may still come.
+    // How many bytes of all parts may still be read.
     left: Rc<Cell<u64>>,
 }
 
 impl<'f> Parts<'f> {
-    /// The parts of a file, none of which was looked at.
+    /// The parts of a file.
     pub(super) fn of(file: &'f Steady) -> Result<Self, SourceFault> {
         let left = Rc::new(Cell::new(MAX_BYTES));
         let (places, is_rooted) = by_name(file)?;
-        Ok(Parts { places, is_rooted, looked_at: BTreeSet::new(), file, left })
+        Ok(Parts { places, is_rooted, inspected: BTreeSet::new(), file, left })
     }
 
-    /// Whether there is one of this name that was not looked at.
+    /// Whether there is a part of this name that was not inspected.
     pub(super) fn has(&self, name: &str) -> bool {
         self.places.contains_key(name)
     }
@@ -126,10 +64,10 @@ impl<'f> Parts<'f> {
         self.is_rooted
     }
 
-    /// What is found in it. A part that is not there is missed by who reads it.
-    pub(super) fn look_at(&mut self, name: &str, kind: Kind) -> Result<Probe, SourceFault> {
-        // What is looked at as one kind is not to be read as another.
-        if !self.looked_at.insert(name.to_owned()) {
+    /// Inspects a part. A missing part is an error of the reader, and not here.
+    pub(super) fn inspect_part(&mut self, name: &str, kind: Kind) -> Result<Probe, SourceFault> {
+        // A part that was inspected as one kind must not be read as another.
+        if !self.inspected.insert(name.to_owned()) {
             return Err(damaged());
         }
         let Some(place) = self.places.remove(name) else { return Ok(Probe::new(kind)) };
@@ -138,7 +76,7 @@ impl<'f> Parts<'f> {
         let bounded = Bounded { part, left: Rc::clone(&self.left), event: Rc::clone(&event) };
         let mut xml = Reader::from_reader(BufReader::with_capacity(64 * 1024, bounded));
         xml.config_mut().expand_empty_elements = true;
-        let mut look = Probe::new(kind);
+        let mut probe = Probe::new(kind);
         let (mut depth, mut buffer) = (0_u64, Vec::new());
         loop {
             buffer.clear();
@@ -146,34 +84,34 @@ impl<'f> Parts<'f> {
             match xml.read_event_into(&mut buffer) {
                 Ok(Event::Start(element)) => {
                     depth += 1;
-                    look.start(&element)?;
+                    probe.start(&element)?;
                 }
                 Ok(Event::End(element)) => {
                     depth = depth.saturating_sub(1);
-                    look.end(element.name().as_ref());
+                    probe.end(element.name().as_ref());
                 }
-                Ok(Event::Text(text)) => look.text(text.len(), &text),
-                Ok(Event::CData(text)) => look.text(text.len(), &text),
-                Ok(Event::Eof) if depth == 0 => return Ok(look),
-                // One character, of at most so many bytes. None of those that are written so is shown of a number.
-                Ok(Event::GeneralRef(_)) => look.text(4, "&"),
-                // An empty element comes as its start and its end, as described above.
+                Ok(Event::Text(text)) => probe.text(text.len(), &text),
+                Ok(Event::CData(text)) => probe.text(text.len(), &text),
+                Ok(Event::Eof) if depth == 0 => return Ok(probe),
+                // One character of at most four bytes. Numbers are displayed without any that is written so.
+                Ok(Event::GeneralRef(_)) => probe.text(4, "&"),
+                // `expand_empty_elements` makes a start and an end of an empty element.
                 Ok(Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_)) => {}
                 Err(_) if self.left.get() == 0 || event.get() == 0 => return Err(too_large()),
                 Ok(Event::Eof) | Err(_) => return Err(damaged()),
             }
-            if look.is_too_much() || (kind == Kind::Small && xml.buffer_position() > MAX_SMALL) {
+            if probe.is_too_much() || (kind == Kind::Small && xml.buffer_position() > MAX_SMALL) {
                 return Err(too_large());
             }
         }
     }
 }
 
-/// A part that fails where it comes to more than it may.
+/// A reader of a part that fails when a limit is exceeded.
 struct Bounded<R> {
     part: R,
     left: Rc<Cell<u64>>,
-    // The bytes that may still come of what is being read of it.
+    // How many bytes of the current XML event may still be read.
     event: Rc<Cell<usize>>,
 }
 
@@ -186,452 +124,5 @@ impl<R: Read> Read for Bounded<R> {
         self.left.set(self.left.get().saturating_sub(count as u64));
         self.event.set(self.event.get().saturating_sub(count));
         Ok(count)
-    }
-}
-
-/// What a part was found to come to so far.
-pub(super) struct Probe {
-    kind: Kind,
-    elements: u64,
-    longest: u64,
-    // The cells that room is made for, in ODS those of all tables that have ended, and the bytes of text in them.
-    cells: u64,
-    text: u64,
-    pub(super) relationships: Vec<Relationship>,
-    /// Of the book of XLSX: the names of its sheets with the ids of their relationships, and whether its formulas are to
-    /// be computed when it is opened.
-    pub(super) sheets: Vec<(String, String)>,
-    pub(super) is_uncomputed: bool,
-    /// Of a sheet of XLSX: what is hidden or merged in it.
-    pub(super) layout: Layout,
-    // The line of its row that is being read, and whether that is hidden.
-    line: u64,
-    is_hidden: bool,
-    /// Of ODS: the cells that show more than their number, and what is hidden or merged, by the name of their table.
-    pub(super) shown: BTreeMap<String, Vec<Shown>>,
-    pub(super) layouts: BTreeMap<String, Layout>,
-    // Of XLSX: whether it is among the cells. Of ODS: how deep in them, and the table.
-    in_cells: bool,
-    in_cell: u64,
-    table: Table,
-    styles: Styles,
-}
-
-/// A table of ODS, in which rows and cells are repeated.
-#[derive(Default)]
-struct Table {
-    rows: u64,
-    // Up to the last row and the last column that has something.
-    used: u64,
-    width: u64,
-    // The row that is being read: how often it comes, how far it goes, and how far up to its last cell with something.
-    repeats: u64,
-    at: u64,
-    row_width: u64,
-    // The cells of it that room is made for before it is repeated: blank ones too, when any cell follows. And those of the
-    // rows before it, for which there is room until the table ends.
-    row_stored: u64,
-    stored: u64,
-    is_open: bool,
-    // How often the cell that is being read comes in the table.
-    copies: u64,
-    name: String,
-    // The number of the cell that is being read, its columns, and what it shows of it, as long as that is short.
-    number: Option<f64>,
-    columns: Range<u64>,
-    text: CompactString,
-    in_remark: u64,
-    style: Option<String>,
-    // Up to which column there is which style, unless a cell names another one.
-    styles: Vec<(u64, String)>,
-    // Those that show more than their number.
-    shown: Vec<Shown>,
-    layout: Layout,
-    // Whether the row that is being read is hidden.
-    is_hidden: bool,
-}
-
-impl Table {
-    // The style of the cell that is being read.
-    fn style(&self) -> Option<&str> {
-        let of_column = || {
-            let at = self.styles.partition_point(|(end, _)| *end <= self.columns.start);
-            self.styles.get(at).map(|(_, style)| style.as_str())
-        };
-        self.style.as_deref().or_else(of_column)
-    }
-
-    // A text that is so long is none of a number.
-    fn add(&mut self, text: &str) {
-        if self.in_remark > 0 {
-            return;
-        }
-        if self.text.len() + text.len() > MAX_SHOWN {
-            self.number = None;
-        }
-        if self.number.is_some() {
-            self.text.push_str(text);
-        }
-    }
-}
-
-impl Probe {
-    fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            elements: 0,
-            longest: 0,
-            cells: 0,
-            text: 0,
-            relationships: Vec::new(),
-            sheets: Vec::new(),
-            is_uncomputed: false,
-            layout: Layout::default(),
-            line: 0,
-            is_hidden: false,
-            shown: BTreeMap::new(),
-            layouts: BTreeMap::new(),
-            in_cells: false,
-            in_cell: 0,
-            table: Table::default(),
-            styles: Styles::default(),
-        }
-    }
-
-    const fn is_too_much(&self) -> bool {
-        let copies = self.elements.saturating_mul(self.longest);
-        let is_full = self.cells > MAX_CELLS || self.table.stored > MAX_CELLS;
-        is_full || self.text > MAX_BYTES || (matches!(self.kind, Kind::Small) && copies > MAX_COPIES)
-    }
-
-    fn start(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
-        self.elements += 1;
-        match self.kind {
-            Kind::Small => self.small(element),
-            Kind::Texts => self.texts(element),
-            Kind::Sheet => self.sheet(element),
-            Kind::Document => self.document(element),
-        }
-    }
-
-    fn small(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
-        let mut relationship = Relationship::default();
-        let is_relationship = element.local_name().as_ref() == "Relationship";
-        if element.local_name().as_ref() == "calcPr" {
-            let told = attribute(element, "fullCalcOnLoad")?;
-            self.is_uncomputed |= told.is_some_and(|told| matches!(told.as_str(), "1" | "true"));
-        }
-        let is_sheet = element.local_name().as_ref() == "sheet";
-        let (mut sheet, mut id) = (String::new(), String::new());
-        if element.name().as_ref() == "manifest:encryption-data" {
-            return Err(SourceFault::Sheet { line: None, found: "one with a password" });
-        }
-        for attribute in element.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|_| damaged())?;
-            self.longest = self.longest.max(attribute.value.len() as u64);
-            match attribute.key.as_ref() {
-                "Id" if is_relationship => relationship.id = attribute.value.into_owned(),
-                "Type" if is_relationship => relationship.kind = attribute.value.into_owned(),
-                "Target" if is_relationship => relationship.target = attribute.value.into_owned(),
-                "name" if is_sheet => sheet = unescape(&attribute.value).map_err(|_| damaged())?.into_owned(),
-                key if is_sheet && key.ends_with(":id") => id = attribute.value.into_owned(),
-                _ => {}
-            }
-        }
-        if is_sheet && !sheet.is_empty() {
-            self.sheets.push((sheet, id));
-        }
-        if is_relationship {
-            self.relationships.push(relationship);
-        }
-        Ok(())
-    }
-
-    // Room is made for as many as are promised.
-    fn texts(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
-        match element.local_name().as_ref() {
-            "si" => self.cells += 1,
-            "sst" => {
-                let promised = attribute(element, "uniqueCount")?.and_then(|count| count.parse::<u64>().ok());
-                if promised.is_some_and(|count| count > MAX_CELLS) {
-                    return Err(damaged());
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn sheet(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
-        let name = element.local_name();
-        let is_sound = match name.as_ref() {
-            "sheetData" => {
-                self.in_cells = true;
-                true
-            }
-            "row" if self.in_cells => {
-                let row = attribute(element, "r")?;
-                self.line = row.as_ref().and_then(|row| row.parse().ok()).unwrap_or(self.line.saturating_add(1));
-                let hidden = attribute(element, "hidden")?;
-                self.is_hidden = hidden.is_some_and(|hidden| matches!(hidden.as_str(), "1" | "true"));
-                row.is_none_or(|row| is_row(&row))
-            }
-            "v" | "is" if self.is_hidden && self.in_cells => {
-                self.layout.hide(self.line, 1);
-                self.is_hidden = false;
-                true
-            }
-            "mergeCell" => {
-                if let Some((first, last)) = attribute(element, "ref")?.as_deref().and_then(lines_of) {
-                    self.layout.merge(first, last);
-                }
-                true
-            }
-            "c" if self.in_cells => attribute(element, "r")?.is_none_or(|cell| is_cell(&cell)),
-            _ => true,
-        };
-        if is_sound { Ok(()) } else { Err(damaged()) }
-    }
-
-    fn document(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
-        let table = &mut self.table;
-        match element.name().as_ref() {
-            "table:table" if self.in_cell == 0 => {
-                // The end of one among the rows of another would be taken for the end of the other.
-                if table.is_open {
-                    return Err(damaged());
-                }
-                let name = attribute(element, "table:name")?.unwrap_or_default();
-                let name = unescape(&name).map_err(|_| damaged())?.into_owned();
-                *table = Table { is_open: true, name, ..Table::default() };
-            }
-            "table:table-column" if table.styles.len() < MAX_STYLES => {
-                let style = attribute(element, "table:default-cell-style-name")?.unwrap_or_default();
-                let before = table.styles.last().map_or(0, |(end, _)| *end);
-                let end = before.saturating_add(repeats(element, "table:number-columns-repeated")?);
-                table.styles.push((end, style));
-            }
-            "table:table-row" if self.in_cell == 0 => {
-                table.repeats = repeats(element, "table:number-rows-repeated")?;
-                let visibility = attribute(element, "table:visibility")?;
-                table.is_hidden = visibility.is_some_and(|it| matches!(it.as_str(), "collapse" | "filter"));
-                (table.at, table.row_width, table.row_stored) = (0, 0, 0);
-            }
-            "table:table-cell" | "table:covered-table-cell" => {
-                self.in_cell += 1;
-                let repeats = repeats(element, "table:number-columns-repeated")?;
-                let mut holds = false;
-                if self.in_cell == 1 {
-                    table.number = None;
-                    table.style = attribute(element, "table:style-name")?;
-                    table.columns = table.at..table.at.saturating_add(repeats);
-                    table.text.clear();
-                    let spanned = |name| -> Result<u64, SourceFault> {
-                        Ok(attribute(element, name)?.and_then(|count| count.parse().ok()).unwrap_or(1))
-                    };
-                    let down = spanned("table:number-rows-spanned")?;
-                    if down > 1 || spanned("table:number-columns-spanned")? > 1 {
-                        let first = table.rows.saturating_add(1);
-                        table.layout.merge(first, first.saturating_add(down.saturating_sub(1)));
-                    }
-                }
-                table.copies = repeats.saturating_mul(table.repeats);
-                for attribute in element.attributes().with_checks(false) {
-                    let attribute = attribute.map_err(|_| damaged())?;
-                    let key = attribute.key.as_ref();
-                    if key == "office:value" && self.in_cell == 1 {
-                        table.number = attribute.value.parse().ok();
-                    }
-                    if key.starts_with("office:") || key.starts_with("calcext:") || key == "table:formula" {
-                        holds = true;
-                        let copied = table.copies.saturating_mul(attribute.value.len() as u64);
-                        self.text = self.text.saturating_add(copied);
-                    }
-                }
-                table.row_stored = table.at.min(MAX_COLUMNS);
-                table.at = table.at.saturating_add(repeats);
-                if holds {
-                    table.row_width = table.at;
-                    table.row_stored = table.at.min(MAX_COLUMNS);
-                }
-                // Empty cells may go on to the edge of the sheet, and are said to by some programs to go on beyond.
-                if holds && (table.at > MAX_COLUMNS || table.rows.saturating_add(table.repeats) > MAX_ROWS) {
-                    return Err(damaged());
-                }
-            }
-            // A character for each, though the first paragraph needs none.
-            "text:p" => self.text(1, ""),
-            "text:tab" | "text:line-break" => self.text(1, " "),
-            "office:annotation" => table.in_remark += 1,
-            "text:s" if self.in_cell > 0 => {
-                let spaces = attribute(element, "text:c")?.map_or(Ok(1), |count| count.parse::<u64>());
-                let spaces = spaces.map_err(|_| damaged())?;
-                self.text = self.text.saturating_add(table.copies.saturating_mul(spaces));
-                table.add(" ");
-            }
-            _ if self.in_cell == 0 => self.styles.start(element)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, bytes: usize, text: &str) {
-        if self.in_cell == 0 {
-            return self.styles.text(text);
-        }
-        self.text = self.text.saturating_add(self.table.copies.saturating_mul(bytes as u64));
-        self.table.add(text);
-    }
-
-    fn end(&mut self, name: &str) {
-        if self.kind != Kind::Document {
-            return;
-        }
-        let table = &mut self.table;
-        match name {
-            "table:table-cell" | "table:covered-table-cell" => {
-                self.in_cell = self.in_cell.saturating_sub(1);
-                let number = if self.in_cell == 0 { table.number.take() } else { None };
-                let text = number.and_then(|number| {
-                    if shows_more(&table.text, number) {
-                        return Some(CompactString::new(table.text.trim()));
-                    }
-                    let is_whole = number >= 0.0 && number.fract() == 0.0 && number < 1e15;
-                    let plain = format!("{number:.0}");
-                    if is_whole && is_scientific(table.text.trim()) {
-                        return rounded(&plain).map(CompactString::from);
-                    }
-                    // Programs that compute nothing show nothing, or the number as it is.
-                    let format = self.styles.of_cell(table.style()?).filter(|_| is_whole)?;
-                    match format.display(&plain) {
-                        Display::Text(text) => Some(CompactString::new(text)),
-                        Display::Scientific => rounded(&plain).map(CompactString::from),
-                        Display::Number | Display::Date | Display::Unclear => None,
-                    }
-                });
-                if let Some(text) = text {
-                    self.text = self.text.saturating_add(table.copies.saturating_mul(text.len() as u64));
-                    let rows = table.rows..table.rows.saturating_add(table.repeats);
-                    table.shown.push(Shown { rows, columns: table.columns.clone(), text });
-                }
-            }
-            "office:annotation" => table.in_remark = table.in_remark.saturating_sub(1),
-            "table:table-row" if self.in_cell == 0 => {
-                table.rows = table.rows.saturating_add(table.repeats);
-                if table.row_width > 0 && table.is_hidden {
-                    let line = table.rows.saturating_sub(table.repeats).saturating_add(1);
-                    table.layout.hide(line, table.repeats);
-                }
-                if table.row_width > 0 {
-                    table.used = table.rows;
-                    table.width = table.width.max(table.row_width);
-                }
-                table.stored = table.stored.saturating_add(table.row_stored);
-            }
-            "table:table" if self.in_cell == 0 => {
-                self.cells = self.cells.saturating_add(table.used.saturating_mul(table.width));
-                let Table { name, shown, layout, .. } = std::mem::take(table);
-                self.layouts.insert(name.clone(), layout);
-                // Of two tables of one name, the last one is read.
-                self.shown.remove(&name);
-                if !shown.is_empty() {
-                    self.shown.insert(name, shown);
-                }
-            }
-            _ if self.in_cell == 0 => self.styles.end(name),
-            _ => {}
-        }
-    }
-}
-
-// None at all is no number of rows or cells.
-fn repeats(element: &BytesStart<'_>, name: &str) -> Result<u64, SourceFault> {
-    let Some(count) = attribute(element, name)? else { return Ok(1) };
-    count.parse().ok().filter(|count| *count > 0).ok_or_else(damaged)
-}
-
-// The first and the last line of a range such as `A1:C3`.
-fn lines_of(range: &str) -> Option<(u64, u64)> {
-    let line = |cell: &str| {
-        cell.trim_start_matches(|character: char| character.is_ascii_alphabetic() || character == '$').parse().ok()
-    };
-    let (first, last) = range.split_once(':')?;
-    Some((line(first)?, line(last)?))
-}
-
-fn is_row(text: &str) -> bool {
-    text.parse::<u64>().is_ok_and(|row| (1..=MAX_ROWS).contains(&row))
-}
-
-// `A1` to `XFD1048576`.
-fn is_cell(text: &str) -> bool {
-    let row = text.trim_start_matches(|character: char| character.is_ascii_alphabetic());
-    let letters = &text[..text.len() - row.len()];
-    let place = |letter: u8| u64::from(letter.to_ascii_uppercase() - b'A') + 1;
-    let column = letters.bytes().take(8).fold(0, |column, letter| column * 26 + place(letter));
-    (1..=MAX_COLUMNS).contains(&column) && is_row(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether tables of these rows are too much.
-    #[track_caller]
-    fn check_tables(tables: &[String], expected: bool) {
-        let content = format!("<table:table>{}</table:table>", tables.join("</table:table><table:table>"));
-        let mut xml = Reader::from_str(&content);
-        xml.config_mut().expand_empty_elements = true;
-        let mut look = Probe::new(Kind::Document);
-        let mut is_too_much = false;
-        loop {
-            match xml.read_event().expect("whole XML") {
-                Event::Start(element) => look.start(&element).expect("a sound element"),
-                Event::End(element) => look.end(element.name().as_ref()),
-                Event::Eof => break,
-                _ => {}
-            }
-            is_too_much |= look.is_too_much();
-        }
-        assert_eq!(is_too_much, expected);
-    }
-
-    #[test]
-    fn tables_have_as_many_cells_as_is_said() {
-        let full = "<table:table-row><table:table-cell office:value='1' table:number-columns-repeated='10000'/>\
-                    </table:table-row>";
-        check_tables(&[full.repeat(1_000)], false);
-        check_tables(&[full.repeat(1_001)], true);
-        check_tables(&[full.repeat(500), full.repeat(500)], false);
-        check_tables(&[full.repeat(500), full.repeat(501)], true);
-        let wide =
-            full.replace("10000", "12").replacen("table-row", "table-row table:number-rows-repeated='420001'", 1);
-        check_tables(std::slice::from_ref(&wide), false);
-        check_tables(&[wide.clone(), wide], true);
-        // Blank ones for which there is room until the table ends.
-        let blank = "<table:table-row><table:table-cell table:number-columns-repeated='10000'/><table:table-cell/>\
-                     </table:table-row>";
-        check_tables(&[blank.repeat(1_000), blank.repeat(1_000)], false);
-        check_tables(&[blank.repeat(1_001)], true);
-        // The last ones of a row take no room.
-        let rest = "<table:table-row><table:table-cell table:number-columns-repeated='16384'/></table:table-row>";
-        check_tables(&[rest.repeat(2_000)], false);
-    }
-
-    #[test]
-    fn a_cell_is_on_the_sheet() {
-        let check = |text: &str, expected: bool| assert_eq!(is_cell(text), expected, "{text}");
-        check("A1", true);
-        check("xfd1048576", true);
-        check("XFE1", false);
-        check("A1048577", false);
-        check("ZZZZZZZZZZZZZZZZZZZZ1", false);
-        check("A99999999999999999999999", false);
-        check("A0", false);
-        check("A", false);
-        check("1", false);
-        check("A-1", false);
-        check("", false);
-        check("\u{c1}1", false);
     }
 }

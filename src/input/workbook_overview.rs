@@ -1,4 +1,4 @@
-//! What is found of a whole spreadsheet before it is read: the parts of XLSX and of ODS that matter, looked over in turn.
+//! Inspects the relevant parts of XLSX and ODS before a spreadsheet is read.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,33 @@ use super::SourceFault;
 use super::decompress::Book;
 use super::open::Steady;
 use super::package::Package;
-use super::workbook_limits::{Kind, Layout, Parts, Probe, Shown};
+use super::workbook_layout::{Layout, Shown};
+use super::workbook_limits::Parts;
+use super::workbook_probe::{Kind, Probe};
 
-/// What was found of a spreadsheet before it is read.
+/// Properties of a spreadsheet that are found before it is read.
 #[derive(Default)]
 pub(super) struct Found {
-    /// A copy whose parts have the names that the library looks for; only where the file's own are others.
+    /// A copy whose parts have the names that the library searches for, if those of the file differ.
     pub(super) renamed: Option<Steady>,
-    /// The cells of ODS that show more than their number, by the name of their table.
+    /// The cells of ODS that display more than their number, by the name of their table.
     pub(super) shown: BTreeMap<String, Vec<Shown>>,
-    /// What is hidden or merged in each sheet, by its name.
+    /// Hidden rows and merged ranges of each sheet, by its name.
     pub(super) layouts: BTreeMap<String, Layout>,
-    /// Whether all formulas are to be computed when the file is opened: what it holds may be no result then.
+    /// Whether all formulas are computed only when the file is opened, so that the stored values may not be results.
     pub(super) is_uncomputed: bool,
 }
 
-/// Holds the parts that are going to be read against what they may be.
+/// Checks the parts that are read against their limits.
 ///
 /// # Errors
-/// When one of them is damaged, or all of them are too much.
-pub(super) fn look_over(book: Book, file: &Steady) -> Result<Found, SourceFault> {
+/// When a part is damaged, or all parts together exceed the limits.
+pub(super) fn inspect(book: Book, file: &Steady) -> Result<Found, SourceFault> {
     let mut parts = Parts::of(file)?;
     match book {
         Book::Ods => {
-            parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
-            let Probe { shown, layouts, .. } = parts.look_at("content.xml", Kind::Document)?;
+            parts.inspect_part("meta-inf/manifest.xml", Kind::Small)?;
+            let Probe { shown, layouts, .. } = parts.inspect_part("content.xml", Kind::Document)?;
             Ok(Found { renamed: None, shown, layouts, is_uncomputed: false })
         }
         Book::Xlsx => {

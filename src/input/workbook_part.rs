@@ -1,27 +1,26 @@
-//! What a part of a spreadsheet is made of: its name, the attributes of its elements, its relationships to other parts, and the
-//! fault of one that is damaged.
+//! Parts of a spreadsheet: their names, attributes of their elements, and relationships to other parts.
 
 use quick_xml::events::BytesStart;
 
 use super::SourceFault;
 
-/// What a part says of another one.
+/// A relationship of a part to another one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Relationship {
-    /// The id by which the part refers to it.
+    /// The id by which the part refers to the other one.
     pub(super) id: String,
     /// The URI of its type.
     pub(super) kind: String,
-    /// Where the other part is, as written.
+    /// The target as written.
     pub(super) target: String,
 }
 
-/// The fault of a spreadsheet that is damaged, or that is written in a rare way.
+/// The fault of a spreadsheet that is damaged or uses unsupported features.
 pub(super) const fn damaged() -> SourceFault {
     SourceFault::Sheet { line: None, found: "a damaged or a rare one" }
 }
 
-/// A name as names of parts are compared: without capitals, and with `/` between folders, whichever program wrote it.
+/// The normalised name of a part: in lowercase, with `/` between folders.
 pub(super) fn plain(name: &str) -> String {
     name.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase()
 }

@@ -14,7 +14,7 @@ fn read(file: &str, options: SourceOptions, phone: &str) -> Vec<String> {
     let mapping = Mapping::new(source.header(), vec![phone.to_owned()], Mode::Upsert).unwrap();
     let detected = source.detected().clone();
     let rows: Vec<_> = source.map(|row| contact(row.unwrap(), &mapping)).collect();
-    let notice = detected.remark().unwrap_or_default();
+    let notice = detected.summary().unwrap_or_default();
     [vec![detected.to_string(), notice], rows].concat()
 }
 
@@ -113,10 +113,7 @@ fn text_whose_encoding_is_hard_to_guess() {
     };
     let garbled = |file: &str| read(file, SourceOptions::default(), "phone").split_off(2);
     let doubt = |name: &str, lines: &str| {
-        format!(
-            "{lines} wrong in the encoding that was guessed (the first is line 2): try `--encoding {name}`, or save the \
-             file as UTF-8"
-        )
+        format!("{lines} wrong in the guessed encoding and right in {name} (the first is line 2)")
     };
     let western = "csv, Windows-1252, columns separated by `,`";
     for (file, name, lines) in [("macintosh.csv", "macintosh", "2 lines look"), ("dos.csv", "cp850", "3 lines look")] {
@@ -289,11 +286,11 @@ fn spreadsheets() {
         let expected: Vec<_> = [detected, notice].into_iter().chain(rows.iter().copied()).collect();
         check(file, SourceOptions::default(), "phone", &expected);
     };
-    let of_3 = format!("read from sheet `Contacts`, one of 3; {aside}");
+    let of_3 = format!("{aside}; read from sheet `Contacts`, one of 3");
     check_sheet("sheet.xlsx", "xlsx, sheet `Contacts` of 3", &of_3, &rows);
     let zipped = format!("read from `sheet.xlsx` in it; {of_3}");
     check_sheet("sheet.xlsx.zip", "xlsx in zip, `sheet.xlsx` in it, sheet `Contacts` of 3", &zipped, &rows);
-    let of_2 = format!("read from sheet `Contacts`, one of 2; {aside}");
+    let of_2 = format!("{aside}; read from sheet `Contacts`, one of 2");
     check_sheet("sheet.ods", "ods, sheet `Contacts` of 2", &of_2, &rows[..3]);
 
     let sheet = |name: &str| SourceOptions { sheet: Some(name.to_owned()), ..SourceOptions::default() };
@@ -317,7 +314,7 @@ fn spreadsheets_are_read_as_displayed() {
         "phone",
         &[
             "xlsx, sheet `Contacts` of 2",
-            "read from sheet `Contacts`, one of 2, as `Instructions` holds instructions (`--sheet` takes another one)",
+            "read from sheet `Contacts`, one of 2, as `Instructions` holds instructions",
             "2 phone=+34600111222 · first_name=José · zip=02138 · birthday=1980-02-29 · seen_at=2024-02-29T14:30:00 · \
              guarded=007",
             "3 phone=+5215550001 · first_name=Íñigo · zip=12345 · guarded=+525550001",

@@ -357,18 +357,25 @@ fn contacts_by_key_beside_the_rows_are_refused() {
     refused(r#"{"leads":[{"contact_id":"1"}],"customers":[{"key":"2"}]}"#, &several(1));
 }
 
+/// Checks the notice about missing pages, or that there is none.
+#[track_caller]
+fn check_notice(text: &str, expected: Option<&str>) {
+    let mut source = read(text.as_bytes().to_vec(), None).unwrap();
+    assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
+    let noticed: Vec<_> = source.detected().notices();
+    let expected: Vec<_> =
+        expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
+    assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
+    assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
+}
+
+/// A page with one row and these other values.
+fn page(others: &str) -> String {
+    format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{others}}}\n")
+}
+
 #[test]
 fn a_last_page_that_links_to_more_is_reported() {
-    let check = |text: &str, expected: Option<&str>| {
-        let mut source = read(text.as_bytes().to_vec(), None).unwrap();
-        assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
-        let noticed: Vec<_> = source.detected().notices();
-        let expected: Vec<_> =
-            expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
-        assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
-        assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
-    };
-    let page = |others: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{others}}}\n");
     let more = Some("the last page, with which the file comes to 1 row, says that more follow");
     for others in [
         r#""has_more":true"#,
@@ -388,21 +395,88 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""Count":1,"LastEvaluatedKey":{"id":"x"}"#,
         r#""response_metadata":{"next_cursor":"x"}"#,
         r#""_links":{"next":{"href":"https://x"}}"#,
+        // Other spellings of the next page.
+        r#""link":{"nextPage":"https://x"}"#,
+        r#""next_page_uri":"/contacts?page=2""#,
+        r#""NextToken":"abc""#,
+        r#""continuationToken":"abc""#,
+        r#""next_offset":100"#,
+        r#""nextPageToken":"abc""#,
+        r#""NextMarker":"abc""#,
+        r#""hydra:view":{},"hydra:next":"/contacts?page=2""#,
+        r#""meta":{"next_page":2}"#,
+        r#""cursor":"abc""#,
+        r#""meta":{"cursor":"abc"}"#,
+        r#""pagination":{"cursor":{"next":"abc"}}"#,
+        r#""links":[{"rel":"self","href":"https://x"},{"rel":"next","href":"https://y"}]"#,
+        r#""_links":[{"rel":["next"],"href":"https://y"}]"#,
+        r#""link":"<https://x?page=2>; rel=\"next\"""#,
+        r#""pagingMetadata":{"hasNext":true}"#,
+        r#""paginatorInfo":{"hasMorePages":true}"#,
+        r#""pagingInfo":{"nextPage":2}"#,
+        r#""has_more":"true""#,
+        r#""has_more":1"#,
+        r#""hasMoreContacts":true"#,
+        r#""is_last_page":"false""#,
     ] {
-        check(&page(others), more);
+        check_notice(&page(others), more);
     }
-    check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
-    check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
-    check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
-    check(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
-    check(&page(r#""totalPeople":500"#), Some("it has 1 of the 500 rows that its pages mention"));
-    check(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
-    check(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
-    check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
     let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
-    check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
-    check(&format!("[{first},{}]", page(r#""next":false"#)), None);
-    check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+    check_notice(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
+    check_notice(&format!("[{first},{}]", page(r#""next":false"#)), None);
+    check_notice(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+}
+
+#[test]
+fn pages_with_fewer_rows_than_they_announce_are_reported() {
+    check_notice(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
+    check_notice(
+        &page(r#""meta":{"total":300,"per_page":1}"#),
+        Some("it has 1 of the 300 rows that its pages mention"),
+    );
+    check_notice(
+        &page(r#""page":{"number":1,"totalPages":2}"#),
+        Some("it has 1 of the 2 pages that its pages mention"),
+    );
+    check_notice(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check_notice(&page(r#""totalPeople":500"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check_notice(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
+    for others in [
+        r#""meta":{"count":"500","current_page":1}"#,
+        r#""meta":{"count":500,"page":1}"#,
+        r#""total":{"contacts":500}"#,
+        r#""meta":{"total":{"records":"500"}}"#,
+        r#""counts":{"contacts":500}"#,
+        r#""num_results":500"#,
+        r#""resultCount":500"#,
+        r#""contactsTotal":500"#,
+        r#""total_contacts_count":500"#,
+        r#""page":1,"limit":1,"count":500"#,
+        r#""pagination":{"page":1,"limit":1,"count":500}"#,
+        r#""count":500,"pageSize":1,"page":1"#,
+        r#""paginatorInfo":{"count":1,"total":500,"perPage":1}"#,
+        r#""pagingMetadata":{"total":500,"count":1}"#,
+        r#""listInfo":{"totalCount":500}"#,
+        r#""hydra:totalItems":500"#,
+    ] {
+        check_notice(&page(others), Some("it has 1 of the 500 rows that its pages mention"));
+    }
+    for total in ["1,234", "1.234", "1 234", "1'234", "1234 "] {
+        let others = format!("\"total\":\"{total}\"");
+        check_notice(&page(&others), Some("it has 1 of the 1234 rows that its pages mention"));
+    }
+    check_notice(&page(r#""current":1,"last":3"#), Some("it has 1 of the 3 pages that its pages mention"));
+    check_notice(&page(r#""pager":{"current":1,"last":3}"#), Some("it has 1 of the 3 pages that its pages mention"));
+    check_notice(
+        &page(r#""paginatorInfo":{"currentPage":1,"lastPage":3}"#),
+        Some("it has 1 of the 3 pages that its pages mention"),
+    );
+    check_notice(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
+    check_notice(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
+}
+
+#[test]
+fn complete_pages_are_not_reported() {
     for others in [
         r#""total":1,"has_more":false"#,
         r#""next":null"#,
@@ -415,9 +489,57 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""status":"ok","done":false"#,
         r#""LastEvaluatedKey":{}"#,
         r#""meta":{"orders":{"total":500}}"#,
+        // A cursor that is there on the last page as well.
+        r#""cursor":"abc","has_more":false"#,
+        r#""pageInfo":{"endCursor":"abc","hasNextPage":false}"#,
+        r#""paging":{"cursors":{"before":"a","after":"b"}}"#,
+        r#""nextSyncToken":"abc""#,
+        r#""next_page":0,"nextPageToken":"""#,
+        r#""next":-1"#,
+        r#""next":"null""#,
+        r#""next_run_at":"2024-01-01""#,
+        r#""links":[{"rel":"next","href":null},{"rel":"self","href":"https://x"}]"#,
+        r#""links":{"first":"https://x","last":"https://x"}"#,
+        r#""pagination":{"page":1,"limit":100,"count":100}"#,
+        r#""pagination":{"count":100}"#,
+        r#""current":1,"last":1"#,
+        r#""last":"2024-01-01""#,
+        r#""total":{"orders":500}"#,
+        r#""total":{"amount":"1,234"}"#,
+        r#""totalAmount":500,"total_time":500,"totalSpent":500"#,
+        r#""num_results":1,"resultCount":"1""#,
     ] {
-        check(&page(others), None);
+        check_notice(&page(others), None);
     }
+}
+
+#[test]
+fn rows_that_look_like_pages_are_not_reported() {
+    let row =
+        r#"{"phone":"+1","next":"x","next_page":2,"has_more":true,"cursor":"x","total":500,"count":500,"totalPages":9,
+        "links":[{"rel":"next","href":"x"}],"pagination":{"total":500},"meta":{"next":"x"}}"#
+            .replace('\n', "");
+    for text in [
+        format!("[{row},{row}]"),
+        format!("{row}\n{row}\n"),
+        format!("{{\"contacts\":[{row},{row}]}}"),
+        format!("{{\"data\":[{row}],\"total\":1}}"),
+    ] {
+        let mut source = read(text.as_bytes().to_vec(), None).unwrap();
+        assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
+        assert_eq!(source.detected().notices(), [], "{text}");
+    }
+}
+
+#[test]
+fn pages_with_a_cursor_of_their_own_are_one_input() {
+    let page = |cursor: &str, id: u32| {
+        format!(
+            "{{\"contacts\":[{{\"phone\":\"+{id}\"}}],\"cursor\":{cursor},\"NextToken\":{cursor},\"num_results\":{id}}}\n"
+        )
+    };
+    let text = page("\"a\"", 1) + &page("\"b\"", 2) + &page("null", 3);
+    check(&text, "contacts", &["1 phone=\"+1\"", "2 phone=\"+2\"", "3 phone=\"+3\""]);
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn options_override_the_detected_format() {
 fn an_error_has_its_position() {
     let utf16 = |text: &str| [vec![0xFF, 0xFE], text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
     let lone = [utf16("a,b\n1,x"), vec![0x00, 0xD8], utf16("\n2,3\n")[2..].to_vec()].concat();
-    let reason = "[b] expected UTF-16LE, found bytes that stand for nothing in it at byte 2 of the cell";
+    let reason = "[b] expected UTF-16LE, found bytes that are invalid in it at byte 2 of the cell";
     check(lone, "a|b", &[&format!("2 {reason}"), "3 2|3"]);
     check(
         b"\xC3\xA1,b\n1,2\xE9\n3,4\n",

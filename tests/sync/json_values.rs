@@ -395,6 +395,8 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let text = phones(1, "mobile", "work") + &phones(2, "work", "mobile");
     let (written, contacts, said) = arrived("in.jsonl", &text, "2 created").await;
     assert!(written.contains("phones.0.value") && !said.contains("at its positions"), "{written}\n{said}");
+    let reordered = "the list `phones` has its elements, by their `name`, in another order in 1 row (first on line 2)";
+    assert!(said.contains(reordered) && said.contains("`phones.VALUE.KEY`"), "{said}");
     assert!(contacts.concat().contains("+525512345671") && contacts.concat().contains("+525512345672"), "{contacts:?}");
     // The same order in each row: nothing is said.
     harness.write("same.jsonl", row("+525512345671", city, key) + &row("+525512345672", city, key));
@@ -410,6 +412,193 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let plan = harness.plan("one.jsonl").run().await.exits(0);
     let said = "the list `more.data` has other fields at its positions in 2 rows (first on line 2)";
     assert!(plan.stderr_lines("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
+}
+
+#[tokio::test]
+async fn lists_of_fields_are_known_whatever_their_keys_are_called() {
+    // The phone of one contact is never read as another's: what is matched by position is rejected, and by name it arrives.
+    for (field, is_named) in [
+        (r#"{"label":"NAME","value":"VALUE"}"#, true),
+        (r#"{"attribute_code":"NAME","value":"VALUE"}"#, true),
+        (r#"{"fieldName":"NAME","value":"VALUE"}"#, true),
+        (r#"{"type":"NAME","value":"VALUE"}"#, true),
+        (r#"{"k":"NAME","v":"VALUE"}"#, true),
+        (r#"{"id":"NAME","type":"text","value":"VALUE"}"#, true),
+        (r#"{"id":"x1","fieldKey":"NAME","value":"VALUE"}"#, true),
+        (r#"{"name":"NAME","field_value":"VALUE"}"#, true),
+        // Without keys that are known, and nothing in between.
+        (r#"{"campo":"NAME","dato":"VALUE"}"#, false),
+        (r#"{"what":"NAME","content":"VALUE"}"#, false),
+    ] {
+        let of = |name: &str, value: &str| field.replace("NAME", name).replace("VALUE", value);
+        let row = |id: u32, is_swapped: bool| {
+            let own = of("phone", &format!("+52551234567{id}"));
+            let others = of("emergency_phone", "+525599999999");
+            let (one, two) = if is_swapped { (&others, &own) } else { (&own, &others) };
+            format!("{{\"name\":\"P{id}\",\"fields\":[{one},{two}]}}\n")
+        };
+        let text = row(1, false) + &row(2, true) + &row(3, true);
+        let rules = |path: &str| format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n");
+        let value = field.split('"').nth(field.matches('"').count() - 3).unwrap();
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", &text);
+        harness.write("contactsync.toml", rules(&format!("fields.0.{value}")));
+        let ran = harness.sync("in.jsonl").run().await;
+        assert!(there(&harness).is_empty(), "{field} {:?}", there(&harness));
+        if is_named {
+            assert_eq!(ran.exits(3).summary().rows(), "3 rejected", "{field}");
+            harness.write("contactsync.toml", rules("fields.phone"));
+            assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "3 created", "{field}");
+            let expected = ["phone=+525512345671", "phone=+525512345672", "phone=+525512345673"];
+            assert_eq!(there(&harness), expected, "{field}");
+        } else {
+            let fault = "in.jsonl:2: expected the elements of the list `fields` in one order";
+            assert!(ran.exits(2).stderr.contains(fault), "{field}");
+            let check = harness.program("check in.jsonl").run().await.exits(2);
+            assert!((check.stdout + &check.stderr).contains(fault), "{field}");
+            // In the same order, and as a value that finds no contact, it is read.
+            harness.write("same.jsonl", row(1, false) + &row(2, false));
+            assert_eq!(harness.sync("same.jsonl").run().await.exits(0).summary().rows(), "2 created", "{field}");
+            let rules = rules("name") + &format!("first = \"fields.0.{value}\"\n");
+            harness.write("contactsync.toml", rules.replace("phone", "name"));
+            let plan = harness.plan("in.jsonl").run().await.exits(0);
+            let said = "in another order in 2 rows (first on line 2) than in earlier rows";
+            assert_eq!(plan.stderr_lines("warning:").iter().filter(|line| line.contains(said)).count(), 1, "{plan:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_fields_of_which_one_has_no_value_is_read_by_name() {
+    let text = "{\"phone\":\"+525512345671\",\"f\":[{\"name\":\"city\"},{\"name\":\"plan.kind\",\"value\":\"pro\"}]}\n\
+                {\"phone\":\"+525512345672\",\"f\":[{\"name\":\"city\",\"value\":null},{\"name\":\"city\",\"value\":\"Lima\"}]}\n\
+                {\"phone\":\"+525512345673\",\"f\":[null,{\"name\":\"City\",\"value\":\"Quito\"},{}]}\n";
+    let rules = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\ncity = \"f.city\"\nplan = \"f.plan.kind\"\n";
+    let harness = Harness::unlimited().await;
+    harness.write("in.jsonl", text);
+    harness.write("contactsync.toml", rules);
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "3 created");
+    let expected = ["city=Lima phone=+525512345672", "city=Quito phone=+525512345673", "phone=+525512345671 plan=pro"];
+    assert_eq!(there(&harness), expected);
+    harness.write("contactsync.toml", rules.replace("\"phone\"\ncity", "\"f.1.value\"\ncity"));
+    assert_eq!(harness.plan("in.jsonl").run().await.exits(3).planned().rows(), "3 rejected");
+}
+
+#[tokio::test]
+async fn labelled_phones_in_another_order_are_reported() {
+    let row = |id: u32, one: &str, two: &str| {
+        let phone = |label: &str| {
+            format!("{{\"label\":\"{label}\",\"number\":\"+5255{}234567{id}\"}}", u8::from(label == "home"))
+        };
+        format!("{{\"name\":\"P{id}\",\"phones\":[{},{}]}}\n", phone(one), phone(two))
+    };
+    let text = row(1, "home", "mobile") + &row(2, "mobile", "home") + &row(3, "mobile", "work");
+    for (path, is_said) in
+        [("phones.0.number", true), ("phones.mobile.number", false), ("phones.primary.number", false)]
+    {
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", &text);
+        harness.write(
+            "contactsync.toml",
+            format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n"),
+        );
+        let ran = harness.sync("in.jsonl").run().await.exits(0);
+        let said = "the list `phones` has its elements, by their `label`, in another order in 1 row (first on line 2) than in \
+                    earlier rows, and the mapping reads one by position; read it by its `label`, as `phones.VALUE.KEY`";
+        assert_eq!(ran.stderr_lines("warning:").iter().any(|line| line.contains(said)), is_said, "{path} {ran:?}");
+        if path.contains("mobile") {
+            let expected = ["phone=+525502345671", "phone=+525502345672", "phone=+525502345673"];
+            assert_eq!(there(&harness), expected);
+        }
+    }
+    // In the same order, and with other labels, nothing is reported.
+    let harness = Harness::unlimited().await;
+    harness.write("in.jsonl", row(1, "home", "mobile") + &row(2, "home", "work") + &row(3, "mobile", "work"));
+    harness
+        .write("contactsync.toml", "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phones.0.number\"\n");
+    assert!(!harness.sync("in.jsonl").run().await.exits(0).stderr.contains("another order"));
+}
+
+#[tokio::test]
+async fn a_primary_flag_may_be_a_word_or_a_label() {
+    for flag in [
+        r#""primary":"yes""#,
+        r#""primary":"Y""#,
+        r#""principal":"s\u00ed""#,
+        r#""is_primary":"1""#,
+        r#""isPrimary":"true""#,
+        r#""primaryFlag":true"#,
+        r#""isMain":true"#,
+        r#""type":"primary""#,
+        r#""label":"Primary""#,
+    ] {
+        let row = |id: u32| {
+            format!(
+                "{{\"name\":\"P{id}\",\"phones\":[{{\"value\":\"+52551111111{id}\"}},{{\"value\":\"+52552222222{id}\",{flag}}}]}}\n"
+            )
+        };
+        let (written, contacts, _) = arrived("in.jsonl", &(row(1) + &row(2)), "2 created").await;
+        assert!(
+            contacts.iter().all(|contact| contact.contains("phone=+52552222222")),
+            "{flag} {contacts:?}\n{written}"
+        );
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", row(1));
+        let rules = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phones.0.value\"\n";
+        harness.write("contactsync.toml", rules);
+        let plan = harness.plan("in.jsonl").run().await.exits(0);
+        assert!(plan.stderr.contains("use `phones.primary`"), "{flag} {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn json_text_in_an_address_that_finds_no_contact_is_reported() {
+    let jsonl = "{\"phone\":\"+525512345671\",\"email\":\"{\\\"a\\\":1}\",\"notes\":\"[1]\"}\n{\"phone\":\"+525512345672\",\"email\":\"[]\"}\n";
+    let csv = "phone,email,notes\n+525512345671,\"{\"\"a\"\":1}\",[1]\n+525512345672,[],\n";
+    let said = "`email` is JSON text in 2 rows (first on line #), which is sent as it is";
+    for (name, text, line) in [("in.jsonl", jsonl, "1"), ("in.csv", csv, "2")] {
+        for (rules, is_said) in [
+            ("match = \"phone\"\n", true),
+            ("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nmail = \"email\"\n", true),
+            ("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n", false),
+            ("match = \"email\"\n", false),
+        ] {
+            let harness = Harness::unlimited().await;
+            harness.write(name, text);
+            harness.write("contactsync.toml", rules);
+            let plan = harness.plan(name).run().await;
+            let warned = plan.stderr_lines("warning:").iter().any(|found| found.contains(&said.replace('#', line)));
+            assert_eq!(warned, is_said, "{rules} {plan:?}");
+            assert!(!plan.stderr.contains("`notes`"), "{plan:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn false_beside_text_is_reported_at_every_depth() {
+    let row = |id: u32, value: &str| {
+        format!(
+            "{{\"phone\":\"+52551234567{id}\",\"address\":{{\"home\":{{\"street\":{value}}}}},\
+             \"more\":[{{\"name\":\"street\",\"value\":{value}}}],\"lines\":[{{\"street\":{value}}}]}}\n"
+        )
+    };
+    for path in ["address.home.street", "more.street", "lines.0.street"] {
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", row(1, "false") + &row(2, "\"Main 1\""));
+        let rules =
+            format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nstreet = \"{path}\"\n");
+        harness.write("contactsync.toml", &rules);
+        let plan = harness.plan("in.jsonl").run().await.exits(0);
+        let said = format!("`{path}` is `false` in 1 row (first on line 1) and text in others");
+        assert!(plan.stderr_lines("warning:").iter().any(|line| line.contains(&said)), "{path} {plan:?}");
+        let null = format!("{{ column = \"{path}\", transform = [{{ null = [\"false\"] }}] }}");
+        harness.write("contactsync.toml", rules.replace(&format!("\"{path}\""), &null));
+        let ran = harness.sync("in.jsonl").run().await.exits(0);
+        assert!(!ran.stderr.contains("is `false`"), "{path} {ran:?}");
+        assert_eq!(there(&harness), ["phone=+525512345671", "phone=+525512345672 street=Main 1"]);
+    }
+    let (written, contacts, _) = arrived("in.jsonl", &(row(1, "false") + &row(2, "\"Main 1\"")), "2 created").await;
+    assert!(!contacts.concat().contains("false"), "{contacts:?}\n{written}");
 }
 
 #[tokio::test]

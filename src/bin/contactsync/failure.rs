@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use contactsync::history::{JournalError, LockError};
 use contactsync::options::TooManyChanges;
 use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError};
-use contactsync::source::{RowsFault, SourceError, SourceFault};
+use contactsync::source::{InputSetting, RowsFault, SourceError, SourceFault};
 use contactsync::{GuardError, StopReason, SyncError};
 
 use crate::open_files::{self, TooFewFiles};
@@ -296,8 +296,33 @@ impl From<PlanError> for Failure {
     }
 }
 
-/// The hint for an input that is refused.
+/// The option of a setting.
+const fn option_of(setting: InputSetting) -> &'static str {
+    match setting {
+        InputSetting::Delimiter => "--delimiter",
+        InputSetting::Encoding => "--encoding",
+        InputSetting::SkipLines => "--skip-lines",
+        InputSetting::NoHeader => "--no-header",
+        InputSetting::Sheet => "--sheet",
+    }
+}
+
+/// What to do about an input that is refused.
 fn of_input(error: &SourceError) -> Option<String> {
+    if let SourceFault::FormatMismatch { found, .. } = error.fault() {
+        return Some(format!("use `--format {found}`, or leave `--format` out: the format is detected"));
+    }
+    if let SourceFault::Inapplicable { setting, .. } = error.fault() {
+        return Some(format!("leave `{}` out for this input", option_of(*setting)));
+    }
+    if matches!(error.fault(), SourceFault::SeveralSheets { .. }) {
+        return Some("select one with `--sheet NAME`".to_owned());
+    }
+    if let SourceFault::ElementOrder { list, .. } = error.fault() {
+        return Some(format!(
+            "export the elements of `{list}` in one order or as separate keys, or match by another field; nothing was sent"
+        ));
+    }
     if matches!(error.fault(), SourceFault::Unclosed { .. }) {
         return Some("close the quote, or double the quotes inside the cell; nothing was sent".to_owned());
     }

@@ -169,6 +169,7 @@ impl Reading {
         if let Some(read) = source.header().map(|header| mapping.reads(header)) {
             source.only(read);
         }
+        source.match_by(mapping.match_paths());
         let titles = skip_titles(&source);
         let warnings = titles.into_iter().chain(misspelt(&mapping)).chain(fields_in_name_only(rules)).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })

@@ -145,6 +145,11 @@ impl FieldReader {
         self.phone_step().is_some() || is_address_heading(&self.name) || is_address_heading(self.label())
     }
 
+    /// Whether JSON text at a path is sent as it is.
+    pub(super) fn sends_json_text(&self, path: &str) -> bool {
+        !self.is_match() && self.phone_step().is_none() && self.places().iter().any(|place| place.path.is(path))
+    }
+
     /// Whether it reads the value at this path, and a JSON `false` there is sent as text.
     pub(super) fn sends_false(&self, path: &str) -> bool {
         let is_of_text = |step: &Step| match step {

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use crate::core::list::JsonList;
 use crate::core::text::visible;
 
-/// A key, or keys and positions in lists with dots between them: `address.city`, `phones.0`. In a list, a step may also be
-/// the name of a field whose name and value an element holds, or `primary`.
+/// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`. In a list, a step may also be the
+/// name of a field whose name and value are in an element, the label of an element, or `primary`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
     whole: String,
@@ -22,8 +22,12 @@ impl Path {
         Self { whole, steps }
     }
 
-    /// The value at this path. A key with the dots in its name comes first. A list with the only value of a field is that value:
-    /// `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
+    pub(super) fn as_str(&self) -> &str {
+        &self.whole
+    }
+
+    /// What stands there. A key that has the dots in its name comes first. The only value of a field in a list of fields stands
+    /// for the list of its values: `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
     pub(super) fn find<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
         let (json, is_field) = self.find_field(object)?;
         match json {
@@ -37,12 +41,12 @@ impl Path {
         }
     }
 
-    /// The same, with all values of a field as a list, even if there is only one.
+    /// The same, with all values of a field in a list, also where there is only one.
     pub(super) fn find_values<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
         self.find_field(object).map(|(json, _)| json)
     }
 
-    // The value at this path, and whether it is of a field in a list of fields.
+    // What stands there, and whether it is the value of a field in a list of fields.
     fn find_field<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<(&'a Json, bool)> {
         let of = |name: &str| object.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json);
         if let Some(json) = self.find_whole(object) {
@@ -53,14 +57,23 @@ impl Path {
         let mut json = start;
         let mut key = first;
         let mut is_named = false;
-        for step in rest {
+        let mut rest = rest;
+        while let Some(step) = rest.first() {
             is_named = json.is_array() && !is_place(step);
+            let mut taken = 1;
             json = match json {
                 Json::Object(map) => map.iter().find(|(key, _)| visible(key) == *step).map(|(_, json)| json),
-                Json::Array(list) => element(key, list, step),
+                Json::Array(list) => match dotted_field(key, list, rest) {
+                    Some((json, steps)) => {
+                        taken = steps;
+                        Some(json)
+                    }
+                    None => element(key, list, step, taken < rest.len()),
+                },
                 Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
             }?;
             key = step;
+            rest = &rest[taken..];
         }
         Some((json, is_named))
     }
@@ -69,7 +82,7 @@ impl Path {
         object.iter().find(|(key, _)| visible(key) == self.whole).map(|(_, json)| json)
     }
 
-    /// The keys and values of the object in which the path ends, and those of the objects around it.
+    /// The keys and values of the object in which it ends, and those of the objects around that one.
     pub(super) fn other_runs<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
         let mut other_runs: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
         let is_whole = object.iter().any(|(key, _)| visible(key) == self.whole);
@@ -80,14 +93,14 @@ impl Path {
                     other_runs.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
                     map.get(step)
                 }
-                Some(Json::Array(list)) => element(key, list, step),
+                Some(Json::Array(list)) => element(key, list, step, true),
                 Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
             };
         }
         other_runs
     }
 
-    /// The list of fields by name and value that it reads by position. Another row may have another field there.
+    /// The list of fields by name and value of which it takes one by position: another row may have another field there.
     pub(super) fn list_by_position(&self, object: &[(Arc<str>, Json)]) -> Option<String> {
         if self.find_whole(object).is_some() {
             return None;
@@ -100,13 +113,13 @@ impl Path {
         places.map(|at| self.steps[..at].join(".")).find(is_of_fields)
     }
 
-    /// Whether it reads an element of this list by position.
+    /// Whether it takes an element of this list by position.
     pub(super) fn takes_by_position(&self, list: &str) -> bool {
         let rest = self.whole.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
         rest.is_some_and(|rest| is_place(rest.split('.').next().unwrap_or_default()))
     }
 
-    /// Whether it reads the first element of this list.
+    /// Whether it takes the first element of this list.
     pub(super) fn takes_first(&self, list: &str) -> bool {
         let rest = self.whole.strip_prefix(list).and_then(|rest| rest.strip_prefix(".0"));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -127,15 +140,27 @@ fn is_place(step: &str) -> bool {
     !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-// Of the list under this key.
-fn element<'a>(key: &str, list: &'a [Json], step: &str) -> Option<&'a Json> {
+// Of the list under this key. Into an element with a label, a further step has to lead.
+fn element<'a>(key: &str, list: &'a [Json], step: &str, has_further: bool) -> Option<&'a Json> {
     if is_place(step) {
         return list.get(step.parse::<usize>().ok()?);
     }
     let list = JsonList::new(key, list);
-    // Fields are in any order, and another row may have others.
+    // Of fields in any order, none is the first, and another row may have others.
     let has_first = || step == JsonList::PRIMARY_STEP && (list.has_primary() || list.field_names().is_none());
-    list.field(step).or_else(|| has_first().then(|| list.primary()).flatten())
+    list.field(step).or_else(|| has_first().then(|| list.primary()).flatten()).or_else(|| {
+        let may_be_label = has_further && list.field_names().is_none();
+        may_be_label.then(|| list.labelled(step)).flatten()
+    })
+}
+
+// The field whose name has dots, so that several steps are its name; and how many of them.
+fn dotted_field<'a>(key: &str, list: &'a [Json], steps: &[String]) -> Option<(&'a Json, usize)> {
+    if steps.len() < 2 || is_place(&steps[0]) {
+        return None;
+    }
+    let list = JsonList::new(key, list);
+    (2..=steps.len()).rev().find_map(|count| Some((list.field(&steps[..count].join("."))?, count)))
 }
 
 #[cfg(test)]
@@ -146,7 +171,9 @@ mod tests {
     fn a_path_leads_into_objects_and_lists() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(
             r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"m":[{"name":"x","values":[14]},{"name":"y","values":[15,16]}],"p":[{"v":8},{"v":9,"primary":true}],
-                "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],"jose\u0301":{"n\u0303":7}}"#,
+                "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],
+                "d":[{"name":"a.b","value":18},{"name":"A.C","value":19},{"name":"a.b.c","value":20},{"name":"x.y","value":{"z":[21,22]}}],
+                "phones":[{"label":"home","n":23},{"label":"work","n":24}],"jose\u0301":{"n\u0303":7}}"#,
         )
         .unwrap();
         let object: Vec<(Arc<str>, Json)> = object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect();
@@ -177,6 +204,16 @@ mod tests {
         check("o.primary.value", None);
         check("o.a", Some(17));
         check("o.0.value", Some(17));
+        check("d.a.b", Some(18));
+        check("d.a.c", Some(19));
+        check("d.a.b.c", Some(20));
+        check("d.x.y.z.1", Some(22));
+        check("d.a", None);
+        check("phones.home.n", Some(23));
+        check("phones.Work.n", Some(24));
+        check("phones.0.n", Some(23));
+        check("phones.fax.n", None);
+        check("phones.home", None);
         check("b", None);
         check("x", None);
         check("b.", None);

@@ -1,23 +1,23 @@
-//! Rows as the parser left them: bytes in one piece of memory, whatever their number, and where each cell ends.
+//! Parsed rows in one buffer, with the end of each cell.
 
 use std::ops::Range;
 
 use super::quotes::Quoting;
 use crate::core::record::TotalRow;
 
-/// Rows that were parsed and are not decoded yet.
+/// Rows that are parsed and not decoded yet.
 #[derive(Debug, Default)]
 pub(in super::super) struct Block {
-    // The cells of all rows, one after the other; used up to `length`.
+    // The cells of all rows, concatenated; used up to `length`.
     text: Vec<u8>,
     length: usize,
-    // Where each cell ends, counted from where the text of its row begins; used up to `stored`.
+    // The end of each cell, relative to the start of its row; used up to `stored`.
     ends: Vec<usize>,
     stored: usize,
     rows: Vec<Place>,
 }
 
-/// One row of a block, and where its cells are there.
+/// One row of a block, and the positions of its cells.
 #[derive(Debug)]
 struct Place {
     found: Found,
@@ -25,43 +25,44 @@ struct Place {
     ends: Range<usize>,
 }
 
-/// What parsing found of a row beside its cells.
+/// Properties of a parsed row besides its cells.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact, in any combination with the others")]
 pub(super) struct Found {
-    /// Its place among the rows of the file, from 1.
+    /// Its number in the file, from 1.
     pub(super) row: u64,
     /// The line on which it begins.
     pub(super) line: u64,
-    /// How many cells it has, stored or not.
+    /// The number of cells, stored or not.
     pub(super) cells: usize,
     /// Whether they are stored.
     pub(super) kept: bool,
     pub(super) end: End,
-    /// Whether a line break ends it, and not the file.
+    /// Whether it ends with a line break, and not with the file.
     pub(super) terminated: bool,
     pub(super) quoting: Quoting,
     /// How many line breaks its cells have.
     pub(super) breaks: u64,
-    /// Whether a byte order mark stands before it, as where a file was appended to another.
+    /// Whether a byte order mark precedes it, as in appended files.
     pub(super) follows_mark: bool,
     /// How it looks like a total of the rows above it, if it is the last row.
     pub(super) total: Option<TotalRow>,
-    /// What becomes of it when it has too few cells.
+    /// How it is treated if it has too few cells.
     pub(super) short: Short,
 }
 
 /// How a row ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Where it should.
+    /// At a line break or the end of the file.
     Whole,
-    /// Past the bound. Its bytes were passed over.
+    /// It exceeds the size limit. Its bytes were skipped.
     TooLong,
-    /// Not where it should: a quote that opens on this line is not closed.
+    /// It does not end: a quote that opens on this line is not closed.
     Unclosed { line: u64 },
 }
 
-/// What becomes of a row with too few cells.
+/// How a row with too few cells is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Short {
     /// Its last cells are blank.
@@ -74,7 +75,7 @@ pub(super) enum Short {
     Cut,
 }
 
-/// How much room rows take in a block.
+/// The capacity that rows need in a block.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
     rows: usize,
@@ -94,7 +95,7 @@ impl Block {
         Room { rows: self.rows.len(), text: self.length, ends: self.stored }
     }
 
-    /// How many rows it has.
+    /// The number of rows.
     pub(in super::super) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -103,7 +104,7 @@ impl Block {
         self.rows.is_empty()
     }
 
-    /// How many bytes its rows take.
+    /// The number of bytes of its rows.
     pub(in super::super) fn weight(&self) -> usize {
         self.length + self.stored * size_of::<usize>() + self.rows.len() * size_of::<Place>()
     }
@@ -163,12 +164,12 @@ impl Block {
         self.push(row.found, text);
     }
 
-    /// What was found of the last row.
+    /// The properties of the last row.
     pub(super) fn last_found(&mut self) -> Option<&mut Found> {
         self.rows.last_mut().map(|place| &mut place.found)
     }
 
-    /// Takes the last row away.
+    /// Removes the last row.
     pub(super) fn pop(&mut self) {
         if let Some(place) = self.rows.pop() {
             (self.length, self.stored) = (place.text.start, place.ends.start);
@@ -176,7 +177,7 @@ impl Block {
     }
 }
 
-/// A row as the parser left it.
+/// A parsed row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawRow<'a> {
     pub(super) found: Found,
@@ -185,7 +186,7 @@ pub(super) struct RawRow<'a> {
 }
 
 impl<'a> RawRow<'a> {
-    /// The first `count` cells, one after the other, and where each ends.
+    /// The first `count` cells, concatenated, and the end of each.
     pub(super) fn first(self, count: usize) -> (&'a [u8], &'a [usize]) {
         let ends = &self.ends[..count];
         (&self.text[..ends.last().copied().unwrap_or(0)], ends)
@@ -196,7 +197,7 @@ impl<'a> RawRow<'a> {
         &self.text[start..self.ends[at]]
     }
 
-    /// How many of its cells hold something; 0 when they are not stored.
+    /// The number of its cells that are not empty; 0 when they are not stored.
     pub(super) fn filled(self) -> usize {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(self.ends).filter(|(start, end)| start < *end).count()
@@ -208,7 +209,7 @@ impl<'a> RawRow<'a> {
         is_whole && self.found.cells > 1 && self.cell(self.found.cells - 1).trim_ascii().is_empty()
     }
 
-    /// Whether it is of spaces or of delimiters alone. A lone `""` is not: it was written on purpose.
+    /// Whether it consists of spaces or delimiters only. A lone `""` is not blank, because it was written on purpose.
     pub(super) fn is_blank(self) -> bool {
         let is_whole = self.found.end == End::Whole && self.found.kept;
         is_whole && {

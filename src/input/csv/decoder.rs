@@ -1,9 +1,10 @@
-//! What the bytes of a parsed row say: a record, or why it is set aside.
+//! Decodes a parsed row into a record, or rejects it with a reason.
 
 use std::str::from_utf8;
 
 use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
+use super::super::json_text::AddressColumns;
 use super::super::notice::{NoticeKind, Notices};
 use super::super::{Delimiter, Row, guard, too_long};
 use super::block::{Block, End, RawRow, Short};
@@ -12,18 +13,20 @@ use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::total;
 
-/// What it takes to make rows of bytes. Any thread can.
+/// Decodes rows, on any thread.
 #[derive(Debug)]
 pub(in super::super) struct Decoder {
     columns: Columns,
+    addresses: AddressColumns,
     charset: FoundCharset,
     notices: Notices,
     delimiter: Delimiter,
 }
 
 impl Decoder {
-    pub(super) const fn new(columns: Columns, charset: FoundCharset, notices: Notices, delimiter: Delimiter) -> Self {
-        Self { columns, charset, notices, delimiter }
+    pub(super) fn new(columns: Columns, charset: FoundCharset, notices: Notices, delimiter: Delimiter) -> Self {
+        let addresses = AddressColumns::of(columns.header());
+        Self { columns, addresses, charset, notices, delimiter }
     }
 
     pub(super) const fn notices(&self) -> &Notices {
@@ -34,7 +37,7 @@ impl Decoder {
         &self.columns
     }
 
-    /// The rows of a block, each with what is left of it when it could not be read.
+    /// The rows of a block; for a rejected one, also the cells that could be read.
     pub(in super::super) fn rows(&self, block: &Block) -> impl Iterator<Item = (Row, Option<Cells>)> {
         block.rows().map(|raw| {
             let row = self.row(raw);
@@ -50,37 +53,11 @@ impl Decoder {
         match found.end {
             End::Whole => {}
             End::TooLong => return Row::Rejected(too_long(row, line)),
-            // Reading has ended before.
+            // Reading ends at such a row, so that it is not decoded.
             End::Unclosed { .. } => return rejected("expected a closing quote, found none".to_owned()),
         }
-        match found.quoting {
-            Quoting::Sound | Quoting::Unclosed(_) => {}
-            Quoting::TextAfter => {
-                let expected = "expected a delimiter after the closing quote of a cell, found text";
-                let lines = lines_of(line, line + found.breaks);
-                return rejected(format!("{expected}: quotes inside a cell must be doubled{lines}"));
-            }
-            Quoting::Stray => {
-                let expected = "expected quotes around a cell that ends with a quote, found none";
-                return rejected(format!(
-                    "{expected}: is the opening quote missing?{}",
-                    lines_of(line, line + found.breaks)
-                ));
-            }
-            Quoting::Split { lines } => {
-                let lines = lines_of(line, line + found.breaks + lines);
-                return rejected(format!(
-                    "expected quotes around a cell with line breaks, found only the closing one below this row{lines}"
-                ));
-            }
-            Quoting::Doubtful { cell, first, last } => {
-                let lines = lines_of(first, last);
-                let reason = format!("expected a closing quote, found what looks like another row before it{lines}");
-                return Row::Rejected(Rejection { row, line, column: Some(self.columns.name(cell)), reason });
-            }
-            Quoting::SpaceBefore => {
-                return rejected("expected no space between a delimiter and a quote, found one".to_owned());
-            }
+        if let Some((column, reason)) = self.misquoted(raw) {
+            return Row::Rejected(Rejection { row, line, column, reason });
         }
         if self.columns.are_of_rejects() && self.has_text_beside(raw) {
             let expected = self.columns.header().len();
@@ -92,43 +69,79 @@ impl Decoder {
             if found.total.is_some() {
                 return rejected(total::REASON.to_owned());
             }
-            let expected = self.columns.len();
-            let plural = if expected == 1 { "" } else { "s" };
-            let why = match found.short {
-                Short::Completed | Short::Rejected => "",
-                Short::Split => ": it looks like a part of a row that a line break without quotes split",
-                Short::Cut => ": the last line does not end, so the file may be cut off",
-            };
-            return rejected(format!("expected {expected} cell{plural}, found {}{why}", found.cells));
+            return rejected(self.wrong_count(raw));
         }
         if is_completed {
             self.notices.add(NoticeKind::PaddedRow, line);
         }
         match self.cells(raw) {
             Ok(cells) => {
-                if let Some(unmended) = self.columns.unmended(&cells) {
-                    return rejected(unmended.reason.to_owned());
+                if let Some(uncorrected) = self.columns.uncorrected(&cells) {
+                    return rejected(uncorrected.reason.to_owned());
                 }
+                self.addresses.watch(&cells, line, &self.notices);
                 self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
                 Row::Record(Record { row, line, cells: Cells::Texts(cells), total: found.total })
             }
             Err((column, byte)) => {
-                let place = format!("at byte {byte} of the cell");
-                let reason = match self.charset.get() {
-                    Some(charset) if !charset.is_utf8() => {
-                        format!("expected {charset}, found bytes that stand for nothing in it {place}")
-                    }
-                    Some(_) | None => format!("expected UTF-8, found another encoding {place}"),
-                };
-                Row::Rejected(Rejection { row, line, column: Some(self.columns.name(column)), reason })
+                let (column, reason) = (Some(self.columns.name(column)), self.undecodable(byte));
+                Row::Rejected(Rejection { row, line, column, reason })
             }
         }
     }
 
-    /// What could be read of a row that is set aside: the cells before what is wrong with it, or all of them. They are never
-    /// as many as a row has, so that they cannot be taken for one: the last two are joined then.
+    // The fault in the quotes of a row, with the column of the cell if it is known.
+    fn misquoted(&self, raw: RawRow<'_>) -> Option<(Option<String>, String)> {
+        let (line, breaks) = (raw.found.line, raw.found.breaks);
+        let reason = match raw.found.quoting {
+            Quoting::Sound | Quoting::Unclosed(_) => return None,
+            Quoting::TextAfter => format!(
+                "expected a delimiter after the closing quote of a cell, found text: quotes inside a cell must be doubled{}",
+                lines_of(line, line + breaks)
+            ),
+            Quoting::Stray => format!(
+                "expected quotes around a cell that ends with a quote, found none: is the opening quote missing?{}",
+                lines_of(line, line + breaks)
+            ),
+            Quoting::Split { lines } => format!(
+                "expected quotes around a cell with line breaks, found only the closing one below this row{}",
+                lines_of(line, line + breaks + lines)
+            ),
+            Quoting::Doubtful { cell, first, last } => {
+                let lines = lines_of(first, last);
+                let reason = format!("expected a closing quote, found what looks like another row before it{lines}");
+                return Some((Some(self.columns.name(cell)), reason));
+            }
+            Quoting::SpaceBefore => "expected no space between a delimiter and a quote, found one".to_owned(),
+        };
+        Some((None, reason))
+    }
+
+    fn wrong_count(&self, raw: RawRow<'_>) -> String {
+        let expected = self.columns.len();
+        let plural = if expected == 1 { "" } else { "s" };
+        let why = match raw.found.short {
+            Short::Completed | Short::Rejected => "",
+            Short::Split => ": it looks like a part of a row that a line break without quotes split",
+            Short::Cut => ": the last line does not end, so the file may be cut off",
+        };
+        format!("expected {expected} cell{plural}, found {}{why}", raw.found.cells)
+    }
+
+    fn undecodable(&self, byte: usize) -> String {
+        let place = format!("at byte {byte} of the cell");
+        match self.charset.get() {
+            Some(charset) if !charset.is_utf8() => {
+                format!("expected {charset}, found bytes that are invalid in it {place}")
+            }
+            Some(_) | None => format!("expected UTF-8, found another encoding {place}"),
+        }
+    }
+
+    /// The cells that could be read of a rejected row: those before the fault, or all. They are never as many as a row has, so
+    /// that the list of rejected rows does not look complete: if necessary, the last two are joined.
     pub(super) fn remains(&self, raw: RawRow<'_>) -> Option<Cells> {
-        // Of a quote that is never closed, what stands before it.
+        // With an unclosed quote, the cells before it.
         let found = raw.found;
         let known = if found.kept { found.cells } else { 0 };
         let is_of_rejects = self.columns.are_of_rejects();
@@ -146,8 +159,8 @@ impl Decoder {
         if cells.len() == self.columns.header().len() {
             let texts = self.cells(raw).ok();
             let last = cells.pop().unwrap_or_default();
-            if let Some(unmended) = texts.and_then(|texts| self.columns.unmended(&texts)) {
-                cells.truncate(unmended.own);
+            if let Some(uncorrected) = texts.and_then(|texts| self.columns.uncorrected(&texts)) {
+                cells.truncate(uncorrected.own);
             } else if let Some(cell) = cells.last_mut().filter(|_| !last.is_empty()) {
                 joined = format!("{cell}{}{last}", char::from(self.delimiter.byte()));
                 *cell = &joined;
@@ -156,7 +169,7 @@ impl Decoder {
         (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
     }
 
-    // Whether it has text in a column without a name: what a spreadsheet makes of a row with too many cells.
+    // Whether it has text in a column without a name, as after a spreadsheet has saved a row with too many cells.
     fn has_text_beside(&self, raw: RawRow<'_>) -> bool {
         let stored = if raw.found.kept { raw.found.cells.min(self.columns.len()) } else { 0 };
         (0..stored).any(|at| !self.columns.has_name(at) && !raw.cell(at).trim_ascii().is_empty())
@@ -170,10 +183,10 @@ impl Decoder {
             || (found.cells > columns && found.kept && raw.first(found.cells).0.len() == raw.first(columns).0.len())
     }
 
-    // On bytes that are not UTF-8: which column, from 0, and which byte of the cell, from 1.
+    // The error is the position of invalid UTF-8: the column, from 0, and the byte of the cell, from 1.
     fn cells(&self, raw: RawRow<'_>) -> Result<Texts, (usize, usize)> {
         let (text, ends) = raw.first(self.columns.needed().min(raw.found.cells));
-        // The whole row at once is what it nearly always comes to.
+        // Nearly all rows can be decoded at once.
         if self.columns.have_names()
             && !guard::may_be_in(text)
             && ends.len() == self.columns.needed()

@@ -1,4 +1,4 @@
-//! Bytes into rows of cells.
+//! Parses bytes into rows of cells.
 //!
 //! The parser is the one inside the `csv` crate, driven directly: `csv::Reader` reports the line before a row's blank lines
 //! and, with CRLF, the line of the row before; it cannot bound a row, nor tell a quote that was never closed.
@@ -18,7 +18,7 @@ use super::usual::Usual;
 /// How many bytes are searched for the rest of a cell whose opening quote is missing.
 const SPLIT_CELL: usize = 4 * 1024;
 
-/// The parser, and what it parses.
+/// The parser, with its input.
 pub(super) struct Parser {
     bytes: Bytes,
     reader: Reader,
@@ -116,7 +116,7 @@ impl Parser {
         }
         let delimiter = self.quotes.delimiter();
         let mut count = 0;
-        let next = self.bytes.look(SPLIT_CELL).bytes;
+        let next = self.bytes.peek(SPLIT_CELL).bytes;
         let lines = next.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
         for line in lines {
             count += 1;
@@ -140,9 +140,9 @@ impl Parser {
         self.quotes.quoted()
     }
 
-    /// What comes next.
-    pub(super) fn look(&mut self, count: usize) -> View<'_> {
-        self.bytes.look(count)
+    /// The next bytes of the input.
+    pub(super) fn peek(&mut self, count: usize) -> View<'_> {
+        self.bytes.peek(count)
     }
 
     // The parser would skip them too, but only this way the row's own line is known. `None` at the end of the input. A byte
@@ -158,7 +158,7 @@ impl Parser {
             let may_be_mark = chunk.get(breaks) == Some(&BOM[0]);
             self.lines.pass(&chunk[..breaks]);
             self.bytes.consume(breaks);
-            if may_be_mark && self.bytes.look(BOM.len()).bytes.starts_with(BOM) {
+            if may_be_mark && self.bytes.peek(BOM.len()).bytes.starts_with(BOM) {
                 self.bytes.consume(BOM.len());
                 follows_mark = true;
                 continue;

@@ -1,14 +1,13 @@
-//! Whether the quotes of a row are where CSV (RFC 4180) allows them.
+//! Checks that the quotes of a row are where CSV (RFC 4180) allows them.
 //!
-//! The parser accepts a quote anywhere and never reports one that is out of place, so that a quote which is never closed
-//! takes the rows after it into its cell. The quotes of each row are followed here beside it. A row without quotes costs
-//! one search.
+//! The parser accepts a quote anywhere and never reports a misplaced one, so that an unclosed quote swallows the rows after it.
+//! The quotes of each row are therefore checked here as well. A row without quotes costs one search.
 
 use memchr::{memchr, memchr2};
 
 const QUOTE: u8 = b'"';
 
-/// Follows the quotes of a text that comes in pieces.
+/// Follows the quotes of text that is read in pieces.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "what was seen beside the state, in any combination")]
 pub(super) struct Quotes {
@@ -49,14 +48,14 @@ enum State {
     Stray,
 }
 
-/// What is wrong with the quotes of a row.
+/// The fault in the quotes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quoting {
-    /// Nothing.
+    /// None.
     Sound,
     /// Text follows a closing quote.
     TextAfter,
-    /// Spaces stand between the delimiter and the opening quote, so that it opens nothing.
+    /// Spaces are between the delimiter and the opening quote, which is therefore part of the text.
     SpaceBefore,
     /// A cell without quotes ends with one.
     Stray,
@@ -98,7 +97,7 @@ impl Quotes {
         *self = Self::new(self.delimiter);
     }
 
-    /// The first thing that is wrong with the row.
+    /// The first fault of the row.
     pub(super) fn found(&self) -> Quoting {
         match (self.found, self.state) {
             (Quoting::Sound, State::Stray) => Quoting::Stray,
@@ -116,7 +115,7 @@ impl Quotes {
         self.most_breaks
     }
 
-    /// How many cells of the row are quoted and hold something.
+    /// The number of cells of the row that are quoted and not empty.
     pub(super) const fn quoted(&self) -> usize {
         // At the end of the file nothing follows the closing quote.
         let ends_blank = matches!(self.state, State::Closing | State::Closed) && !self.is_filled;
@@ -141,7 +140,7 @@ impl Quotes {
         matches!(self.state, State::Inside) && self.inside > 0
     }
 
-    /// Takes note of the next bytes.
+    /// Adds the next bytes.
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -273,7 +272,7 @@ impl TrimSpaces for [u8] {
     }
 }
 
-/// How many quotes of a text are out of place, and whether one is open at its end after taking in line breaks.
+/// The number of misplaced quotes in text, and whether one is open at its end after a line break.
 pub(super) fn misplaced(text: &[u8], delimiter: u8) -> (usize, bool) {
     let mut quotes = Quotes::new(delimiter);
     let mut count = 0;

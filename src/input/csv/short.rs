@@ -1,24 +1,24 @@
-//! Rows with fewer cells than the header: which of them only lack their last cells.
+//! Rows with fewer cells than the header: recognises those that lack only their last cells.
 //!
-//! Some programs write a row up to its last cell that is not blank. Such a row is completed; but a row that a line break
-//! without quotes split in two, a row that lost a cell in between, and the last line of a file that was cut off also have
-//! too few cells, and their values would move under other columns. So a row is completed when all of these hold:
+//! Some programs write a row up to its last cell that is not blank. Such a row is padded. But a row that a line break without
+//! quotes split in two, a row that lost a cell in between, and the last line of a file that was cut off also have too few
+//! cells, and their values would move under other columns. A row is padded when all of these hold:
 //!
 //! - At least two rows among the first of the file are short, and none so far ends with a blank cell: the file leaves out all
 //!   blank cells at the end.
 //! - The row ends with a line break, and with a cell that is not blank. It has more than one cell: a lone one is as likely
 //!   the end of a cell of the row above.
-//! - The quotes of the rows above and below stand right.
-//! - Its numbers and e-mail addresses stand in the columns in which the first rows have them.
+//! - The rows above and below have no misplaced quotes.
+//! - Its numbers and e-mail addresses are in the columns in which the first rows have them.
 //! - It does not look like a part of a split row: with one or two short neighbours it comes to exactly one whole row, unless
-//!   their numbers and e-mail addresses stand in the same columns.
+//!   their numbers and e-mail addresses are in the same columns.
 
 use super::super::cell_kind::Kind;
 use super::block::{End, RawRow, Short};
 use super::quotes::Quoting;
 use super::usual::Usual;
 
-/// What is remembered of a row while its neighbours are judged.
+/// What is kept of a row while its neighbours are judged.
 #[derive(Clone, Debug)]
 pub(super) struct Outline {
     cells: usize,
@@ -46,7 +46,7 @@ impl Outline {
     }
 }
 
-/// What becomes of a short row of a file that is usually like this. Its neighbours are at most two before and two after it.
+/// How a short row of a file with these usual rows is treated. Its neighbours are at most two before and two after it.
 /// `whole` is how many cells a whole row has, at least and at most.
 pub(super) fn judge(
     usual: &Usual,
@@ -78,7 +78,7 @@ pub(super) fn judge(
     }
 }
 
-// Whether the cells of a row may stand where they do.
+// Whether the cells of a row may be in the right columns.
 fn fits(kinds: &[Kind], usual: &[Kind]) -> bool {
     kinds.iter().zip(usual).all(|(own, usual)| match (own, usual) {
         (Kind::Blank, _) | (Kind::Text | Kind::Number, Kind::Text | Kind::Blank) => true,
@@ -94,7 +94,7 @@ fn is_split(rows: &[&Outline], (least, most): (usize, usize)) -> bool {
         && !rows.windows(2).all(|pair| are_alike(&pair[0].kinds, &pair[1].kinds))
 }
 
-// Whether numbers and addresses stand in the same columns of both.
+// Whether numbers and addresses are in the same columns of both.
 fn are_alike(one: &[Kind], other: &[Kind]) -> bool {
     let pairs = || one.iter().zip(other).filter(|(one, other)| **one != Kind::Blank && **other != Kind::Blank);
     pairs().all(|(one, other)| one == other || !(one.is_telling() || other.is_telling()))

@@ -1,8 +1,8 @@
-//! Whether a quoted cell with several lines holds other rows, because its closing quote is missing and another quote
-//! further down closed it.
+//! Recognises a quoted cell of several lines that holds other rows, because its closing quote is missing and a later quote
+//! closed it.
 //!
-//! Such a cell looks like a note or an address with line breaks, and its row may have the right number of cells. What gives
-//! it away is that its lines are rows: they have as many cells as the header, and their numbers and e-mail addresses stand
+//! Such a cell looks like a note or an address with line breaks, and its row may have the right number of cells. It is
+//! recognised by its lines, which are rows: they have as many cells as the header, and their numbers and e-mail addresses are
 //! in the columns in which the other rows have them. The first of its lines ends the row before, and the last one begins
 //! the row after.
 
@@ -18,14 +18,14 @@ const CELLS: usize = 3;
 /// How many whole lines are enough for a few of them to be damaged.
 const MANY_LINES: usize = 8;
 
-/// What a row with a quoted cell of several lines is.
+/// The kind of a row with a quoted cell of several lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swallow {
     /// A separate row.
     Nothing,
-    /// It may have taken in another row: in this cell, from 0, which begins on one line of the file and ends on another.
+    /// It may hold another row: in this cell, from 0, which begins on line `first` of the file and ends on `last`.
     Doubtful { cell: usize, first: u64, last: u64 },
-    /// It has taken in other rows. The quote that is not closed is on this line.
+    /// It holds other rows. The quote that is not closed is on this line.
     Rows { line: u64 },
 }
 
@@ -98,11 +98,11 @@ struct Evidence {
     unlikely: usize,
 }
 
-/// What was found of one line of a cell.
+/// Properties of one line of a cell.
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
     cells: usize,
-    // Whether a phone or an e-mail address stands in a column of them.
+    // Whether a column of phones or e-mail addresses has one.
     has_address: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What the first rows of a file show of all of them: what each column holds, whether blank cells are left out at the ends of
-//! rows, and whether the program that wrote the file quotes cells as RFC 4180 asks for.
+//! What the first rows show about a file: the kinds of its columns, whether blank cells are omitted at the ends of rows, and
+//! whether cells are quoted as in RFC 4180.
 
 use super::super::cell_kind::{Counts, Kind};
 use super::super::delimiter::each_row;
@@ -19,19 +19,19 @@ const QUOTED_ROWS: u64 = 2;
 /// What the first rows show.
 #[derive(Debug)]
 pub(super) struct Usual {
-    // Of each column: what most of its cells are.
+    // The kind of most cells of each column.
     kinds: Vec<Kind>,
     // Of each column: whether most of its cells are phones.
     phones: Vec<bool>,
     leaves_out_blanks: bool,
-    // Whether some cell begins with a blank, after a delimiter.
+    // Whether some cell begins with a space, after a delimiter.
     begins_blank: bool,
     // How many rows there were with quotes around each cell that is not blank; `None` after one without.
     quoted_rows: Option<u64>,
 }
 
 impl Usual {
-    /// Of a text whose header ends before `start` and needs so many cells.
+    /// For text whose header ends before `start` and needs so many cells.
     pub(super) fn of(start: &View<'_>, delimiter: u8, needed: usize) -> Self {
         let (mut ends_blank, mut begins_blank, mut short) = (false, false, 0);
         let mut counts = Counts::default();
@@ -74,12 +74,12 @@ impl Usual {
         self.phones.get(column) == Some(&true)
     }
 
-    /// Whether some cell of the first rows begins with a blank, after a delimiter.
+    /// Whether some cell of the first rows begins with a space, after a delimiter.
     pub(super) const fn begins_blank(&self) -> bool {
         self.begins_blank
     }
 
-    /// Takes note of a row whose quotes are sound, and of whether each of its cells that is not blank is quoted.
+    /// Adds a row without misplaced quotes, and whether each of its cells that is not blank is quoted.
     pub(super) fn saw_quoted(&mut self, all: bool) {
         self.quoted_rows = self.quoted_rows.filter(|_| all).map(|rows| rows + 1);
     }
@@ -94,7 +94,7 @@ impl Usual {
         self.quoted_rows.is_some_and(|rows| rows > QUOTED_ROWS)
     }
 
-    /// Takes note of a row that ends with a blank cell.
+    /// Adds a row that ends with a blank cell.
     pub(super) const fn ended_blank(&mut self) {
         self.leaves_out_blanks = false;
     }

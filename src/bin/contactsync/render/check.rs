@@ -13,7 +13,7 @@ use contactsync::{BaseUrl, Contact, Duplicates, Mapping, Source};
 
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::render::console::{Console, Level};
-use crate::render::input_notice::matters;
+use crate::render::input_notice::{matters, sentence};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
 
 /// Maximum number of reasons that are listed; the others are counted.
@@ -82,7 +82,7 @@ impl Report {
         let NotRoutedCounts { left_out, of_other_channels, of_no_channel } = *not_routed;
         self.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
         for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(mapping))) {
-            self.line("", notice.to_string());
+            self.line("", sentence(notice));
         }
         self.outline(source, mapping);
         self.first(first);

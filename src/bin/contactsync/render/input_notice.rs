@@ -26,16 +26,18 @@ impl InputNotices {
         self.print_format(console);
         for notice in self.detected.notices().into_iter().filter(|notice| matters(notice, mapping)) {
             let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
-            console.say(level, &format!("{}: {notice}", self.name));
+            console.say(level, &format!("{}: {}", self.name, sentence(&notice)));
         }
     }
 
     fn print_format(&mut self, console: &Console) {
-        let format = self.detected.remark();
+        let format = self.detected.summary();
         if let Some(text) = &format
             && format != self.printed
         {
-            console.say(Level::Info, &format!("{}: {text}", self.name));
+            let is_skipped = self.detected.sheet().is_some_and(|sheet| sheet.passed_over.is_some());
+            let hint = if is_skipped { " (`--sheet` takes another one)" } else { "" };
+            console.say(Level::Info, &format!("{}: {text}{hint}", self.name));
         }
         self.printed = format;
     }
@@ -46,8 +48,19 @@ impl InputNotices {
 pub fn matters(notice: &Notice, mapping: Option<&Mapping>) -> bool {
     match &notice.kind {
         NoticeKind::FalseInText(path) => mapping.is_some_and(|mapping| mapping.sends_false(path)),
-        NoticeKind::FieldOrder(list) => mapping.is_some_and(|mapping| mapping.takes_by_position(list)),
+        NoticeKind::JsonText(column) => mapping.is_some_and(|mapping| mapping.sends_json_text(column)),
+        NoticeKind::FieldOrder(list) | NoticeKind::ElementOrder { list, .. } => {
+            mapping.is_some_and(|mapping| mapping.takes_by_position(list))
+        }
         NoticeKind::PrimaryNotFirst(list) => mapping.is_some_and(|mapping| mapping.takes_first(list)),
         _ => true,
     }
+}
+
+/// A notice with the option that helps, if there is one.
+pub fn sentence(notice: &Notice) -> String {
+    if let NoticeKind::DoubtfulEncoding(name) = notice.kind {
+        return format!("{notice}: try `--encoding {name}`, or save the file as UTF-8");
+    }
+    notice.to_string()
 }

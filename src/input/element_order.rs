@@ -1,0 +1,185 @@
+//! Lists of objects whose elements come in another order from row to row, by what the elements have under one of their keys:
+//! read by position, the value of one row would be another thing in the next.
+
+use std::borrow::Cow;
+
+use serde_json::Value as Json;
+
+use crate::core::list::is_label_key;
+
+/// How many elements of a list are compared, how many keys of them, and how many values of a key are known: an identifier of
+/// elements has fewer, and a key with more has data.
+const ELEMENTS: usize = 32;
+const KEYS: usize = 16;
+const VALUES: usize = 32;
+
+/// The longest text that identifies an element, in bytes.
+const VALUE: usize = 64;
+
+/// The order of the elements of one list, by each of their keys.
+#[derive(Debug, Default)]
+pub(super) struct ElementOrder {
+    keys: Vec<KeyOrder>,
+}
+
+#[derive(Debug)]
+struct KeyOrder {
+    key: String,
+    // A label may occur twice in a row, and names its element all the same.
+    is_label: bool,
+    values: Vec<String>,
+    // For each value the set of those that came after it in some row, one bit each.
+    after: Vec<u32>,
+    // Whether the values are data, which may come in any order.
+    is_data: bool,
+}
+
+/// What a row showed of the order by one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding<'k> {
+    /// Values that an earlier row has in another order.
+    Reordered(&'k str),
+    /// The values under the key identify no elements, against what earlier rows showed.
+    Data(&'k str),
+}
+
+impl ElementOrder {
+    /// Compares a list with those of the rows before. `report` gets what it shows.
+    pub(super) fn watch(&mut self, items: &[Json], mut report: impl FnMut(Finding<'_>)) {
+        let Some(Json::Object(first)) = items.first() else { return };
+        if items.len() < 2 || items.len() > ELEMENTS {
+            return;
+        }
+        for key in first.keys() {
+            let mut values = Vec::new();
+            if !items.iter().all(|item| item.get(key).and_then(identifier).map(|value| values.push(value)).is_some()) {
+                continue;
+            }
+            let known = self.keys.iter().position(|known| known.key == *key);
+            let at = match known {
+                Some(at) => at,
+                None if self.keys.len() < KEYS => {
+                    let is_label = is_label_key(key);
+                    let (values, after) = (Vec::new(), Vec::new());
+                    self.keys.push(KeyOrder { key: key.clone(), is_label, values, after, is_data: false });
+                    self.keys.len() - 1
+                }
+                None => continue,
+            };
+            let order = &mut self.keys[at];
+            if order.is_data {
+                continue;
+            }
+            match order.add(&values) {
+                Some(true) => report(Finding::Reordered(key)),
+                Some(false) => {}
+                None => {
+                    order.is_data = true;
+                    report(Finding::Data(key));
+                }
+            }
+        }
+    }
+}
+
+impl KeyOrder {
+    // Whether a row has its values in another order than one before; `None` when they are data.
+    fn add(&mut self, values: &[Cow<'_, str>]) -> Option<bool> {
+        let mut places = Vec::with_capacity(values.len());
+        for value in values {
+            let known = self.values.iter().position(|known| *known == **value);
+            let place = match known {
+                Some(place) => place,
+                None if self.values.len() < VALUES => {
+                    self.values.push(value.to_string());
+                    self.after.push(0);
+                    self.values.len() - 1
+                }
+                None if self.is_label => continue,
+                None => return None,
+            };
+            if places.contains(&place) {
+                if !self.is_label {
+                    return None;
+                }
+                continue;
+            }
+            places.push(place);
+        }
+        let pairs = || (1..places.len()).flat_map(|later| (0..later).map(move |earlier| (earlier, later)));
+        let pairs = || pairs().map(|(earlier, later)| (places[earlier], places[later]));
+        let is_reordered = pairs().any(|(earlier, later)| self.after[later] & (1 << earlier) != 0);
+        for (earlier, later) in pairs() {
+            self.after[earlier] |= 1 << later;
+        }
+        Some(is_reordered)
+    }
+}
+
+// Text, or a whole number that is too large for a count or a place in an order.
+fn identifier(json: &Json) -> Option<Cow<'_, str>> {
+    match json {
+        Json::String(text) => {
+            let text = text.trim();
+            (!text.is_empty() && text.len() <= VALUE).then_some(Cow::Borrowed(text))
+        }
+        Json::Number(number) => number.as_u64().filter(|id| *id >= 1_000).map(|id| Cow::Owned(id.to_string())),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(rows: &[&str]) -> Vec<String> {
+        let mut order = ElementOrder::default();
+        let mut found = Vec::new();
+        for (row, list) in (1..).zip(rows) {
+            let items: Vec<Json> = serde_json::from_str(list).unwrap();
+            order.watch(&items, |finding| found.push(format!("{row} {finding:?}")));
+        }
+        found
+    }
+
+    #[test]
+    fn the_same_texts_in_another_order_are_found() {
+        let check = |rows: &[&str], expected: &[&str]| assert_eq!(findings(rows), expected, "{rows:?}");
+        let reordered = "2 Reordered(\"t\")";
+        check(&[r#"[{"t":"a","x":1},{"t":"b","x":2}]"#, r#"[{"t":"b","x":1},{"t":"a","x":2}]"#], &[reordered]);
+        // Also with others between them, and of lists that do not have all.
+        check(&[r#"[{"t":"a"},{"t":"b"},{"t":"c"}]"#, r#"[{"t":"c"},{"t":"d"},{"t":"a"}]"#], &[reordered]);
+        check(
+            &[
+                r#"[{"t":"a"},{"t":"b"}]"#,
+                r#"[{"t":"b"},{"t":"c"}]"#,
+                r#"[{"t":"a"},{"t":"c"}]"#,
+                r#"[{"t":"c"},{"t":"b"}]"#,
+            ],
+            &["4 Reordered(\"t\")"],
+        );
+        check(&[r#"[{"t":5001},{"t":5002}]"#, r#"[{"t":5002},{"t":5001}]"#], &[reordered]);
+        // The same order, and other values.
+        check(&[r#"[{"t":"a"},{"t":"b"}]"#, r#"[{"t":"a"},{"t":"b"}]"#, r#"[{"t":"c"},{"t":"d"}]"#], &[]);
+        // Nothing by which an element is known.
+        check(&[r#"[{"t":1},{"t":2}]"#, r#"[{"t":2},{"t":1}]"#], &[]);
+        check(&[r#"[{"t":true},{"t":false}]"#, r#"[{"t":false},{"t":true}]"#], &[]);
+        check(&[r#"[{"t":"a"},{"u":"b"}]"#, r#"[{"t":"b"},{"u":"a"}]"#], &[]);
+        check(&[r#"["a","b"]"#, r#"["b","a"]"#, "[]", r#"[{"t":"a"}]"#], &[]);
+    }
+
+    #[test]
+    fn texts_that_occur_twice_or_have_no_end_are_data() {
+        let row = |one: &str, two: &str| format!(r#"[{{"status":"{one}"}},{{"status":"{two}"}}]"#);
+        let rows = [row("paid", "open"), row("open", "paid"), row("paid", "paid"), row("open", "paid")];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        assert_eq!(findings(&rows), ["2 Reordered(\"status\")", "3 Data(\"status\")"]);
+        // Two phones with one label are two phones.
+        let labelled: Vec<String> = rows.iter().map(|row| row.replace("status", "label")).collect();
+        let labelled: Vec<&str> = labelled.iter().map(String::as_str).collect();
+        assert_eq!(findings(&labelled), ["2 Reordered(\"label\")", "4 Reordered(\"label\")"]);
+        let many: Vec<String> = (0..40).map(|at| row(&format!("A{at}"), &format!("A{}", at + 1))).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(findings(&many).last().unwrap(), "32 Data(\"status\")");
+    }
+}
