@@ -26,7 +26,7 @@ pub struct Connection {
     pub rate: NonZeroU32,
     /// Maximum number of calls that start at once; the rate when `None`.
     pub burst: Option<NonZeroU32>,
-    /// Maximum number of calls in flight; see [`concurrency_for`](crate::concurrency_for) when `None`.
+    /// Maximum number of calls in flight; see [`concurrency_for`](crate::estimate::concurrency_for) when `None`.
     pub concurrency: Option<usize>,
     /// What provides another token; `None` when no token is replaced.
     pub renewal: Option<Arc<dyn RenewToken>>,

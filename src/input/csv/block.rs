@@ -27,7 +27,6 @@ struct Place {
 
 /// Properties of a parsed row besides its cells.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact, in any combination with the others")]
 pub(super) struct Found {
     /// Its number in the file, from 1.
     pub(super) row: u64,
