@@ -37,7 +37,7 @@ async fn a_check_makes_at_most_seven_calls_to_a_channel() {
             4,
             "too many reads of known contacts were left without an answer",
         ),
-        ("none is answered", vec![lost(1, 1_000)], 4, "the platform gives no answer"),
+        ("none is answered", vec![lost(1, 1_000)], 4, "the platform does not answer"),
     ];
     let people = People::new(8, 3, 1);
     for (case, rules, code, expected) in cases {

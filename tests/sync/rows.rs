@@ -223,8 +223,8 @@ async fn exported_files_are_read_without_edits() {
     check(&harness, &ran, "2 created, 1 rejected", "2 find, 2 create");
     assert!(values("Apellidos").contains(&"N\u{fa}\u{f1}ez Pe\u{f1}a".to_owned()));
     let ran = harness.sync("- --match phone --sheet Contacts").stdin("sheet").run().await;
-    let remark = "standard input: read from sheet `Contacts`, one of 3; column 10 has no name and is ignored";
-    assert_eq!(ran.stderr_lines("standard input: read"), [remark], "{ran:?}");
+    let remark = "standard input: column 10 has no name and is ignored; read from sheet `Contacts`, one of 3";
+    assert_eq!(ran.stderr_lines("standard input: column"), [remark], "{ran:?}");
     check(&harness, &ran, "2 created, 2 rejected", "2 find, 2 create");
     assert!(values("seen_at").contains(&"2024-02-29T14:30:00".to_owned()));
     // The encoding may only show in the last row.
