@@ -275,7 +275,7 @@ fn a_workspace_can_be_used_again_and_a_channel_only_once_in_a_run() {
         assert_eq!(locked, expected.map_err(str::to_owned));
     };
     check(vec![channel()], Ok(1));
-    check(vec![channel(), channel()], Err("channel `c`: another run holds it: the test"));
+    check(vec![channel(), channel()], Err("channel `c`: in use by another run (the test)"));
 }
 
 /// Ends the journal's thread as soon as a row has ended.

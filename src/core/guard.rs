@@ -33,7 +33,7 @@ pub struct BadMaxChanges(String);
 /// A plan that would create or update more contacts than allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "guard against too many changes ({guard}): expected at most {allowed} of {rows} row{} to create or update a contact, found {changes}: nothing was sent",
+    "too many changes: {changes} of {rows} row{} would create or update a contact, and at most {allowed} may ({guard}); nothing was sent",
     if *.rows == 1 { "" } else { "s" }
 )]
 pub struct TooManyChanges {
@@ -133,8 +133,8 @@ mod tests {
             assert_eq!(
                 refused.to_string(),
                 format!(
-                    "guard against too many changes ({guard}): expected at most {allowed} of {rows} row{plural} to create or update a contact, \
-                     found {}: nothing was sent",
+                    "too many changes: {} of {rows} row{plural} would create or update a contact, and at most {allowed} may ({guard}); \
+                     nothing was sent",
                     allowed + 1
                 )
             );

@@ -125,7 +125,7 @@ impl DuplicateFault {
 impl EarlierRow {
     /// The reason for which another row of the contact is merged into this one.
     pub fn reason(&self) -> String {
-        format!("line {} stands for this contact", self.line)
+        format!("merged into line {}", self.line)
     }
 }
 

@@ -28,7 +28,7 @@ pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 
 const MAY_BE_LOST: &str = "in doubt: the journal may have lost its create, and it has no match field to search by";
 
-const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
+const NOT_THERE: &str = "not on the platform, and mode `update` does not create contacts";
 
 /// When a contact in doubt is searched for, in tenths of the search lag. Only the last search can show that it is absent.
 const DOUBT_SEARCH_TENTHS: [u32; DOUBT_SEARCHES] = [1, 4, 10];

@@ -33,7 +33,7 @@ use self::dialect::{Dialect, MixedApostrophes};
 use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
-use self::swallow::{OutputFormat, Swallow};
+use self::swallow::{RowShape, Swallow};
 use self::usual::{Usual, quotes_by_rule};
 
 /// Maximum size of a header, in bytes: every column takes memory as long as the file is open.
@@ -255,8 +255,8 @@ impl Rows {
                 return Err(SourceFault::Unclosed { line });
             } else if raw.found.breaks > 0 {
                 let cells = (self.columns().needed(), self.columns().len());
-                let output_format = OutputFormat { cells, delimiter: self.delimiter.byte(), usual: &self.usual };
-                match Swallow::of(raw, output_format) {
+                let shape = RowShape { cells, delimiter: self.delimiter.byte(), usual: &self.usual };
+                match Swallow::of(raw, shape) {
                     Swallow::Nothing => return Ok(true),
                     Swallow::Rows { line } => {
                         block.pop();

@@ -17,7 +17,7 @@ pub struct SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceFault {
     /// There is no such file.
-    #[error("expected a file, found none of that name")]
+    #[error("no such file")]
     Missing(#[source] io::Error),
     /// It is a directory.
     #[error("expected a file, found a directory")]
@@ -392,7 +392,7 @@ mod tests {
             assert_eq!(error.to_string(), format!("in.csv: {expected}"));
             assert_eq!(error.source().is_some(), has_cause, "{kind:?}");
         };
-        check(ErrorKind::NotFound, "expected a file, found none of that name", true);
+        check(ErrorKind::NotFound, "no such file", true);
         check(ErrorKind::PermissionDenied, "permission denied", true);
         check(ErrorKind::IsADirectory, "expected a file, found a directory", false);
         check(ErrorKind::Other, "failed to open the file", true);

@@ -11,7 +11,7 @@ use std::io::BufRead;
 use serde::de::IgnoredAny;
 
 use super::lines::Lines;
-use super::nesting::OtherRuns;
+use super::nesting::ValueAround;
 use super::notice::Notices;
 use super::object::{Keys, Object};
 use super::pages::Pages;
@@ -20,7 +20,7 @@ use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
 /// Maximum number of values around the rows that are compared. A response has a few; a contact has more.
-const VALUES_BESIDE: usize = 32;
+const VALUES_AROUND: usize = 32;
 
 /// The rows of a JSON input.
 pub(super) struct Rows {
@@ -34,7 +34,7 @@ pub(super) struct Rows {
     object: Object,
     before: nesting::Rows,
     // Values around the rows: their depth on the path, their keys and their hashes.
-    other_runs: Vec<(usize, String, u64)>,
+    values_around: Vec<(usize, String, u64)>,
     pages: Pages,
     notices: Notices,
     // The current element.
@@ -118,7 +118,7 @@ impl Rows {
             open: Vec::new(),
             object: Object::adding_to(keys),
             before: nesting::Rows::default(),
-            other_runs: Vec::new(),
+            values_around: Vec::new(),
             notices,
             text: Vec::new(),
             row: 0,
@@ -251,7 +251,7 @@ impl Rows {
         let next = self.skip_spaces()?;
         let is_last = depth + 1 == self.path.len();
         let is_opened = is_on_path && matches!(next, Some(b'{' | b'['));
-        let is_unclear = !is_opened && self.other_runs(depth, &key, is_on_path)?;
+        let is_unclear = !is_opened && self.check_value_around(depth, &key, is_on_path)?;
         if let Some(Open::Object(object)) = self.open.last_mut() {
             object.is_first = false;
             object.is_found |= is_on_path;
@@ -278,7 +278,7 @@ impl Rows {
 
     // A value that is not a row: it describes the response, or is null in place of the rows. Returns whether it may belong to a
     // contact.
-    fn other_runs(&mut self, depth: usize, key: &str, is_on_path: bool) -> Result<bool, SourceFault> {
+    fn check_value_around(&mut self, depth: usize, key: &str, is_on_path: bool) -> Result<bool, SourceFault> {
         let part = self.part()?;
         self.check(&part)?;
         let line = part.line;
@@ -287,11 +287,11 @@ impl Rows {
             return if self.text == b"null" { Ok(false) } else { Err(SourceFault::Rows { line, fault }) };
         }
         self.pages.add(key, &self.text);
-        let other_runs = nesting::check_beside(&self.path, depth, key, &self.text);
-        Ok(match other_runs.map_err(|fault| SourceFault::Rows { line, fault })? {
-            OtherRuns::Description => false,
-            OtherRuns::Value => self.is_another(depth, key),
-            OtherRuns::OfContact => true,
+        let kind = nesting::check_beside(&self.path, depth, key, &self.text);
+        Ok(match kind.map_err(|fault| SourceFault::Rows { line, fault })? {
+            ValueAround::Description => false,
+            ValueAround::Value => self.is_another(depth, key),
+            ValueAround::OfContact => true,
         })
     }
 
@@ -300,10 +300,10 @@ impl Rows {
         let mut value = DefaultHasher::new();
         self.text.hash(&mut value);
         let value = value.finish();
-        match self.other_runs.iter().find(|(at, name, _)| *at == depth && name == key) {
+        match self.values_around.iter().find(|(at, name, _)| *at == depth && name == key) {
             Some((_, _, known)) => *known != value,
-            None if self.other_runs.len() < VALUES_BESIDE => {
-                self.other_runs.push((depth, key.to_owned(), value));
+            None if self.values_around.len() < VALUES_AROUND => {
+                self.values_around.push((depth, key.to_owned(), value));
                 false
             }
             None => true,

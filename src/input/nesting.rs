@@ -28,7 +28,7 @@ const LONG_SAMPLE: usize = 1024 * 1024;
 
 /// The kind of a value around the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OtherRuns {
+pub(super) enum ValueAround {
     /// It describes the response.
     Description,
     /// It may belong to the export. Then all objects of the export have the same value.
@@ -72,7 +72,7 @@ pub(super) fn kind(text: &[u8]) -> Kind {
 }
 
 /// Checks a value around the rows at `path`: `key` is the key of the value `text` in the object `depth` keys down that path.
-pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]) -> Result<OtherRuns, RowsFault> {
+pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]) -> Result<ValueAround, RowsFault> {
     let mut node = Node::default();
     // Of cut text, the node has what could be read.
     let _ = Fill { node: &mut node, depth: depth + 1 }.deserialize(&mut serde_json::Deserializer::from_slice(text));
@@ -93,9 +93,9 @@ pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]
     let around = Around::default().with(&members);
     let is_container = path.last().is_some_and(|key| is_container(&folded(key)));
     Ok(match around {
-        Around { has_values: false, .. } => OtherRuns::Description,
-        Around { is_person: false, .. } if is_container => OtherRuns::Value,
-        Around { .. } => OtherRuns::OfContact,
+        Around { has_values: false, .. } => ValueAround::Description,
+        Around { is_person: false, .. } if is_container => ValueAround::Value,
+        Around { .. } => ValueAround::OfContact,
     })
 }
 

@@ -57,7 +57,7 @@ pub(super) struct HeldFile {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run holds the channel.
-    #[error("channel `{channel}`: another run holds it: {holder}")]
+    #[error("channel `{channel}`: in use by another run ({holder})")]
     Held {
         /// The channel.
         channel: String,
@@ -65,7 +65,7 @@ pub enum LockError {
         holder: String,
     },
     /// Another run sends with the same token, to this channel or to another one.
-    #[error("channel `{channel}`: another run holds its token: {holder}")]
+    #[error("channel `{channel}`: its token is in use by another run ({holder})")]
     WindowHeld {
         /// The channel.
         channel: String,
@@ -309,7 +309,7 @@ mod tests {
         let first = Lock::of_channel(&journal, "a/b", "process 1").unwrap();
         assert!(Lock::is_held(&journal, "a/b"));
         let refused = Lock::of_channel(&journal, "a/b", "process 2").unwrap_err();
-        assert_eq!(refused.to_string(), "channel `a/b`: another run holds it: process 1");
+        assert_eq!(refused.to_string(), "channel `a/b`: in use by another run (process 1)");
         Lock::of_channel(&journal, "a_b", "process 2").unwrap();
         std::fs::write(&journal, "").unwrap();
         std::os::unix::fs::symlink(&journal, dir.path().join("other.db")).unwrap();
@@ -317,7 +317,7 @@ mod tests {
         let window = WindowId::of("token", b"");
         let held = Lock::of_window(&journal, &window, "a", "process 1").unwrap();
         let refused = Lock::of_window(&journal, &window, "b", "process 2").unwrap_err();
-        assert_eq!(refused.to_string(), "channel `b`: another run holds its token: process 1");
+        assert_eq!(refused.to_string(), "channel `b`: its token is in use by another run (process 1)");
         drop((first, held));
         assert!(!Lock::is_held(&journal, "a/b"));
         Lock::of_channel(&journal, "a/b", "process 2").unwrap();

@@ -140,7 +140,7 @@ impl Journal {
     ///
     /// # Errors
     /// As for `stand_on`.
-    pub fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
+    pub(crate) fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
         let stands = self.ask_blocking(stands_on(lock, channel));
         Self::stood(stands, channel)
     }
@@ -158,7 +158,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn loss(
+    pub(crate) fn loss(
         &self,
         lock: &Lock,
         channel: &str,
@@ -177,7 +177,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn search_first(&self, run: i64, policy: Policy) -> Result<Policy, JournalError> {
+    pub(crate) fn search_first(&self, run: i64, policy: Policy) -> Result<Policy, JournalError> {
         let policy = Policy { search_first: true, ..policy };
         self.ask_blocking(move |store| store.set_policy(run, policy))?;
         Ok(policy)
@@ -187,7 +187,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] that reports damage when they are inconsistent.
-    pub fn verify_known(&self) -> Result<(), JournalError> {
+    pub(crate) fn verify_known(&self) -> Result<(), JournalError> {
         self.ask_blocking(Store::verify_known)
     }
 
@@ -244,7 +244,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn columns_of(&self, source: &str) -> Result<BTreeSet<String>, JournalError> {
+    pub(crate) fn columns_of(&self, source: &str) -> Result<BTreeSet<String>, JournalError> {
         let source = source.to_owned();
         self.ask_blocking(move |store| store.columns_of(&source))
     }
@@ -253,7 +253,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn add_columns(&self, source: &str, names: Vec<String>) -> Result<(), JournalError> {
+    pub(crate) fn add_columns(&self, source: &str, names: Vec<String>) -> Result<(), JournalError> {
         let source = source.to_owned();
         self.ask_blocking(move |store| store.add_columns(&source, &names))
     }
@@ -262,7 +262,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>, JournalError> {
+    pub(crate) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>, JournalError> {
         let (channel, matches) = (channel.to_owned(), matches.to_owned());
         self.ask_blocking(move |store| store.known_by_others(&channel, &matches))
     }
@@ -280,7 +280,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn salt(&self) -> Result<Vec<u8>, JournalError> {
+    pub(crate) fn salt(&self) -> Result<Vec<u8>, JournalError> {
         self.ask_blocking(Store::salt)
     }
 
@@ -289,7 +289,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn begin_plan(&self, new: NewPlan) -> Result<Arc<Plan>, JournalError> {
+    pub(crate) fn begin_plan(&self, new: NewPlan) -> Result<Arc<Plan>, JournalError> {
         self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
     }
 
@@ -297,7 +297,11 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>, JournalError> {
+    pub(crate) fn plan_rows(
+        &self,
+        plan: &Arc<Plan>,
+        rows: Vec<(usize, Planned)>,
+    ) -> Result<Vec<RowOutcome>, JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.plan_rows(&plan, rows))
     }
@@ -306,7 +310,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn extent(&self, plan: &Arc<Plan>) -> Result<Extent, JournalError> {
+    pub(crate) fn extent(&self, plan: &Arc<Plan>) -> Result<Extent, JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.extent(&plan))
     }
@@ -315,7 +319,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn drop_plan(&self, plan: &Arc<Plan>) -> Result<(), JournalError> {
+    pub(crate) fn drop_plan(&self, plan: &Arc<Plan>) -> Result<(), JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.drop_plan(&plan))
     }
@@ -326,7 +330,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn finish_plan(&self, plan: &Arc<Plan>, listing: Option<Listing>) -> Result<(), JournalError> {
+    pub(crate) fn finish_plan(&self, plan: &Arc<Plan>, listing: Option<Listing>) -> Result<(), JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref()))
     }
@@ -335,7 +339,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn listing(&self, sync: i64) -> Result<Option<(Listing, bool)>, JournalError> {
+    pub(crate) fn listing(&self, sync: i64) -> Result<Option<(Listing, bool)>, JournalError> {
         self.ask_blocking(move |store| store.listing(sync))
     }
 
@@ -343,7 +347,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn set_listing(&self, sync: i64, listing: Listing) -> Result<(), JournalError> {
+    pub(crate) fn set_listing(&self, sync: i64, listing: Listing) -> Result<(), JournalError> {
         self.ask_blocking(move |store| store.set_listing(sync, &listing))
     }
 
@@ -351,7 +355,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn set_listed(&self, sync: i64, written: bool) -> Result<(), JournalError> {
+    pub(crate) fn set_listed(&self, sync: i64, written: bool) -> Result<(), JournalError> {
         self.ask_blocking(move |store| store.set_listed(sync, written))
     }
 

@@ -380,8 +380,8 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn set(lookahead: Duration) -> ClockOffset {
-        ClockOffset { boot: "one".into(), zero: NOON.before(2 * HOUR) + lookahead }
+    fn set(lead: Duration) -> ClockOffset {
+        ClockOffset { boot: "one".into(), zero: NOON.before(2 * HOUR) + lead }
     }
 
     fn window() -> WindowId {

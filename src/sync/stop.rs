@@ -45,9 +45,9 @@ impl StopReason {
             | Self::Unlisted(cause) => cause.clone(),
             Self::AskedToWait(until) => format!("the platform asked to wait until {until}"),
             Self::WrongUrl(words) => format!("every call was answered 404: {words}"),
-            Self::Deadline => "the time is up: no further call could end in it".to_owned(),
+            Self::Deadline => "reached the time limit".to_owned(),
             Self::MaxCalls(1) => "it made the one call that it may make".to_owned(),
-            Self::MaxCalls(calls) => format!("it made the {calls} calls that it may make"),
+            Self::MaxCalls(calls) => format!("reached the limit of {calls} calls"),
         }
     }
 }

@@ -81,7 +81,8 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
         &["book.xml: ", "a spreadsheet of Excel 2003 (XML)"],
     )
     .await;
-    check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "`email` is one"]).await;
+    check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "did you mean `email`?"])
+        .await;
     check("in.csv", None, "", &["in.csv: ", "expected a match field", "`email`"]).await;
     let hint = "hint: name the field that identifies a contact with --match FIELD";
     assert_eq!(harness.plan("in.csv").run().await.stderr_lines("hint:"), [hint]);

@@ -393,7 +393,7 @@ async fn the_channel_option_selects_the_rows_of_one_channel() {
             assert!(expected.iter().all(|text| ran.stderr.contains(text)), "{ran:?}");
         }
         let ran = program("check").run().await.exits(0);
-        assert!(ran.stdout.contains("\n2 rows\n  2 to be sent\n") && ran.stdout.contains("left out"), "{ran:?}");
+        assert!(ran.stdout.contains("\n2 rows\n  2 to send\n") && ran.stdout.contains("left out"), "{ran:?}");
         assert_eq!(harness.sandbox.contacts("north").len(), 2 * (nth + 1), "{config}");
         assert_eq!(harness.sandbox.contacts("south").len(), 0, "{config}");
         assert_eq!(program("sync").run().await.exits(0).summary().rows(), "2 unchanged");
@@ -472,9 +472,9 @@ async fn one_token_is_used_by_one_process_at_a_time() {
     };
     // Another channel with the same token, the channel itself, and a channel whose token is free.
     let ran = harness.program("sync few.csv --channel b").run().await.exits(6);
-    held(ran, "channel `b`: another run holds its token");
+    held(ran, "channel `b`: its token is in use by another run");
     let ran = harness.program("sync few.csv --channel a").run().await.exits(6);
-    held(ran, "channel `a`: another run holds it");
+    held(ran, "channel `a`: in use by another run");
     harness.program("sync few.csv --channel c").run().await.exits(0);
     assert_eq!(made("another"), 1);
     // The first run was still working.
@@ -541,7 +541,7 @@ async fn max_calls_applies_to_each_channel() {
     assert_eq!(made(), [5, 7]);
     let summary = Channels::of(&ran);
     assert_eq!(summary.end("small"), ("finished", ""));
-    assert_eq!(summary.end("large"), ("stopped", "it made the 7 calls that it may make"));
+    assert_eq!(summary.end("large"), ("stopped", "reached the limit of 7 calls"));
     assert_eq!(summary.count("large", "pending"), 13);
     harness.program("resume --max-calls 7").run().await.exits(4);
     assert_eq!(made(), [5, 14]);
@@ -576,7 +576,7 @@ async fn resume_reports_the_whole_input() {
     let ran = harness.program("resume --json --max-calls 2").run().await.exits(4);
     let done = [(NO_CHANNEL, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [6, 0, 3]), ("small", [2, 1, 0])];
     check(&ran, &done);
-    let why = "it made the 4 calls that it may make";
+    let why = "reached the limit of 4 calls";
     assert_eq!(Channels::of(&ran).end("gone"), ("stopped", why));
     let warning = format!("warning: channel `gone`: stopped: {why}; 5 of 9 rows are pending");
     assert_eq!(ran.stderr_lines("warning: channel `gone`"), [warning]);
@@ -666,7 +666,7 @@ async fn the_time_limit_applies_to_all_channels() {
     let summary = Channels::of(&ran);
     assert_eq!(summary.end("small"), ("finished", ""));
     for name in ["large", "huge"] {
-        assert_eq!(summary.end(name), ("stopped", "the time is up: no further call could end in it"));
+        assert_eq!(summary.end(name), ("stopped", "reached the time limit"));
         let made = harness.sandbox.ledger().creates(name);
         assert!((1..=30).contains(&made), "{name}: {made}");
         assert_eq!(summary.count(name, "pending"), 40 - made);

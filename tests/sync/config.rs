@@ -172,7 +172,7 @@ async fn each_row_belongs_to_exactly_one_shard() {
         rejected.push(object["rejected"].as_u64().unwrap());
         assert_eq!(object["rows"].as_u64(), Some(object["created"].as_u64().unwrap() + rejected[shard]), "{ran:?}");
         // `check` counts the same rows as the sync, and none of another shard.
-        let mut expected = vec![format!("{} rows", object["rows"]), format!("  {} to be sent", object["created"])];
+        let mut expected = vec![format!("{} rows", object["rows"]), format!("  {} to send", object["created"])];
         expected.extend((rejected[shard] > 0).then(|| format!("  {} rejected", rejected[shard])));
         let counts = check
             .stdout
@@ -211,11 +211,11 @@ async fn a_time_limit_leaves_the_rest_to_the_next_run() {
     let (harness, people) = configured("max_calls = 7").await;
     let sync = |options: &str| harness.program(&format!("sync in.csv --json {options}")).token(None);
     let ran = sync("").run().await.exits(4);
-    assert!(ran.stderr.contains("it made the 7 calls that it may make"), "{ran:?}");
+    assert!(ran.stderr.contains("reached the limit of 7 calls"), "{ran:?}");
     assert_eq!(harness.sandbox.ledger().len(), 7);
     // A call may take 30 s and so does not fit into one second.
     let ran = sync("--for 1s --max-calls 1000").run().await.exits(4);
-    assert!(ran.stderr.contains("the time is up"), "{ran:?}");
+    assert!(ran.stderr.contains("reached the time limit"), "{ran:?}");
     assert_eq!(harness.sandbox.ledger().len(), 7);
     let ran = harness.program("resume --max-calls 1000 --for 1h").token(None).run().await.exits(0);
     assert_eq!(ran.stderr_lines("error:"), [""; 0]);

@@ -223,10 +223,10 @@ fn a_merged_row_names_the_line_that_counts() {
     check(
         Duplicates::Last,
         &[
-            "2 merged line 4 stands for this contact",
+            "2 merged merged into line 4",
             "3 pending -",
-            "4 merged line 6 stands for this contact",
-            "6 merged line 7 stands for this contact",
+            "4 merged merged into line 6",
+            "6 merged merged into line 7",
             "7 pending -",
         ],
     );
@@ -235,9 +235,9 @@ fn a_merged_row_names_the_line_that_counts() {
         &[
             "2 pending -",
             "3 pending -",
-            "4 merged line 2 stands for this contact",
-            "6 merged line 2 stands for this contact",
-            "7 merged line 2 stands for this contact",
+            "4 merged merged into line 2",
+            "6 merged merged into line 2",
+            "7 merged merged into line 2",
         ],
     );
     let twice = "expected each contact once, found this one on line 2 too";

@@ -424,7 +424,7 @@ async fn processes_started_together_on_a_new_journal_run_or_name_the_lock_holder
             let ran = running.end().await;
             if ran.code == Some(6) {
                 let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
-                assert!(error.contains(": another run holds it: process "), "{error}");
+                assert!(error.contains(": in use by another run (process "), "{error}");
             } else {
                 assert_eq!(ran.code, Some(0), "{count} processes on {channels} channels: {ran:?}");
                 worked += 1;

@@ -100,7 +100,7 @@ async fn one_run_at_a_time_holds_a_channel() {
     for second in [harness.sync("in.csv --match email"), harness.resume()] {
         let refused = second.run().await.exits(6);
         let [error] = refused.stderr_lines("error:")[..] else { panic!("{refused:?}") };
-        assert!(error.contains("channel `default`: another run holds it: process "), "{error}");
+        assert!(error.contains("channel `default`: in use by another run (process "), "{error}");
         let (_, since) = error.split_once(" since ").expect("the start of the run");
         assert!(since.len() == "2026-01-01 00:00:00".len() && since.starts_with("20"), "{since}");
         assert_eq!(refused.stdout, "");
@@ -134,8 +134,8 @@ async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
     harness.write("wrong.csv", people.csv());
     let check = async |guard: &str, allowed: u64| {
         let message = format!(
-            "error: guard against too many changes ({guard}): expected at most {allowed} of 20 rows to create or update a contact, \
-             found 11: nothing was sent"
+            "error: too many changes: 11 of 20 rows would create or update a contact, and at most {allowed} may ({guard}); nothing \
+             was sent"
         );
         for ran in [
             harness.sync(&format!("wrong.csv --match email --max-changes {guard} {lists}")).run().await.exits(7),

@@ -117,7 +117,7 @@ async fn init_overwrites_a_configuration_only_on_request() {
     let (harness, _, written) = initialized("spanish-excel.csv", "--country ES").await;
     let ran = harness.program("init in.csv").run().await.exits(2);
     let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
-    assert_eq!(error, "error: contactsync.toml: the file exists already");
+    assert_eq!(error, "error: contactsync.toml: file already exists");
     assert!(ran.stderr_lines("hint:")[0].contains("--force"), "{ran:?}");
     let read = |name: &str| fs::read_to_string(harness.path(name)).expect("the file exists");
     assert_eq!(read("contactsync.toml"), written);

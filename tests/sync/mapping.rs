@@ -109,7 +109,7 @@ async fn a_mapping_error_is_one_line_and_sends_nothing() {
     check(
         "\"Teléfono\"",
         "\"Telefono\"",
-        &format!("contactsync.toml:10: field `phone`: {none} `Telefono`; `Teléfono` is one; {columns}"),
+        &format!("contactsync.toml:10: field `phone`: {none} `Telefono`; did you mean `Teléfono`?; {columns}"),
     )
     .await;
     check("{Apellidos}", "{Segundo}", &format!("contactsync.toml:9: field `full_name`: {none} `Segundo`; {columns}"))
@@ -169,11 +169,11 @@ async fn check_reports_everything_before_anything_is_sent() {
         "input          clientes.csv: csv, Windows-1252, columns separated by `;`",
         "  Nombre              field `first_name`",
         "  Notas               left out",
-        "3 rows, and 1 that are not taken",
-        "  1 to be sent",
+        "3 rows, and 1 excluded by [[take]]",
+        "  1 to send",
         "  2 rejected",
         "    2: column `Teléfono`: expected a phone number of MX, or one with its country code, found one that its country \
-         does not have (the first in line 3)",
+         does not have (first on line 3)",
     ] {
         assert!(ran.stdout.lines().any(|found| found == line), "{line}\n{}", ran.stdout);
     }
@@ -212,24 +212,24 @@ async fn check_counts_rows_as_sync_does() {
     harness.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
     let ran = harness.program(&format!("check in.csv --match phone --url {url}")).run().await.exits(0);
     assert!(ran.stdout.contains("columns separated by `,`; column 2 has no name and is ignored\n"), "{ran:?}");
-    let merged = "3 rows; 2 to be sent; 1 merged: of a contact that has another row (`duplicates = \"last\"`)";
+    let merged = "3 rows; 2 to send; 1 merged into another row of the same contact (`duplicates = \"last\"`)";
     assert_eq!(counts("", 0).await, merged);
     assert_eq!(harness.plan("in.csv --match phone").run().await.exits(0).planned().rows(), "1 merged, 2 pending");
-    let rejected = "3 rows; 2 to be sent; 1 rejected; 1: expected each contact once, found this one in an earlier row too \
-                    (the first in line 4)";
+    let rejected = "3 rows; 2 to send; 1 rejected; 1: expected each contact once, found this one in an earlier row too \
+                    (first on line 4)";
     assert_eq!(counts("--duplicates reject", 3).await, rejected);
     // Equal rows without a match value are several contacts.
     let ran = harness.program(&format!("check in.csv --mode create --url {url}"));
     harness.write("in.csv", "name\nAnn\nAnn\n");
-    assert!(ran.run().await.exits(0).stdout.contains("2 to be sent"));
+    assert!(ran.run().await.exits(0).stdout.contains("2 to send"));
 
     let table = |name: &str| format!("[channel.{name}]\ntoken_env = \"CONTACTSYNC_TOKEN\"\n");
     harness.write("contactsync.toml", format!("channel_column = \"office\"\n{}{}", table("norte"), table("sur")));
     harness.write("in.csv", "phone,office\n+1,norte\n+1,sur\n+2,este\n+3,\n");
     let channel = "column `office`: expected the name of a channel, found";
     let expected = format!(
-        "4 rows; 2 to be sent; 2 rejected; 1: {channel} `este`, which is not in the configuration (the first in line 4); \
-         1: {channel} none (the first in line 5)"
+        "4 rows; 2 to send; 2 rejected; 1: {channel} `este`, which is not in the configuration (first on line 4); \
+         1: {channel} none (first on line 5)"
     );
     assert_eq!(counts("", 3).await, expected);
 }
@@ -300,11 +300,11 @@ async fn a_check_counts_the_rows_of_a_contact_as_a_sync_does() {
         let plan = harness.plan(&options).run().await.exits(code);
         assert_eq!(plan.planned().rows(), synced, "{way}");
     };
-    let merged = |way: &str| format!("1 merged: of a contact that has another row (`duplicates = \"{way}\"`)");
+    let merged = |way: &str| format!("1 merged into another row of the same contact (`duplicates = \"{way}\"`)");
     for way in ["last", "first", "merge"] {
-        check(way, 0, &["3 rows", "2 to be sent", &merged(way)], "1 merged, 2 pending").await;
+        check(way, 0, &["3 rows", "2 to send", &merged(way)], "1 merged, 2 pending").await;
     }
-    check("reject", 3, &["3 rows", "2 to be sent", "1 rejected"], "1 rejected, 2 pending").await;
+    check("reject", 3, &["3 rows", "2 to send", "1 rejected"], "1 rejected, 2 pending").await;
 }
 
 #[tokio::test]
@@ -343,7 +343,7 @@ async fn check_looks_up_three_contacts_and_warns_about_a_differing_form() {
          person, a sync creates a duplicate"
     );
     assert_eq!(ran.stderr_lines("warning:"), [expected], "{ran:?}");
-    let hint = "hint: for the platform's form write `transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }]` for `phone`";
+    let hint = "hint: to match the platform, set `transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }]` for `phone`";
     assert_eq!(ran.stderr_lines("hint:"), [hint], "{ran:?}");
     let many: Vec<String> = (0..9).map(|n| format!("+52556666000{n},x\n")).collect();
     check(&many.concat(), "7 find", &[absent(2), absent(3), absent(4)], 0).await;
@@ -383,8 +383,8 @@ async fn check_recognises_a_phone_in_any_form_and_suggests_the_change() {
     check("5512345678", "[\"e164\", { first = \"+52\" }]").await;
     check("+5215512345678", "[\"e164\", { first = \"+52\" }, { prefix = \"+521\" }]").await;
     check("5215512345678", "[\"e164\", { first = \"+52\" }, { prefix = \"521\" }]").await;
-    check("+52 55 1234 5678", "no step writes the platform's form").await;
-    check("55 1234 5678", "no step writes the platform's form").await;
+    check("+52 55 1234 5678", "no transform produces the platform's form").await;
+    check("55 1234 5678", "no transform produces the platform's form").await;
 }
 
 #[tokio::test]
@@ -448,7 +448,7 @@ async fn init_check_and_plan_report_rounded_numbers_and_sync_never_sends_them() 
     for mode in ["upsert", "create", "update"] {
         let ran =
             harness.program(&format!("check in.csv --match phone --mode {mode} --url {url}")).run().await.exits(3);
-        let line = format!("27: column `phone`: expected a value (match field), {found} (the first in line 2)");
+        let line = format!("27: column `phone`: expected a value (match field), {found} (first on line 2)");
         assert!(ran.stdout.contains(&line), "{mode}: {ran:?}");
         let plan = harness.plan(&format!("in.csv --match phone --mode {mode}")).run().await.exits(3).planned();
         assert_eq!(plan.rows(), "27 rejected, 3 pending", "{mode}");
@@ -586,7 +586,7 @@ async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() 
         }
         let checked = harness.program(&format!("check in.csv --url {}", harness.sandbox.url())).run().await.exits(code);
         assert_eq!(checked.stdout.contains(note), expected == "left out", "{checked:?}");
-        let told = checked.stdout.contains("and 1 that are not taken");
+        let told = checked.stdout.contains("and 1 excluded by [[take]]");
         assert_eq!((told, checked.stdout.contains(reason)), (expected == "not taken", expected == "rejected"));
         assert_eq!(there(&harness).len(), 2);
         // Nothing is created of it when the list of rejected rows is sent as it is.

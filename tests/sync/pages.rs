@@ -27,7 +27,7 @@ async fn every_command_reads_pages_of_rows_alike() {
     assert!(!written.contains("data."), "{written}");
 
     let check = harness.program("check pages.json").run().await;
-    assert!(check.stdout.contains("rows under `data`") && check.stdout.contains("3 to be sent"), "{check:?}");
+    assert!(check.stdout.contains("rows under `data`") && check.stdout.contains("3 to send"), "{check:?}");
     let plan = harness.plan("pages.json").run().await;
     assert!(plan.stderr.contains(notice), "{plan:?}");
     assert_eq!(plan.planned().rows(), "1 rejected, 3 pending");

@@ -369,7 +369,7 @@ async fn every_row_of_the_input_has_its_result() {
             .to_string()
     };
     assert_eq!((&rows[4][3], &rows[2][3]), (&id("new@example.com"), &id("same@example.com")));
-    assert_eq!(rows[0][5], "line 6 stands for this contact");
+    assert_eq!(rows[0][5], "merged into line 6");
     assert!(rows[3][5].starts_with("conflict: several contacts"), "{rows:?}");
     // A row that the platform refused is listed as it was read.
     let (_, rejected) = texts(&harness.path("bad.csv"));

@@ -322,7 +322,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
     check("sync good.csv --match email", 0, &[]).await;
     check("sync in.csv --match email", 3, &["warning: 1 of 5 rows was rejected"]).await;
     check("sync in.csv --match email --json", 3, &["warning: 1 of 5 rows was rejected"]).await;
-    let calls = "warning: stopped: it made the 10 calls that it may make; ";
+    let calls = "warning: stopped: reached the limit of 10 calls; ";
     check("sync good.csv --match email --max-calls 10", 4, &[calls]).await;
     check("sync none.csv --match email", 2, &["error: none.csv: "]).await;
     check("sync good.csv --match email --max-changes 3", 7, &["error: ", "hint: "]).await;
@@ -333,7 +333,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
     assert!(running.until(|| harness.sandbox.ledger().len() > 8).await);
     let held = sync().run().await.exits(6);
     assert_eq!(
-        (held.stderr_lines("error: channel `default`: another run holds it").len(), held.stdout.as_str()),
+        (held.stderr_lines("error: channel `default`: in use by another run").len(), held.stdout.as_str()),
         (1, "")
     );
     running.signal("TERM").await;

@@ -51,7 +51,7 @@ Examples:
     Plan(PlanArgs),
     /// Make the platform match the input; run it again after an interruption to continue
     Sync(SyncArgs),
-    /// Finish what an interrupted run left, without its input
+    /// Finish an interrupted run without reading its input again
     Resume(ResumeArgs),
     /// List the runs of a journal
     Runs(RunsArgs),
@@ -256,7 +256,7 @@ pub struct ConfigArgs {
 pub struct PlaceArgs {
     #[command(flatten)]
     pub routing: RoutingArgs,
-    /// Process share I (from 0) of N shares of the channels, for work that is divided among N machines
+    /// Process only share I of N, counted from 0, to divide the channels among N machines
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     #[command(flatten)]
@@ -272,13 +272,13 @@ pub struct ConnectionArgs {
     pub channel: ChannelArgs,
     #[command(flatten)]
     pub access: AccessArgs,
-    /// Accept a new URL for a channel: the contacts known there are the same at the new URL
+    /// Accept a new URL for a channel whose platform has moved; its known contacts are the same there
     #[arg(long, help_heading = PLATFORM)]
     pub moved: bool,
     /// Accept a new token without checking that it belongs to the same channel
     #[arg(long, help_heading = PLATFORM)]
     pub new_token: bool,
-    /// Ignore the lower rate limit, and the wait, that the platform stated in an earlier run
+    /// Ignore a lower rate limit or a pause that the platform requested in an earlier run
     #[arg(long, help_heading = "Rate limit")]
     pub forget_limit: bool,
     #[command(flatten)]
@@ -335,14 +335,14 @@ pub fn wrong_option(error: &clap::Error) -> Option<String> {
 pub enum WindowArg {
     /// A minute starts with the first call, as on the platforms
     Fixed,
-    /// The last 60 seconds at any moment
+    /// Count the calls of the last 60 seconds
     Sliding,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = fault_names())]
 pub struct SandboxArgs {
-    /// Listen on this port of 127.0.0.1; 0 takes a free one
+    /// Listen on this port of 127.0.0.1; 0 picks a free port
     #[arg(long, value_name = "N", default_value_t = 8100)]
     pub port: u16,
     /// Allow this many calls a minute for each token; 0 is no limit
@@ -401,7 +401,7 @@ pub struct FaultArgs {
     /// Answer 429 with `Retry-After`, below the limit
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub throttle: f64,
-    /// Set that `Retry-After`, in seconds
+    /// Set the Retry-After of --throttle, in seconds
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub throttle_seconds: u64,
     /// Answer 429 without `Retry-After`, below the limit
@@ -410,7 +410,7 @@ pub struct FaultArgs {
     /// Delay the answer
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub slow: f64,
-    /// Set how long those answers are delayed
+    /// Set the delay of --slow
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub slow_for: Span,
     /// Delay every answer by this time
@@ -422,7 +422,7 @@ pub struct FaultArgs {
     /// Let the search find a change only after this time
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub late_search: Span,
-    /// Count this many calls a minute of another client for each token
+    /// Simulate another client that makes this many calls a minute with each token
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub others: u32,
     /// Omit the `X-RateLimit` headers and `Retry-After`

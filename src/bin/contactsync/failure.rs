@@ -379,7 +379,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// The error and its causes on one line. A cause is omitted only if the text before it contains it word for word.
-fn with_causes(error: &dyn Error) -> String {
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -13,8 +13,8 @@ const MOST_WAITING: usize = 4 << 20;
 /// How much is written at once, in bytes, unless a single line is longer: a pipe takes so much in one piece.
 const PIECE: usize = 4_096;
 
-/// How many times its patience a flush takes at the most, when the reader reads slowly.
-const MOST_PATIENCE: u32 = 10;
+/// Maximum duration of a flush, in multiples of its timeout, when the reader reads slowly.
+const MOST_TIMEOUTS: u32 = 10;
 
 /// Erases the line of a terminal that the cursor is in.
 const ERASE: &str = "\r\x1b[2K";
@@ -31,9 +31,9 @@ pub enum Weight {
     Ordinary,
 }
 
-/// How far a reader that does not read is waited for.
+/// How long to wait for a reader that does not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Patience {
+enum WaitForReader {
     /// Always.
     #[default]
     Endless,
@@ -62,7 +62,7 @@ struct State {
     waiting: usize,
     // How many lines were left out since it was last written.
     left_out: u64,
-    outage_timeout: Patience,
+    wait: WaitForReader,
     bar: String,
     is_bar_new: bool,
     is_writing: bool,
@@ -85,7 +85,7 @@ impl Lines {
     pub fn add(&self, line: String, weight: Weight, left_out: impl FnOnce(u64) -> String) {
         let mut state = self.shared.state();
         while weight == Weight::Ordinary && state.waiting >= MOST_WAITING {
-            if state.outage_timeout == Patience::None {
+            if state.wait == WaitForReader::None {
                 state.left_out += 1;
                 return;
             }
@@ -111,7 +111,7 @@ impl Lines {
 
     /// From now on, lines are left out when too many wait, and a flush gives up.
     pub fn leave_out_when_full(&self) {
-        self.shared.state().outage_timeout = Patience::None;
+        self.shared.state().wait = WaitForReader::None;
         self.shared.changed.notify_all();
     }
 
@@ -119,18 +119,18 @@ impl Lines {
     /// in the middle of one.
     pub fn give_up_when_stuck(&self) {
         let mut state = self.shared.state();
-        state.outage_timeout = state.outage_timeout.max(Patience::Bounded);
+        state.wait = state.wait.max(WaitForReader::Bounded);
         self.shared.changed.notify_all();
     }
 
     /// Waits until everything is written. Unless the reader is waited for without end, it gives up when nothing was
-    /// written for `outage_timeout`, which is waited for only once, and after ten times that.
-    pub fn flush(&self, outage_timeout: Duration) {
+    /// written for `timeout`, which is waited for only once, and after ten times that.
+    pub fn flush(&self, timeout: Duration) {
         let mut state = self.shared.state();
         let begun = Instant::now();
         let (mut seen, mut since) = (state.written, begun);
         while !state.is_idle() {
-            if state.outage_timeout == Patience::Endless {
+            if state.wait == WaitForReader::Endless {
                 state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -140,8 +140,8 @@ impl Lines {
             if state.written != seen {
                 (seen, since) = (state.written, Instant::now());
             }
-            let left = outage_timeout.saturating_sub(since.elapsed());
-            let left = left.min((outage_timeout * MOST_PATIENCE).saturating_sub(begun.elapsed()));
+            let left = timeout.saturating_sub(since.elapsed());
+            let left = left.min((timeout * MOST_TIMEOUTS).saturating_sub(begun.elapsed()));
             if left.is_zero() {
                 state.stuck_at = Some(state.written);
                 return;

@@ -211,7 +211,7 @@ impl Drafts {
         let what = match (own_field(name), candidate.sense) {
             (Some(_), _) => "a field of the platform, by its name".to_owned(),
             (None, Some(sense)) => format!("{}, {by_name}", noun(sense)),
-            (None, None) => "kept unchanged, under its own name".to_owned(),
+            (None, None) => "sent unchanged under the same name".to_owned(),
         };
         (Meaning::Field { name: field, made: steps }, instead, what + &more + about_false)
     }

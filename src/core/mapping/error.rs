@@ -131,7 +131,7 @@ struct Meant<'a>(Option<&'a str>);
 
 impl fmt::Display for Meant<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |close| write!(f, "; `{close}` is one"))
+        self.0.map_or(Ok(()), |close| write!(f, "; did you mean `{close}`?"))
     }
 }
 

@@ -83,21 +83,21 @@ impl Path {
     }
 
     /// The keys and values of the object in which it ends, and those of the objects around that one.
-    pub(super) fn other_runs<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
-        let mut other_runs: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
+    pub(super) fn neighbours<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
+        let mut neighbours: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
         let is_whole = object.iter().any(|(key, _)| visible(key) == self.whole);
         let mut inside = object.iter().find(|(key, _)| visible(key) == self.steps[0]).map(|(_, json)| json);
         for (key, step) in self.steps.iter().zip(self.steps.iter().skip(1)).filter(|_| !is_whole) {
             inside = match inside {
                 Some(Json::Object(map)) => {
-                    other_runs.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
+                    neighbours.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
                     map.get(step)
                 }
                 Some(Json::Array(list)) => element(key, list, step, true),
                 Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
             };
         }
-        other_runs
+        neighbours
     }
 
     /// The list of fields by name and value of which it takes one by position: another row may have another field there.

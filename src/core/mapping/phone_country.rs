@@ -43,7 +43,7 @@ impl FieldReader {
         let mut cells: Vec<_> =
             places.filter_map(|place| Some((place.name.as_str(), place.text(row, defaults).ok()?))).collect();
         if let (Row::Object(object), Some(place), None) = (row, self.places().first(), &self.country) {
-            for (key, json) in place.path.other_runs(object).into_iter().filter(|(key, _)| heading(key).is_some()) {
+            for (key, json) in place.path.neighbours(object).into_iter().filter(|(key, _)| heading(key).is_some()) {
                 if let Ok(value) = value(key, json) {
                     let text = value.map_or_else(String::new, |value| value.text().into_owned());
                     cells.push((key, Cow::Owned(defaults.text(&text).into_owned())));
@@ -115,7 +115,7 @@ impl FieldReader {
             }
         }
         if let (Row::Object(object), Some(place)) = (row, self.places().first()) {
-            for (key, json) in place.path.other_runs(object) {
+            for (key, json) in place.path.neighbours(object) {
                 if let Some(kind) = heading(key)
                     && differs(
                         kind,

@@ -213,8 +213,8 @@ fn match_fields_are_checked_before_the_first_row() {
     let columns = &["phone", "name"];
     check(columns, &["email"], Mode::Upsert, &no_column("email", ""));
     check(columns, &["email"], Mode::Create, &no_column("email", ""));
-    check(columns, &["Phone"], Mode::Upsert, &no_column("Phone", "; `phone` is one"));
-    check(columns, &["phne"], Mode::Upsert, &no_column("phne", "; `phone` is one"));
+    check(columns, &["Phone"], Mode::Upsert, &no_column("Phone", "; did you mean `phone`?"));
+    check(columns, &["phne"], Mode::Upsert, &no_column("phne", "; did you mean `phone`?"));
     check(
         columns,
         &[],
@@ -438,7 +438,7 @@ fn a_value_may_be_constant_or_made_of_several_columns() {
     check(FieldRule { steps: vec![Step::Upper], ..template("{Nombre}-{phone}") }, r#"phone=1; phone="1" name="ANA-1""#);
     check(
         template("{Nombre} {Apelidos}"),
-        "field `name`: expected a column of the file, found none called `Apelidos`; `Apellidos` is one; \
+        "field `name`: expected a column of the file, found none called `Apelidos`; did you mean `Apellidos`?; \
          the columns are `phone`, `Nombre`, `Apellidos`",
     );
 }
@@ -1065,7 +1065,7 @@ fn rules_are_held_against_the_header() {
         &rules,
         &["Tel\u{e9}fono"],
         Some(4),
-        "field `phone`: expected a column of the file, found none called `Telefono`; `Tel\u{e9}fono` is one; \
+        "field `phone`: expected a column of the file, found none called `Telefono`; did you mean `Tel\u{e9}fono`?; \
          the columns are `Tel\u{e9}fono`",
     );
     let take = TakeRule { column: at(9), when: TakeWhen::NotBlank };
@@ -1095,7 +1095,7 @@ fn rules_are_held_against_the_header() {
         &Rules { matches: names(&["phon"]), ..only(vec![field("phone", "a")]) },
         &["a"],
         None,
-        "match field `phon`: expected a field of the mapping, found none of that name; `phone` is one; its fields are `phone`",
+        "match field `phon`: expected a field of the mapping, found none of that name; did you mean `phone`?; its fields are `phone`",
     );
     check(
         &Rules { matches: names(&["fone"]), unmapped: Unmapped::Send, ..only(vec![field("phone", "a")]) },

@@ -149,7 +149,7 @@ fn a_kept_contact_follows_the_row_that_counts() {
 #[test]
 fn the_reason_names_the_line_of_the_row_that_counts() {
     let earlier = EarlierRow { row: 3, line: 5 };
-    assert_eq!(earlier.reason(), "line 5 stands for this contact");
+    assert_eq!(earlier.reason(), "merged into line 5");
     let repeated = DuplicateFault::Repeated.reason(&earlier);
     assert_eq!(repeated, "expected each contact once, found this one on line 5 too");
     let conflict = DuplicateFault::Conflict(Flaw::FieldTwice("name".into())).reason(&earlier);

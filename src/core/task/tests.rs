@@ -188,7 +188,7 @@ fn the_paths_without_failures() {
         "update of one that is not there",
         new(contact(2, 1), Mode::Update),
         &[("find phone p1", page(&[]))],
-        &rejected("not on the platform, and `update` makes no contact"),
+        &rejected("not on the platform, and mode `update` does not create contacts"),
     );
 }
 

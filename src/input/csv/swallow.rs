@@ -31,7 +31,7 @@ pub(super) enum Swallow {
 
 /// The shape of the rows of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OutputFormat<'a> {
+pub(super) struct RowShape<'a> {
     /// How many cells a row has, at least and at most.
     pub(super) cells: (usize, usize),
     pub(super) delimiter: u8,
@@ -40,7 +40,7 @@ pub(super) struct OutputFormat<'a> {
 
 impl Swallow {
     /// Judges a row by its quoted cells of several lines.
-    pub(super) fn of(raw: RawRow<'_>, output_format: OutputFormat<'_>) -> Self {
+    pub(super) fn of(raw: RawRow<'_>, shape: RowShape<'_>) -> Self {
         let stored = if raw.found.kept { raw.found.cells } else { 0 };
         let mut lines = Lines::default();
         for at in 0..stored {
@@ -52,12 +52,11 @@ impl Swallow {
                 continue;
             }
             // In a file that quotes each cell that is not blank, another row would have brought its quotes along.
-            let is_own =
-                raw.found.quoting == Quoting::Sound && output_format.usual.quotes_all() && !cell.contains(&b'"');
+            let is_own = raw.found.quoting == Quoting::Sound && shape.usual.quotes_all() && !cell.contains(&b'"');
             if is_own {
                 continue;
             }
-            match Evidence::of(cell, at, raw.found.cells, output_format).verdict(output_format.usual) {
+            match Evidence::of(cell, at, raw.found.cells, shape).verdict(shape.usual) {
                 Verdict::Own => {}
                 Verdict::Doubtful => return Self::Doubtful { cell: at, first, last },
                 Verdict::Rows => return Self::Rows { line: first },
@@ -108,48 +107,48 @@ struct Line {
 
 impl Evidence {
     // `at` is the place of the cell among the `count` cells of its row.
-    fn of(cell: &[u8], at: usize, count: usize, output_format: OutputFormat<'_>) -> Self {
+    fn of(cell: &[u8], at: usize, count: usize, shape: RowShape<'_>) -> Self {
         let mut lines: Vec<&[u8]> = cell.split(|byte| matches!(byte, b'\n' | b'\r')).collect();
         let mut evidence = Self::default();
         let (Some(last), true) = (lines.pop(), !lines.is_empty()) else { return evidence };
         let first = lines.remove(0);
         lines.retain(|line| !line.trim_ascii().is_empty());
         evidence.lines = lines.len();
-        let before = evidence.add(first, at, output_format).cells;
-        evidence.ends_fit = output_format.fits(at + before);
+        let before = evidence.add(first, at, shape).cells;
+        evidence.ends_fit = shape.fits(at + before);
         // A quote that begins a line and ends its cell opens nothing: no row begins with a blank last line.
         if !last.trim_ascii().is_empty() {
-            let after = evidence.add(last, 0, output_format);
-            evidence.ends_fit &= output_format.fits(after.cells + count - 1 - at);
+            let after = evidence.add(last, 0, shape);
+            evidence.ends_fit &= shape.fits(after.cells + count - 1 - at);
             evidence.addressed += usize::from(after.has_address);
         } else if evidence.lines == 0 {
             return Self::default();
         }
         let mut are_whole = true;
         for line in lines {
-            let Line { cells, has_address } = evidence.add(line, 0, output_format);
-            are_whole &= cells == output_format.cells.1;
-            evidence.fitting += usize::from(output_format.fits(cells));
+            let Line { cells, has_address } = evidence.add(line, 0, shape);
+            are_whole &= cells == shape.cells.1;
+            evidence.fitting += usize::from(shape.fits(cells));
             evidence.addressed_between += usize::from(has_address);
         }
         evidence.addressed += evidence.addressed_between;
-        evidence.whole_cells = if are_whole { evidence.lines * (output_format.cells.1 - 1) } else { 0 };
+        evidence.whole_cells = if are_whole { evidence.lines * (shape.cells.1 - 1) } else { 0 };
         evidence
     }
 
     // Adds a line whose first cell belongs to this column.
-    fn add(&mut self, line: &[u8], column: usize, output_format: OutputFormat<'_>) -> Line {
+    fn add(&mut self, line: &[u8], column: usize, shape: RowShape<'_>) -> Line {
         let mut found = Line::default();
-        for (at, cell) in line.split(|byte| *byte == output_format.delimiter).enumerate() {
+        for (at, cell) in line.split(|byte| *byte == shape.delimiter).enumerate() {
             self.delimiters += usize::from(at > 0);
             self.spaces += usize::from(at > 0 && cell.first() == Some(&b' '));
             found.cells += 1;
-            let usual = output_format.usual.kinds().get(column + at);
+            let usual = shape.usual.kinds().get(column + at);
             let Some(usual) = usual.filter(|usual| usual.is_telling()) else { continue };
             match Kind::of(cell) {
                 Kind::Blank => self.blank += 1,
                 // A postal code among phones shows nothing.
-                Kind::Number if output_format.usual.are_phones(column + at) && !is_address(cell) => {}
+                Kind::Number if shape.usual.are_phones(column + at) && !is_address(cell) => {}
                 kind if kind == *usual => {
                     self.likely += 1;
                     self.addresses += usize::from(is_address(cell));
@@ -192,7 +191,7 @@ impl Evidence {
     }
 }
 
-impl OutputFormat<'_> {
+impl RowShape<'_> {
     // Whether a row may have so many cells.
     fn fits(self, cells: usize) -> bool {
         let (least, most) = self.cells;

@@ -253,7 +253,7 @@ mod tests {
                 for (row, contact) in (1..).zip(&contacts) {
                     let Ok(resolution) = planner.resolve_duplicate(contact.clone(), &seen);
                     seen.note(row, row + 1, &resolution, false);
-                    let merged = |line: u64| format!("line {line} stands for this contact");
+                    let merged = |line: u64| format!("merged into line {line}");
                     let Resolution { contact, role } = resolution;
                     let state = match role {
                         RowRole::Counts { replaced } => {

@@ -80,19 +80,19 @@ impl Store {
         let noted = query.query_row([channel], |row| {
             Ok(ClockOffset { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
         });
-        let lookahead = noted.optional()?.map_or(Duration::ZERO, |noted| clock_offset.ahead_of(&noted));
-        if !lookahead.is_zero() {
-            let by = millis(Timestamp::default() + lookahead);
+        let lead = noted.optional()?.map_or(Duration::ZERO, |noted| clock_offset.ahead_of(&noted));
+        if !lead.is_zero() {
+            let by = millis(Timestamp::default() + lead);
             self.db.execute(
                 "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
                  WHERE started_at > ?2 AND channel = ?1",
-                params![channel, millis(now.before(lookahead + ASKED_FOR)), by],
+                params![channel, millis(now.before(lead + ASKED_FOR)), by],
             )?;
             for key in self.keys("channel = ?1 AND contact ->> '$.made_at' IS NOT NULL", channel)? {
-                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + lookahead))?;
+                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + lead))?;
             }
             for key in self.keys("channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL", channel)? {
-                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + lookahead))?;
+                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + lead))?;
             }
         }
         self.db.execute(

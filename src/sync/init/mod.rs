@@ -34,7 +34,7 @@ pub enum InitError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The contacts have the platform's own shape.
-    #[error("{0}: contacts in the platform's own shape need no mapping")]
+    #[error("{0}: the contacts are already in the platform's format")]
     OwnShape(String),
     /// The input has no rows.
     #[error("{0}: the input has no rows")]

@@ -45,7 +45,7 @@ pub fn run(console: &Console) -> Result<Exit, Failure> {
     let config = Config { rate: RATE.get(), tokens: vec![TOKEN.into()], faults, ..Config::default() };
     let sandbox = runtime.block_on(Sandbox::start(config)).map_err(|error| Failure::unexpected(&error))?;
     print(&format!(
-        "A platform in this process, at {}: {RATE} calls a minute, and it loses {:.0} % of its answers.",
+        "Sandbox platform at {}: {RATE} calls a minute, {:.0} % of its answers are lost.",
         sandbox.url(),
         FAULTS * 100.0
     ))?;

@@ -28,7 +28,7 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
     let notices = InputNotices::at_open(&source, console);
     if let Some(hint) = skip_titles(&source) {
-        let text = format!("{}: rows of titles stand above the header", source.name());
+        let text = format!("{}: title rows precede the header", source.name());
         return Err(Failure::usage_text(text).hint(hint));
     }
     let suggestion = suggest(&mut source, args.country).map_err(refused)?;
@@ -51,7 +51,7 @@ fn judged(suggestion: &Suggestion, source: &Source, path: &Path) -> Judged {
 fn refused(error: InitError) -> Failure {
     match error {
         InitError::Source(error) => Failure::usage(&error),
-        InitError::OwnShape(_) => Failure::usage(&error).hint("`contactsync plan` takes them as they are"),
+        InitError::OwnShape(_) => Failure::usage(&error).hint("run `contactsync plan` without a mapping"),
         InitError::InsideLists { .. } => {
             Failure::usage(&error).hint("write one object for each contact, in an array or one on a line")
         }
@@ -60,7 +60,7 @@ fn refused(error: InitError) -> Failure {
 }
 
 fn there_already(path: &Path) -> Failure {
-    Failure::usage_text(format!("{}: the file exists already", path.display()))
+    Failure::usage_text(format!("{}: file already exists", path.display()))
         .hint("use --config FILE to write another one, or --force to replace it")
 }
 

@@ -8,10 +8,10 @@ use contactsync::client::{Clients, RenewToken, Timeouts};
 use contactsync::{Clock, Connection, Http, Overrides, Routing, RowLists, RunOptions, Token};
 
 use crate::args::ConnectionArgs;
-use crate::commands::local_time;
 use crate::failure::{Failure, INPUT};
 use crate::options::{ListArgs, TokenCommand};
 use crate::render::notices::Announcement;
+use crate::render::time::local_time;
 use crate::settings::{self, Bounds, Channel, Channels, Earlier};
 
 /// What a file is that must not be written as a list.

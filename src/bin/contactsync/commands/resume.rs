@@ -83,7 +83,7 @@ fn earlier(run: &RunRow) -> Earlier {
 fn nothing(channels: &Channels, json: bool, console: &Console) -> Result<Exit, Failure> {
     let of = channels.here().first().filter(|_| !channels.are_several());
     let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
-    console.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
+    console.say(Level::Info, &format!("nothing to resume: {of} has no pending rows"));
     if json {
         summary::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
     }

@@ -36,8 +36,8 @@ pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
         // The URL is what a script waits for, so it stands alone on standard output.
         print(&url)?;
         let root = url.trim_end_matches("/api/v1");
-        console.say(Level::Info, &format!("the sandbox listens; what it has: {root}/_sandbox/contacts?token=TOKEN"));
-        console.say(Level::Info, &format!("every call that it answered: {root}/_sandbox/calls"));
+        console.say(Level::Info, &format!("contacts: {root}/_sandbox/contacts?token=TOKEN"));
+        console.say(Level::Info, &format!("calls: {root}/_sandbox/calls"));
         stop.asked().await;
         sandbox.stop().await;
         Ok(Exit::Done)

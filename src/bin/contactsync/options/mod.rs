@@ -91,7 +91,7 @@ pub struct MatchArgs {
     pub matches: Option<Vec<String>>,
     #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose which contacts to create and to update", name_of(&ModeArg::default())))]
     pub mode: Option<ModeArg>,
-    #[arg(long, value_enum, value_name = "CHOICE", help = with_default("Choose which row to use when several rows are the same contact", name_of(&DuplicatesArg::default())))]
+    #[arg(long, value_enum, value_name = "CHOICE", help = with_default("Choose which row to use when several rows belong to one contact", name_of(&DuplicatesArg::default())))]
     pub duplicates: Option<DuplicatesArg>,
 }
 
@@ -201,11 +201,11 @@ pub struct AccessArgs {
 #[group(multiple = false)]
 #[serde(default)]
 pub struct EndArgs {
-    /// Start no call that could not end by this local time of day [default: no limit]
+    /// Stop by this local time: start no call that might end later [default: no limit]
     #[arg(long, value_name = "HH:MM")]
     #[serde(deserialize_with = "parsed")]
     pub until: Option<TimeOfDay>,
-    /// Start no call that could not end within this time, such as 90m or 2h [default: no limit]
+    /// Stop after this time, such as 90m or 2h: start no call that might end later [default: no limit]
     #[arg(id = "span", long = "for", value_name = "TIME")]
     #[serde(rename = "for", deserialize_with = "parsed")]
     pub span: Option<Span>,
@@ -234,7 +234,7 @@ pub struct LimitArgs {
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
 pub struct RoutingArgs {
-    #[arg(long, value_name = "NAME", help = with_default("Use the channel of this name, with its table in the configuration; with a channel column, use only the rows of this channel", defaults::CHANNEL))]
+    #[arg(long, value_name = "NAME", help = with_default("Use this channel, with its table in the configuration; with a channel column, use only its rows", defaults::CHANNEL))]
     #[serde(deserialize_with = "name")]
     pub channel: Option<Sourced<Name>>,
     /// Read the channel of each row from this column; each channel has a table in the configuration
@@ -249,7 +249,7 @@ pub struct RoutingArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct JournalArgs {
-    #[arg(long, value_name = "FILE", help = with_default("Record runs and known contacts in this file", defaults::JOURNAL))]
+    #[arg(long, value_name = "FILE", help = with_default("Keep the journal of runs and known contacts in this file", defaults::JOURNAL))]
     #[serde(deserialize_with = "path")]
     pub journal: Option<PathBuf>,
 }
@@ -287,7 +287,7 @@ pub struct TalkArgs {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub no_progress: bool,
-    /// Write lines on standard error in this format [default: text; with date and time only where sync and resume write to a file or a pipe]
+    /// Write lines on standard error in this format [default: text; sync and resume add date and time outside a terminal]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

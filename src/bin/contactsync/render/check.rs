@@ -87,9 +87,9 @@ impl Report {
         self.outline(source, mapping);
         self.first(first);
         let others =
-            if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
+            if left_out > 0 { format!(", and {} excluded by [[take]]", grouped(left_out)) } else { String::new() };
         self.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
-        self.item(&format!("{} to be sent", grouped(*contacts)));
+        self.item(&format!("{} to send", grouped(*contacts)));
         let mut count = |rows: u64, what: &str| {
             if rows > 0 {
                 self.item(&format!("{} {what}", grouped(rows)));
@@ -99,7 +99,7 @@ impl Report {
             count(of_other_channels, "of other channels, left out");
             count(of_no_channel, "unreadable or of no channel of the configuration, left out");
         }
-        count(*merged, &format!("merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)"));
+        count(*merged, &format!("merged into another row of the same contact (`duplicates = \"{duplicates}\"`)"));
         count(*rejected, "rejected");
         self.reasons(reasons);
     }
@@ -152,7 +152,7 @@ impl Report {
             self.item(format!("{:from$}  {:to$}  {how}", line.from, line.to).trim_end());
         }
         if source.header().is_none() {
-            self.item("further keys mean what their names say, unless `unmapped` says otherwise");
+            self.item("other keys are sent as fields of the same name, unless `unmapped` is set");
         }
     }
 
@@ -168,7 +168,7 @@ impl Report {
 
     fn reasons(&mut self, reasons: &[RejectReason]) {
         for RejectReason { reason, count, line } in reasons.iter().take(REASONS_SHOWN) {
-            self.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
+            self.item(&format!("  {}: {reason} (first on line {line})", grouped(*count)));
         }
         if reasons.len() > REASONS_SHOWN {
             let more = reasons.len() - REASONS_SHOWN;
@@ -198,8 +198,7 @@ fn token_state(token: TokenCheck, url: &BaseUrl) -> Result<String, Failure> {
             Ok("the platform answered 429 (too many requests): another client is using the token".into())
         }
         TokenCheck::Paused => {
-            Ok("not checked: the platform asked to wait with a 429 (too many requests), and that time is not over"
-                .into())
+            Ok("not checked: the platform asked for a pause (429, too many requests) that is still in effect".into())
         }
         TokenCheck::CallsUsedUp => failed(Exit::Stopped, "the platform left too many reads without an answer".into()),
         TokenCheck::Contradiction { why } => {
@@ -215,7 +214,7 @@ fn token_state(token: TokenCheck, url: &BaseUrl) -> Result<String, Failure> {
             Err(Failure { exit: Exit::Usage, message, hint: Some(CHECK_URL.into()) })
         }
         TokenCheck::SearchRefused { message } => {
-            failed(Exit::Usage, format!("expected contacts, found a refusal: {message}"))
+            failed(Exit::Usage, format!("the platform refused the search: {message}"))
         }
         TokenCheck::OtherAnswer => failed(Exit::Usage, "expected a page of contacts, found another answer".into()),
     }
@@ -234,18 +233,16 @@ fn other_form(lookup: &Lookup) -> Option<(String, String)> {
     );
     let hint = match lookup.change() {
         Some(Change::E164) => {
-            format!(
-                "for the platform's form write `transform = [\"e164\"]` for `{name}`, with the `country` of its numbers"
-            )
+            format!("to match the platform, set `transform = [\"e164\"]` for `{name}`, and `country`")
         }
         Some(Change::Instead { digits, prefix }) => {
             let prefix = if prefix.is_empty() { String::new() } else { format!(", {{ prefix = \"{prefix}\" }}") };
             format!(
-                "for the platform's form write `transform = [\"e164\", {{ first = \"+{digits}\" }}{prefix}]` for `{name}`"
+                "to match the platform, set `transform = [\"e164\", {{ first = \"+{digits}\" }}{prefix}]` for `{name}`"
             )
         }
         Some(Change::Punctuation) => format!(
-            "no step writes the platform's form, which has more than digits: change `{name}` on the platform to digits \
+            "no transform produces the platform's form, which contains other characters than digits: change `{name}` on the platform to digits \
              after a `+`"
         ),
         None => format!("compare the two contacts: if they are one person, write `{name}` as the platform does"),

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
 
-use crate::commands::offset_time;
 use crate::escape::{escaped, escaped_json};
 use crate::options::TalkArgs;
 use crate::options::value::LogFormat;
+use crate::render::time::offset_time;
 use crate::stderr::{STDERR, Weight};
 
 /// The time limit for writing the last lines if standard error is not read.

@@ -12,3 +12,4 @@ pub mod reporter;
 pub mod runs;
 pub mod suggestion;
 pub mod summary;
+pub mod time;

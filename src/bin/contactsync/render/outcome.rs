@@ -7,7 +7,7 @@ use contactsync::report::{ChannelOutcome, Ending, RunSummary};
 use contactsync::{StopReason, SyncOutcome};
 
 use crate::args::{ConnectionArgs, PlaceArgs};
-use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
+use crate::failure::{CHECK_URL, Exit, Failure, REWRITE, with_causes};
 use crate::options::{ChannelArgs, ListArgs};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
@@ -104,7 +104,7 @@ fn print_ending(channel: &ChannelOutcome, several: bool, console: &Console) -> E
         }
         Err(error) => {
             if several {
-                console.say(Level::Error, &format!("{prefix}{error}"));
+                console.say(Level::Error, &format!("{prefix}{}", with_causes(error)));
             }
             Exit::Failed
         }

@@ -6,10 +6,10 @@ use contactsync::history::LearntLimit;
 use contactsync::report::{PlanSummary, Range};
 use contactsync::{Clock, DryRunOutcome, Timestamp};
 
-use crate::commands::time_of_day;
 use crate::failure::Failure;
 use crate::render::duration::{short_time, time_range};
 use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
+use crate::render::time::time_of_day;
 use crate::settings::{Bounds, Channel, Channels, End};
 
 /// Prints what a sync would do. `when` is the time that it takes; `None` if the time limit is too short for a single call.

@@ -4,8 +4,8 @@ use contactsync::history::{Counts, NO_CHANNEL, PastRun};
 use contactsync::report::WITHOUT_CHANNEL;
 use serde_json::{Value, json};
 
-use crate::commands::{instant, moment, offset_time};
 use crate::render::summary::{counted_calls, counted_rows, outcomes, shortened, state};
+use crate::render::time::{instant, moment, offset_time};
 
 /// What a line shows: number, beginning, channel, input, rows, calls, state.
 const COLUMNS: usize = 7;

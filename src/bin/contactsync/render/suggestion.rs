@@ -37,14 +37,14 @@ fn head(guess: &Guess, input: &str) -> String {
     };
     let mut text = format!(
         "# How {} becomes contacts: a guess by its header and {rows}. Values of it are shown masked.\n\
-         # Read it through and change what is wrong; `contactsync plan` says what would be sent.\n",
+         # Review it and correct mistakes; `contactsync plan` shows what would be sent.\n",
         string(input)
     );
     if let Some(export) = guess.export {
         let _ = writeln!(text, "# The header is that of an export of {}.", export.name());
     }
     text.push_str(
-        "\n# Where the contacts go: a platform by its name, or `url`; and where its token is. Neither is needed for a plan.\n\
+        "\n# The platform (by name, or `url`) and its token. `plan` needs neither.\n\
          # platform = \"respondio\"\n\
          # url = \"https://app.example.com/api/v1\"\n\
          # token_file = \"token\"\n",
@@ -57,7 +57,7 @@ fn keys_of_all(guess: &Guess, options: &SourceArgs) -> String {
     let id = guess.columns.iter().find(|column| column.meaning == Meaning::PlatformId);
     match (guess.matches.as_slice(), id) {
         ([], None) => text.push_str(
-            "# No column was found that tells contacts apart: a phone, an e-mail address, an id. Name one of the fields below.\n\
+            "# No phone, e-mail or id column was found that identifies contacts. Name one of the fields below.\n\
              # match = \"phone\"\n",
         ),
         ([], Some(_)) => text.push_str("# None is needed: the rows have the platform's ids.\n# match = \"phone\"\n"),
@@ -92,18 +92,21 @@ fn country(guess: &Guess) -> String {
     match guess.country {
         CountryGuess::Given(country) => {
             format!(
-                "\n# Phone numbers without a country code are of this country, as it was said.\ncountry = \"{country}\"\n"
+                "\n# Phone numbers without a country code are of this country, by `init --country`.\ncountry = \"{country}\"\n"
             )
         }
         CountryGuess::Unneeded => String::new(),
         CountryGuess::Missing { likely, of } => {
             let likely = likely.map(|(country, count)| {
-                (country.to_string(), format!(" {count} of the {of} looked at are numbers of {country}: is it theirs?"))
+                (
+                    country.to_string(),
+                    format!(" {count} of {of} would be valid in {country}; if that is right, uncomment this line."),
+                )
             });
             let (letters, judged) = likely.unwrap_or_else(|| ("MX".into(), String::new()));
             format!(
-                "\n# Phone numbers without a country code: which country are they of?{judged}\n\
-                 # Until it is said they are sent as they are written, because a wrong country makes wrong numbers.\n\
+                "\n# Some phone numbers have no country code.{judged}\n\
+                 # Until then they are sent as written, because a wrong country makes wrong numbers.\n\
                  # country = \"{letters}\"\n"
             )
         }
@@ -112,10 +115,9 @@ fn country(guess: &Guess) -> String {
 
 /// What several match fields cost.
 const SEVERAL_MATCHES: &str = "\
-# A contact that the journal does not know is searched for by each field in turn until one finds it, so a new contact takes\n\
-# one call more for each field after the first; a known contact takes none. A contact that one field finds, but that has\n\
-# another value in a field before it, is a conflict: its row is rejected, as is the second of two rows that differ in the\n\
-# first field and share another. Each field must exist on the platform.\n";
+# A new contact is searched for by each field in turn, one call for each field. A known contact takes no search. A contact\n\
+# that is found by one field, with a different value in an earlier field, is a conflict, and its row is rejected. So is the\n\
+# second of two rows that differ in the first field and share another. Each field must exist on the platform.\n";
 
 /// A column that a later export has besides these is named by `plan` and by `sync`, and sent only once it is mapped.
 const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"send\" sends each as a field with the name of its column.\n\
@@ -136,7 +138,7 @@ fn reading(options: &SourceArgs) -> String {
     if lines.is_empty() {
         String::new()
     } else {
-        format!("\n# How the file is to be read, as it was said.\n{}", lines.concat())
+        format!("\n# How the file is read, by the options of `init`.\n{}", lines.concat())
     }
 }
 
@@ -247,7 +249,7 @@ fn nothing(guess: &Guess) -> String {
             Meaning::Field { .. } | Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId => {}
         }
     }
-    if text.is_empty() { text } else { format!("\n# Nothing is made of these columns:\n{text}") }
+    if text.is_empty() { text } else { format!("\n# Columns that are left out:\n{text}") }
 }
 
 fn reason(column: &ColumnGuess) -> String {
@@ -324,7 +326,7 @@ pub fn print(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, conso
     } else if !has_id {
         console.say(
             Level::Warning,
-            "no column is a phone, an e-mail address or an id that tells contacts apart: set `match` in the file before a plan",
+            "no phone, e-mail or id column identifies contacts; set `match` in the file before you run plan",
         );
     }
     for column in guess.columns.iter().filter(|column| column.rounded > 0) {
@@ -339,8 +341,8 @@ pub fn print(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, conso
         console.say(
             Level::Warning,
             &format!(
-                "phone numbers have no country code and stay as they are written: `init --country {letters} --force`, \
-                 when that is their country, makes them numbers that can be called from anywhere"
+                "phone numbers have no country code and are sent as written; if they are from {letters}, run init again with \
+                 `--country {letters} --force`"
             ),
         );
     }
@@ -350,7 +352,7 @@ pub fn print(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, conso
     let input = quoted(&args.input);
     print_lines(&[
         text,
-        "when you have looked it over:".to_owned(),
+        "review the file, then run:".to_owned(),
         format!("  contactsync check {input}{config}"),
         format!("  contactsync plan {input}{config}"),
     ])

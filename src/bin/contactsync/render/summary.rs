@@ -77,7 +77,7 @@ pub fn run_text(summary: &RunSummary) -> Vec<String> {
     };
     let mut made = format!("  {}{}", counted_calls(summary.calls.total), calls(&summary.calls));
     if summary.retries > 0 {
-        made.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
+        made.push_str(&format!("; {} failed ({} with status 429)", summary.retries, summary.throttled));
     }
     let mut lines = vec![head, format!("  {}", rows_text(summary)), made, format!("  {}", took(summary.seconds))];
     let width = summary.channels.keys().map(|name| name.chars().count()).max().unwrap_or(0);

@@ -56,7 +56,7 @@ impl ChannelProgress<'_> {
         let is_shown = causes.len() > CAUSES_SHOWN || !causes.insert(without_ids(cause));
         let name = kind.name();
         if !is_shown && causes.len() > CAUSES_SHOWN {
-            self.warn(&format!("{name} failed for a further reason; -v shows all reasons"));
+            self.warn(&format!("{name} also failed for other reasons; use -v to show all of them"));
         }
         let level = if is_shown || causes.len() > CAUSES_SHOWN { Level::Detail } else { Level::Warning };
         self.say(level, &format!("{name} failed, continuing: {cause}"));

@@ -1,0 +1,28 @@
+//! Moments and times of day as text, by this machine's clock.
+
+/// A moment as the person at this machine writes it.
+pub fn local_time(moment: jiff::Timestamp) -> String {
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A moment as logs and machines have it: ISO 8601 with the offset of this machine's clock.
+pub fn offset_time(moment: jiff::Timestamp) -> String {
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// The time of day of a moment, on this machine's clock.
+pub fn time_of_day(at: contactsync::Timestamp) -> String {
+    let shown = moment(at);
+    shown.get(11..16).unwrap_or(&shown).to_owned()
+}
+
+/// A moment as the person at this machine writes it; `?` when there is no such date.
+pub fn moment(at: contactsync::Timestamp) -> String {
+    instant(at).map_or_else(|| "?".into(), local_time)
+}
+
+/// `None` when there is no such date.
+pub fn instant(at: contactsync::Timestamp) -> Option<jiff::Timestamp> {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).ok()
+}
