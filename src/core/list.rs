@@ -81,6 +81,10 @@ const NAMES: &[&str] = &[
 /// that of its value.
 const LABEL_KEYS: [&str; 4] = ["label", "title", "type", "kind"];
 
+/// Those of them that are no types.
+const SURE_LABEL_KEYS: [&str; 2] = ["label", "title"];
+const TYPE_KEYS: [&str; 2] = ["type", "kind"];
+
 /// The keys of the field's id, which is its name where an element has nothing better.
 const FIELD_IDS: [&str; 6] = ["fieldid", "customfieldid", "attributeid", "propertyid", "questionid", "definitionid"];
 const ID: &str = "id";
@@ -204,7 +208,8 @@ impl<'a> JsonList<'a> {
     }
 
     /// The value of the field of this name, when the elements are fields. Of several of the name, the first that is not blank
-    /// counts, and a name in other capitals only where none is equal.
+    /// counts. The spelling comes first, then the name in other case; and both among the names that the list goes by before its
+    /// other ids and labels. The type of an element that has a name is the type of its value, and no name.
     pub fn field(self, name: &str) -> Option<&'a Json> {
         let by = self.naming()?;
         let lowercase = name.to_lowercase();
@@ -215,20 +220,37 @@ impl<'a> JsonList<'a> {
             let first = values.peek().copied();
             values.find(|json| !is_blank(json)).or(first)
         };
-        value_of(&|item| by.name(item).is_some_and(|known| is_same(&known)))
-            .or_else(|| {
-                value_of(&|item| Naming::ALL.iter().any(|by| by.name(item).is_some_and(|known| is_same(&known))))
+        // A row whose labels repeat, or are types of values, goes by its ids; the mapping names a label all the same.
+        let others = |is_it: &dyn Fn(&str) -> bool| {
+            value_of(&|item| {
+                let names = [Naming::Name.name(item), text_under(item, &SURE_LABEL_KEYS), Naming::Id.name(item)];
+                names.into_iter().flatten().any(|known| is_it(&known))
             })
+        };
+        value_of(&|item| by.name(item).is_some_and(|known| is_same(&known)))
             .or_else(|| value_of(&|item| by.name(item).is_some_and(|known| is_alike(&known))))
+            .or_else(|| others(&is_same))
+            .or_else(|| others(&is_alike))
     }
 
-    /// The first element with this label: the home phone of `[{"label": "home", "number": "…"}, …]`.
+    /// The first element with this label: the home phone of `[{"label": "home", "number": "…"}, …]`. The label comes before the
+    /// name, and that before the type, which is no label of an element that has a name.
     pub fn labelled(self, label: &str) -> Option<&'a Json> {
         let lowercase = label.to_lowercase();
-        let is_it = |(key, json): (&String, &Json)| {
-            is_label_key(key) && json.as_str().is_some_and(|text| visible(text).trim().to_lowercase() == lowercase)
+        let is_it = |text: Cow<'_, str>| visible(&text).trim().to_lowercase() == lowercase;
+        let by = |keys: &[&str], needs_no_name: bool| {
+            let may_be = |item: &&Json| !needs_no_name || Naming::Name.name(item).is_none();
+            self.items.iter().filter(may_be).find(|item| text_under(item, keys).is_some_and(is_it))
         };
-        self.items.iter().find(|item| item.as_object().is_some_and(|object| object.iter().any(is_it)))
+        by(&["label"], false)
+            .or_else(|| by(&["title"], false))
+            .or_else(|| by(&["name"], false))
+            .or_else(|| by(&TYPE_KEYS, true))
+    }
+
+    /// The value of the first element with this label.
+    pub fn labelled_value(self, label: &str) -> Option<&'a Json> {
+        self.labelled(label).and_then(value)
     }
 
     // What its elements are named by, where one of them has a value beside its name.
@@ -268,17 +290,11 @@ enum Naming {
 }
 
 impl Naming {
-    const ALL: [Self; 3] = [Self::Name, Self::Label, Self::Id];
-
     fn name(self, item: &Json) -> Option<Cow<'_, str>> {
         let object = item.as_object()?;
-        let texts = |keys: &[&str]| {
-            let text = |key: &&str| object.iter().find(|(known, _)| is_folded(known, key))?.1.as_str();
-            keys.iter().find_map(text).map(Cow::Borrowed)
-        };
         match self {
-            Self::Name => texts(NAMES),
-            Self::Label => texts(&LABEL_KEYS),
+            Self::Name => text_under(item, NAMES),
+            Self::Label => text_under(item, &LABEL_KEYS),
             Self::Id => {
                 let is_plain = || {
                     object
@@ -296,6 +312,24 @@ impl Naming {
             }
         }
     }
+}
+
+// The text under the first of these keys that an element has.
+fn text_under<'j>(item: &'j Json, keys: &[&str]) -> Option<Cow<'j, str>> {
+    let object = item.as_object()?;
+    let text = |key: &&str| object.iter().find(|(known, _)| is_folded(known, key))?.1.as_str();
+    keys.iter().find_map(text).map(Cow::Borrowed)
+}
+
+/// Whether a key may name its element, so that another value under it is another thing: a name, a label, or an id of a field.
+pub(crate) fn names_element(key: &str) -> bool {
+    let folded = || -> String {
+        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    is_label_key(key)
+        || is_folded_one_of(key, NAMES)
+        || is_folded(key, ID)
+        || FIELD_IDS.iter().any(|id| folded().ends_with(id))
 }
 
 /// Whether a key says of an element that it is the primary one.
@@ -543,6 +577,20 @@ mod tests {
             Some("y".into()),
         );
         check(r#"[{"k":"city","v":"x"}]"#, "city", Some("x".into()));
+        // The type of another field is no name, although the name is in other case or missing.
+        let list = r#"[{"name":"Agent","type":"phone","value":"x"},{"name":"Phone","type":"phone","value":"y"}]"#;
+        check(list, "phone", Some("y".into()));
+        check(r#"[{"name":"Agent","type":"phone","value":"x"}]"#, "phone", None);
+        // A row that goes by its ids, because a label repeats or is a type of values.
+        for others in [
+            r#"{"id":52,"label":"URL","value":""}"#,
+            r#"{"id":52,"label":"a","value":1},{"id":53,"label":"a","value":2}"#,
+        ] {
+            let list = format!(r#"[{{"id":51,"label":"Unsubscribed","value":"yes"}},{others}]"#);
+            check(&list, "unsubscribed", Some("yes".into()));
+            check(&list, "Unsubscribed", Some("yes".into()));
+            check(&list, "51", Some("yes".into()));
+        }
     }
 
     #[test]
@@ -558,5 +606,20 @@ mod tests {
         check("work", Some("3"));
         check("number", None);
         check("1", None);
+        // Of an element with a name, the type is no label; and a label comes before a type.
+        let named = items(r#"[{"name":"Agent","type":"phone"},{"name":"Phone","type":"phone"}]"#);
+        assert_eq!(JsonList::new("f", &named).labelled("phone"), Some(&named[1]));
+        let both = items(r#"[{"type":"mobile","label":"home"},{"type":"home","label":"mobile"}]"#);
+        assert_eq!(JsonList::new("phones", &both).labelled("mobile"), Some(&both[1]));
+    }
+
+    #[test]
+    fn a_key_that_may_name_an_element_is_told_from_data() {
+        for key in ["name", "label", "Type", "id", "field_id", "custom_field_definition_id", "fieldKey", "code"] {
+            assert!(names_element(key), "{key}");
+        }
+        for key in ["country", "country_code", "status", "owner", "owner_id", "value", "number", "created_by"] {
+            assert!(!names_element(key), "{key}");
+        }
     }
 }

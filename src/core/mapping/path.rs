@@ -148,10 +148,14 @@ fn element<'a>(key: &str, list: &'a [Json], step: &str, has_further: bool) -> Op
     let list = JsonList::new(key, list);
     // Of fields in any order, none is the first, and another row may have others.
     let has_first = || step == JsonList::PRIMARY_STEP && (list.has_primary() || list.field_names().is_none());
-    list.field(step).or_else(|| has_first().then(|| list.primary()).flatten()).or_else(|| {
-        let may_be_label = has_further && list.field_names().is_none();
-        may_be_label.then(|| list.labelled(step)).flatten()
-    })
+    let field = list.field(step);
+    // A step into a value that has none inside is meant for the element: `phones.home.number`, `fields.city.value`.
+    let is_inside = |json: &Json| json.is_object() || json.is_array();
+    if has_further && !field.is_some_and(is_inside) {
+        let primary = || has_first().then(|| list.primary()).flatten();
+        return primary().or_else(|| list.labelled(step)).or(field);
+    }
+    field.or_else(|| has_first().then(|| list.primary()).flatten()).or_else(|| list.labelled_value(step))
 }
 
 // The field whose name has dots, so that several steps are its name; and how many of them.
@@ -173,7 +177,7 @@ mod tests {
             r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"m":[{"name":"x","values":[14]},{"name":"y","values":[15,16]}],"p":[{"v":8},{"v":9,"primary":true}],
                 "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],
                 "d":[{"name":"a.b","value":18},{"name":"A.C","value":19},{"name":"a.b.c","value":20},{"name":"x.y","value":{"z":[21,22]}}],
-                "phones":[{"label":"home","n":23},{"label":"work","n":24}],"jose\u0301":{"n\u0303":7}}"#,
+                "phones":[{"label":"home","n":23},{"label":"work","n":24}],"tels":[{"type":"work","value":26},{"type":"mobile","value":25}],"jose\u0301":{"n\u0303":7}}"#,
         )
         .unwrap();
         let object: Vec<(Arc<str>, Json)> = object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect();
@@ -214,6 +218,9 @@ mod tests {
         check("phones.0.n", Some(23));
         check("phones.fax.n", None);
         check("phones.home", None);
+        check("l.x.value", Some(11));
+        check("tels.mobile", Some(25));
+        check("tels.mobile.value", Some(25));
         check("b", None);
         check("x", None);
         check("b.", None);
