@@ -37,9 +37,12 @@ const PRIMARY: &[&str] = &[
     "padrao",
 ];
 
+/// Those of them that say nothing else.
+const PLAIN_PRIMARY: [&str; 4] = ["primary", "isprimary", "primaryflag", "isprimaryflag"];
+
 /// What such a key has as text.
-const YES: [&str; 8] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim"];
-const NO: [&str; 7] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o"];
+const YES: [&str; 10] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim", "on", "x"];
+const NO: [&str; 8] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o", "off"];
 
 /// What the label of a primary element may be. `main` is not among them: it is the label of a company's main line.
 const PRIMARY_LABELS: [&str; 5] = ["primary", "preferred", "pref", "default", "principal"];
@@ -380,7 +383,9 @@ fn value(item: &Json) -> Option<&Json> {
     let object = item.as_object()?;
     let of = |key: &&str| object.iter().find(|(known, _)| is_folded(known, key)).map(|(_, json)| json);
     let typed = || object.iter().find(|(key, json)| !json.is_null() && is_typed_value_key(key)).map(|(_, json)| json);
-    VALUES.iter().find_map(of).or_else(typed)
+    let all = || VALUES.iter().filter_map(of).chain(typed());
+    // An element may have several such keys, of which its type fills one.
+    all().find(|json| !is_blank(json)).or_else(|| all().next())
 }
 
 fn is_blank(json: &Json) -> bool {
@@ -417,8 +422,10 @@ fn is_primary(item: &Json) -> Option<bool> {
         }
     };
     let metadata = object.get(METADATA).and_then(Json::as_object);
-    // One flag may be of something else: any that is set decides.
-    object.iter().chain(metadata.into_iter().flatten()).filter_map(flag).reduce(|any, flag| any || flag)
+    let all = || object.iter().chain(metadata.into_iter().flatten());
+    // The plainest key decides. Any other flag may be of something else: one that is set counts.
+    let plain = all().filter(|(key, _)| is_folded_one_of(key, &PLAIN_PRIMARY)).find_map(flag);
+    plain.or_else(|| all().filter_map(flag).reduce(|any, flag| any || flag))
 }
 
 #[cfg(test)]
@@ -456,6 +463,12 @@ mod tests {
             (r#"[{"v":1},{"v":2,"isMain":true}]"#, Some(1), true),
             (r#"[{"v":1},{"v":2,"Is Default":1}]"#, Some(1), true),
             (r#"[{"v":1},{"v":2,"pref":1}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"primary":"on"}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"primary":"X"}]"#, Some(1), true),
+            // The plainest key decides, against other flags and labels.
+            (r#"[{"v":1,"is_default":true,"primary":false},{"v":2,"primary":true}]"#, Some(1), true),
+            (r#"[{"v":1,"type":"primary","primary":false},{"v":2,"is_primary":true}]"#, Some(1), true),
+            (r#"[{"v":1,"label":"default"},{"v":2,"default":false}]"#, Some(0), true),
             // By its label.
             (r#"[{"v":1,"type":"work"},{"v":2,"type":"primary"}]"#, Some(1), true),
             (r#"[{"v":1,"label":"Home"},{"v":2,"label":"Primary"}]"#, Some(1), true),
@@ -565,6 +578,14 @@ mod tests {
         // In other capitals, where there is no equal one.
         check(r#"[{"name":"City","value":"x"}]"#, "city", Some("x".into()));
         check(r#"[{"name":"City","value":"x"},{"name":"city","value":"y"}]"#, "city", Some("y".into()));
+        // Under another key, where the first one is blank.
+        for item in [
+            r#"{"name":"a","value":null,"values":["x"]}"#,
+            r#"{"name":"a","value":"","answer":["x"]}"#,
+            r#"{"name":"a","value":[],"value_text":["x"]}"#,
+        ] {
+            check(&format!("[{item}]"), "a", Some(serde_json::json!(["x"])));
+        }
         // By its id as well as by its name.
         let list = r#"[{"id":"c1","fieldKey":"city","value":"x"},{"id":"c2","fieldKey":"c1","value":"y"}]"#;
         check(list, "city", Some("x".into()));

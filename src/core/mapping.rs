@@ -24,6 +24,7 @@ pub mod rules;
 mod steps;
 mod tags;
 mod template;
+mod unseen;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,7 @@ pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{IdReader, RowFilter, TagReader};
 use self::rules::{Rules, Unmapped};
 use self::steps::Unfit;
+pub use self::unseen::UnseenPaths;
 
 /// The rules that turn the records of one input into contacts, resolved against its header.
 #[derive(Clone, Debug)]
@@ -276,6 +278,11 @@ impl Mapping {
     /// Whether a rule reads a value by its position in this list.
     pub fn takes_by_position(&self, list: &str) -> bool {
         self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_by_position(list))
+    }
+
+    /// The keys and paths that rules read from objects, none of which is seen yet.
+    pub fn unseen_paths(&self) -> UnseenPaths {
+        UnseenPaths::new(self.named.iter().chain(self.take.iter().map(RowFilter::path)))
     }
 
     /// The paths by which rules read ids and match values.

@@ -58,6 +58,8 @@ pub enum NoticeKind {
     },
     /// JSON `false` under this key or at this path, where other rows have text: programs such as Odoo write it for a blank.
     FalseInText(Arc<str>),
+    /// No row has a value at this key or path, which the mapping reads.
+    UnseenPath(Arc<str>),
     /// Rows have JSON text in this column, or under this key, of phones or e-mail addresses.
     JsonText(Arc<str>),
     /// This list of fields by name and value has other names at its positions than in the first row.
@@ -94,6 +96,7 @@ impl NoticeKind {
             | Self::Total
             | Self::PaddedRow
             | Self::QuotedLines
+            | Self::UnseenPath(_)
             | Self::HiddenRow
             | Self::MergedCells => false,
         }

@@ -44,6 +44,7 @@ impl fmt::Display for Notice {
                 format!("it has {rows} of the {total} pages that its pages mention: {PART}")
             }
             NoticeKind::FalseInText(path) => false_in_text(path, line, rows),
+            NoticeKind::UnseenPath(path) => format!("no row has `{path}`, which the mapping reads"),
             NoticeKind::JsonText(column) => json_text(column, line, rows),
             NoticeKind::FieldOrder(list) => field_order(list, line, rows),
             NoticeKind::ElementOrder { list, key } => element_order(list, key, line, rows),

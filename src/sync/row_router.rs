@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
-use crate::core::mapping::Mapping;
+use crate::core::mapping::{Mapping, UnseenPaths};
 use crate::core::record::Record;
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
@@ -19,6 +19,7 @@ pub(super) struct RowRouter<'a> {
     table: RoutingTable,
     mapping: &'a Mapping,
     detected: Detected,
+    unseen: UnseenPaths,
     has_rows: AtomicBool,
     // Whether a row mentions tags, or none needs to.
     has_tags: AtomicBool,
@@ -35,6 +36,7 @@ impl<'a> RowRouter<'a> {
             table,
             mapping,
             detected: detected.clone(),
+            unseen: mapping.unseen_paths(),
             has_rows: AtomicBool::new(false),
             has_tags: AtomicBool::new(!needs_tags),
         }
@@ -51,6 +53,7 @@ impl<'a> RowRouter<'a> {
         };
         let routed = self.table.route(record, self.mapping);
         if let Ok(record) = record {
+            self.unseen.note(record);
             match &routed {
                 Ok(_) => self.look_for_tags(record),
                 Err(NotRouted::Total) => self.detected.add_notice(NoticeKind::Total, record.line),
@@ -71,11 +74,14 @@ impl<'a> RowRouter<'a> {
         }
     }
 
-    /// Checks, after the last row, whether the input may be used.
+    /// Checks, after the last row, whether the input may be used, and adds a notice for each path that no row has.
     ///
     /// # Errors
     /// [`NoTags`] when tags are to be mirrored, the input has rows, and none of them mentions tags.
     pub fn finish(self) -> Result<(), NoTags> {
+        for path in self.unseen.paths() {
+            self.detected.add_notice(NoticeKind::UnseenPath(path.into()), 1);
+        }
         if self.has_rows.into_inner() && !self.has_tags.into_inner() { Err(NoTags) } else { Ok(()) }
     }
 }

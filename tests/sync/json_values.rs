@@ -764,3 +764,31 @@ async fn pages_that_contradict_their_own_count_are_reported() {
         assert!(ran.stderr.contains(expected), "{text} {ran:?}");
     }
 }
+
+#[tokio::test]
+async fn a_path_that_no_row_has_is_reported() {
+    let harness = Harness::unlimited().await;
+    let person = |id: u32| {
+        format!(
+            "{{\"id\":\"{id}\",\"phones\":[{{\"label\":\"Celular\",\"number\":\"+52551234567{id}\"}}],\"fax\":null}}\n"
+        )
+    };
+    harness.write("in.jsonl", person(1) + &person(2));
+    let config = |path: &str| {
+        format!(
+            "match = \"crm_id\"\nunmapped = \"ignore\"\n[fields]\ncrm_id = \"id\"\nfax = \"fax\"\nphone = \"{path}\"\n"
+        )
+    };
+    for (path, is_missing) in [("phones.movil.number", true), ("fone", true), ("phones.celular.number", false)] {
+        harness.write("contactsync.toml", config(path));
+        let notice = format!("no row has `{path}`, which the mapping reads");
+        for ran in [harness.plan("in.jsonl").run().await, harness.sync("in.jsonl").run().await] {
+            let ran = ran.exits(0);
+            assert_eq!(ran.stderr.contains(&notice), is_missing, "{path}: {ran:?}");
+            assert_eq!(ran.stderr.matches("no row has").count(), usize::from(is_missing), "{path}: {ran:?}");
+        }
+        // It has no platform, and shows what it can.
+        let ran = harness.program("check in.jsonl").run().await;
+        assert_eq!(ran.stdout.contains(&notice), is_missing, "{path}: {ran:?}");
+    }
+}
