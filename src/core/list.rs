@@ -44,6 +44,12 @@ const PLAIN_PRIMARY: [&str; 4] = ["primary", "isprimary", "primaryflag", "isprim
 const YES: [&str; 10] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim", "on", "x"];
 const NO: [&str; 8] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o", "off"];
 
+/// What the keys begin with that describe a phone or an address, folded.
+const ATTRIBUTES: &[&str] = &[
+    "country", "pais", "status", "state", "estado", "owner", "currency", "locale", "lang", "region", "timezone",
+    "created", "updated", "verified", "source", "provider", "carrier", "areacode", "ext",
+];
+
 /// What the label of a primary element may be. `main` is not among them: it is the label of a company's main line.
 const PRIMARY_LABELS: [&str; 5] = ["primary", "preferred", "pref", "default", "principal"];
 
@@ -324,15 +330,11 @@ fn text_under<'j>(item: &'j Json, keys: &[&str]) -> Option<Cow<'j, str>> {
     keys.iter().find_map(text).map(Cow::Borrowed)
 }
 
-/// Whether a key may name its element, so that another value under it is another thing: a name, a label, or an id of a field.
-pub(crate) fn names_element(key: &str) -> bool {
-    let folded = || -> String {
-        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    is_label_key(key)
-        || is_folded_one_of(key, NAMES)
-        || is_folded(key, ID)
-        || FIELD_IDS.iter().any(|id| folded().ends_with(id))
+/// Whether a key describes its element and does not name it: another value under it is not another thing.
+pub(crate) fn is_attribute_key(key: &str) -> bool {
+    let folded: String =
+        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    ATTRIBUTES.iter().any(|attribute| folded.starts_with(attribute))
 }
 
 /// Whether a key says of an element that it is the primary one.
@@ -635,12 +637,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_may_name_an_element_is_told_from_data() {
-        for key in ["name", "label", "Type", "id", "field_id", "custom_field_definition_id", "fieldKey", "code"] {
-            assert!(names_element(key), "{key}");
+    fn a_key_that_describes_an_element_does_not_name_it() {
+        for key in ["country", "country_code", "Status", "owner_id", "createdBy", "area_code", "extension"] {
+            assert!(is_attribute_key(key), "{key}");
         }
-        for key in ["country", "country_code", "status", "owner", "owner_id", "value", "number", "created_by"] {
-            assert!(!names_element(key), "{key}");
+        for key in ["name", "label", "Type", "id", "field_id", "custom_field_definition_id", "code", "campo", "what"] {
+            assert!(!is_attribute_key(key), "{key}");
         }
     }
 }

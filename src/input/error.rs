@@ -17,8 +17,8 @@ pub struct SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceFault {
     /// There is no such file.
-    #[error("no such file")]
-    Missing(#[source] io::Error),
+    #[error("no such file or directory")]
+    Missing,
     /// It is a directory.
     #[error("expected a file, found a directory")]
     Directory,
@@ -27,7 +27,7 @@ pub enum SourceFault {
     Device,
     /// This user may not read it.
     #[error("permission denied")]
-    Permission(#[source] io::Error),
+    Permission,
     /// It cannot be opened for another reason.
     #[error("failed to open the file")]
     Open(#[source] io::Error),
@@ -312,8 +312,8 @@ impl SourceError {
     pub(super) fn opening(name: &str, cause: io::Error) -> Self {
         // Other errors of the system are shown by their cause.
         let fault = match cause.kind() {
-            ErrorKind::NotFound => SourceFault::Missing(cause),
-            ErrorKind::PermissionDenied => SourceFault::Permission(cause),
+            ErrorKind::NotFound => SourceFault::Missing,
+            ErrorKind::PermissionDenied => SourceFault::Permission,
             ErrorKind::IsADirectory => SourceFault::Directory,
             _ => SourceFault::Open(cause),
         };
@@ -344,10 +344,10 @@ impl SourceFault {
             | Self::Apostrophes { line }
             | Self::Endless { line } => Some(*line),
             Self::Sheet { line, .. } => *line,
-            Self::Missing(_)
+            Self::Missing
             | Self::Directory
             | Self::Device
-            | Self::Permission(_)
+            | Self::Permission
             | Self::Open(_)
             | Self::Foreign { .. }
             | Self::FormatMismatch { .. }
@@ -386,14 +386,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_the_system_has_a_message_and_stays_the_cause() {
+    fn an_error_of_the_system_has_a_message_or_stays_the_cause() {
         let check = |kind: ErrorKind, expected: &str, has_cause: bool| {
             let error = SourceError::opening("in.csv", io::Error::from(kind));
             assert_eq!(error.to_string(), format!("in.csv: {expected}"));
             assert_eq!(error.source().is_some(), has_cause, "{kind:?}");
         };
-        check(ErrorKind::NotFound, "no such file", true);
-        check(ErrorKind::PermissionDenied, "permission denied", true);
+        check(ErrorKind::NotFound, "no such file or directory", false);
+        check(ErrorKind::PermissionDenied, "permission denied", false);
         check(ErrorKind::IsADirectory, "expected a file, found a directory", false);
         check(ErrorKind::Other, "failed to open the file", true);
     }

@@ -11,7 +11,7 @@ use super::error::SourceFault;
 use super::falses::Falses;
 use super::json_text;
 use super::notice::{NoticeKind, Notices};
-use crate::core::list::{JsonList, is_label_key, names_element};
+use crate::core::list::{JsonList, is_attribute_key, is_label_key};
 
 /// How many lists of fields are compared, how many lists of other elements, and how many lists are reported of which the first
 /// element is not the primary one: a contact has fewer, and an input whose keys are ids has no end of them.
@@ -154,7 +154,7 @@ impl Mixed {
             let kind = |key: &str| NoticeKind::ElementOrder { list: Arc::clone(&list), key: key.into() };
             match finding {
                 Finding::Reordered(key) => {
-                    is_reordered |= names_element(key) && !is_label_key(key);
+                    is_reordered |= !is_label_key(key) && !is_attribute_key(key);
                     notices.add(kind(key), line);
                 }
                 Finding::Data(key) => notices.remove(&kind(key)),

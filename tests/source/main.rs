@@ -94,8 +94,8 @@ fn an_input_that_cannot_be_opened_gives_the_cause() {
         let place = path(name).display().to_string();
         assert_eq!(open(path(name), None).unwrap_err(), format!("{place}: {expected}"));
     };
-    check("none.csv", "no such file");
-    check("none", "no such file");
+    check("none.csv", "no such file or directory");
+    check("none", "no such file or directory");
     check("folder.csv", "expected a file, found a directory");
     check("empty.csv", "expected a header, found an empty file");
     assert_eq!(open(path("contacts.txt"), None).unwrap().count(), 1, "the name is no matter");

@@ -40,7 +40,7 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
     };
     let email = "--match email";
     fs::create_dir(harness.path("folder.csv")).unwrap();
-    check("missing.csv", None, email, &["missing.csv: ", "found none of that name"]).await;
+    check("missing.csv", None, email, &["missing.csv: ", "no such file or directory"]).await;
     check("folder.csv", None, email, &["folder.csv: ", "found a directory"]).await;
     check("empty.csv", Some(b""), email, &["empty.csv: ", "found an empty file"]).await;
     check("blank.csv", Some(b"\n\n"), email, &["blank.csv: ", "found an empty file"]).await;

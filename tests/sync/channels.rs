@@ -466,7 +466,7 @@ async fn one_token_is_used_by_one_process_at_a_time() {
     assert!(running.until(|| made("token") > 2).await);
     let held = |ran: Output, what: &str| {
         let [error] = ran.stderr_lines("error: ")[..] else { panic!("{ran:?}") };
-        let holder = error.strip_prefix(&format!("error: {what}: process ")).unwrap_or_else(|| panic!("{error}"));
+        let holder = error.strip_prefix(&format!("error: {what} (process ")).unwrap_or_else(|| panic!("{error}"));
         assert!(holder.split_once(" since ").is_some_and(|(id, _)| id.parse::<u32>().is_ok()), "{error}");
         assert_eq!(ran.stderr_lines("hint: ").len(), 1, "{ran:?}");
     };

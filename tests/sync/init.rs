@@ -180,7 +180,7 @@ async fn init_explains_each_choice_and_its_calls() {
         "--country ES",
         &[
             "match = [\"crm_id\", \"phone\"]",
-            "# one call more for each field after the first; a known contact takes none. A contact that one field finds, but that has",
+            "# A new contact is searched for by each field in turn, one call for each field. A known contact takes no search. A contact",
             "unmapped = \"ignore\"",
             "# \"Phone\": a phone, by its name (English); 1 of 2 are phone numbers of ES, 1 of other countries",
             "phone = { column = \"Phone\", transform = [\"e164\"] }",
