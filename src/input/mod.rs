@@ -103,13 +103,14 @@ pub enum Row {
 /// An open input: an iterator that reads one row at a time.
 ///
 /// ```
-/// use contactsync::{Format, Row, Source};
+/// use contactsync::source::{Row, SourceError};
+/// use contactsync::{Format, Source};
 ///
 /// let text = "phone,name\n+5215550001,Ann\n+5215550002\n";
 /// let rows: Vec<Row> = Source::from_reader("contacts.csv", Box::new(text.as_bytes()), Format::Csv)?.collect::<Result<_, _>>()?;
 /// assert!(matches!(&rows[0], Row::Record(record) if record.line == 2));
 /// assert!(matches!(&rows[1], Row::Rejected(rejection) if rejection.reason == "expected 2 cells, found 1"));
-/// # Ok::<(), contactsync::SourceError>(())
+/// # Ok::<(), SourceError>(())
 /// ```
 pub struct Source {
     name: String,
