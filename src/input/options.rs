@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{Charset, Format};
 
-/// How an input is read. What is not set is detected.
+/// How an input is read. Options that are not set are detected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceOptions {
     /// The format.

@@ -6,6 +6,7 @@ use super::rules::*;
 use super::*;
 use crate::core::model::{Key, Value};
 use crate::core::nfc::nfc;
+use crate::core::record::TotalRow;
 
 fn header(columns: &[&str]) -> Vec<Arc<str>> {
     columns.iter().map(|column| Arc::from(*column)).collect()
@@ -729,7 +730,7 @@ fn leaves_out(rules: &Rules, mode: Mode, total: TotalRow, cells: &[(&str, &str)]
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
     let record = Record { row: 3, line: 7, cells, total: Some(total) };
     let is_left_out = mapping.leaves_out_total(&record);
-    // What is not left out is listed.
+    // Any other total is listed as rejected.
     assert!(mapping.contact(&record).is_err(), "{record:?}");
     is_left_out
 }

@@ -102,7 +102,7 @@ fn a_row_is_bounded() {
     assert_eq!(rows(&quoted), [format!("2 {reason}"), "3 3|4".to_owned()]);
     let unclosed = [b"a,b\n1,\"".as_slice(), &long].concat();
     assert_eq!(rows(&unclosed), [UNCLOSED.replace('#', "2")]);
-    // What is open for so long, and over lines, has taken in other rows.
+    // A quote that stays open this long, over several lines, has taken in other rows.
     let swallowed = [b"a,b\n1,2\n3,\"".as_slice(), &b"4\n5,".repeat(MAX_ROW / 4 + 1), b"\"\n6,7\n"].concat();
     assert_eq!(rows(&swallowed), ["2 1|2".to_owned(), UNCLOSED.replace('#', "3")]);
     let cells = [b"a,b\n".as_slice(), &vec![b','; MAX_ROW + 1], b"\n3,4\n"].concat();
@@ -488,13 +488,13 @@ fn a_total_below_the_last_row_is_no_contact() {
     // It lacks its last cells.
     check("Total: 2", true);
     check("Total: 2\n", true);
-    // People, and what is not the last row.
+    // Rows of people, and totals that are not the last row.
     check("Total,+5215550003,\n", false);
     check("Total,5550003,12\n", false);
     check("Total Recall,,\n", false);
     check("Total,,gold\n", false);
     check("Tot,,3\n", false);
-    // What is counted is said; its number may be as long as a phone.
+    // The line names what it counts; the count may be as long as a phone number.
     check("Total de contactos,2000000000,\n", true);
     check("Total of contacts,2,\n", true);
     check("Total do contatos: 2,,\n", true);

@@ -305,7 +305,7 @@ fn warn_of_rejected(judged: &Judged, console: &Console) {
     console.say(Level::Warning, &text);
 }
 
-/// Prints what was written and what to do next, after warnings about what is not as it should be.
+/// Prints the warnings, the path of the written file, and the next commands.
 pub fn print(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, console: &Console) -> Result<(), Failure> {
     let count = |is: fn(&Meaning) -> bool| guess.columns.iter().filter(|column| is(&column.meaning)).count();
     let counts = [

@@ -1,0 +1,81 @@
+//! Tells a total of the rows above it from a contact.
+
+use crate::core::headings::is_address_heading;
+use crate::core::nfc::nfc_texts;
+use crate::core::record::{Cells, Record, Texts, TotalRow};
+use crate::core::total::total;
+
+use super::by_name::Column;
+use super::cells::Row;
+use super::field::FieldReader;
+use super::{Mapping, must_find};
+
+impl Mapping {
+    /// Whether a record is certainly a total of the rows above it, and no contact: it has no id, each of its match values is
+    /// blank or, where they are phone numbers or e-mail addresses, a word for a total; and a number in it is the sum of its column,
+    /// or it states a count. It is no row of the input then. Any other total is rejected, since a company or a person may be
+    /// called so. With [`Mode::Create`], each total is.
+    pub fn leaves_out_total(&self, record: &Record) -> bool {
+        let Some(evidence) = record.total.filter(|_| must_find(self.mode)) else { return false };
+        match &record.cells {
+            Cells::Texts(texts) => {
+                let texts = &nfc_texts(texts);
+                self.names_no_contact(texts)
+                    && (evidence == TotalRow::AddsUp
+                        || states_count(record.row, texts)
+                        || self.has_address_total(texts))
+            }
+            Cells::Object(_) => false,
+        }
+    }
+
+    // Whether a match field of phone numbers or e-mail addresses holds a word for a total. Neither is called so.
+    fn has_address_total(&self, texts: &Texts) -> bool {
+        let row = Row::Texts(texts);
+        let reads_address = |field: &&FieldReader| field.is_match() && field.reads_address();
+        let by_rule = |field: &FieldReader| field.texts(row, &self.defaults).any(|text| is_word(&text));
+        let by_name = |(column, text): (&Column, &str)| match column {
+            Column::Match(place) => {
+                self.match_fields.get(*place).is_some_and(|name| is_address_heading(name))
+                    && is_word(self.defaults.clean(text))
+            }
+            Column::Id | Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => false,
+        };
+        self.fields.iter().filter(reads_address).any(by_rule) || self.columns.iter().zip(texts.iter()).any(by_name)
+    }
+
+    fn names_no_contact(&self, texts: &Texts) -> bool {
+        let row = Row::Texts(texts);
+        let by_rule = |field: &FieldReader| {
+            field.texts(row, &self.defaults).all(|text| text.is_empty() || (field.reads_address() && is_word(&text)))
+        };
+        let by_name = |(column, text): (&Column, &str)| {
+            let text = self.defaults.clean(text);
+            match column {
+                Column::Match(place) => {
+                    let is_of_addresses = self.match_fields.get(*place).is_some_and(|name| is_address_heading(name));
+                    text.is_empty() || (is_of_addresses && is_word(text))
+                }
+                Column::Id => text.is_empty(),
+                Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => true,
+            }
+        };
+        self.id.iter().flat_map(|id| id.texts(row, &self.defaults)).all(|text| text.is_empty())
+            && self.fields.iter().filter(|field| field.is_match()).all(by_rule)
+            && self.columns.iter().zip(texts.iter()).all(by_name)
+    }
+}
+
+// Whether a text is a word for a total, and cannot be a name.
+fn is_word(text: &str) -> bool {
+    total(text).is_some_and(|total| !total.may_be_name)
+}
+
+// Whether a total, the row at `row` of its input, states a count: with its word, as in `Total: 57` and `57 rows affected`, or as
+// the number of rows above it beside a word that is no name.
+fn states_count(row: u64, texts: &Texts) -> bool {
+    let words = || texts.iter().filter_map(|text| total(text.trim()));
+    let is_count = |text: &str| text.trim().parse().is_ok_and(|number: u64| number > 0 && number + 1 == row);
+    words().any(|total| total.has_number || total.names_counted)
+        || (words().all(|total| !total.may_be_name) && texts.iter().any(is_count))
+}
