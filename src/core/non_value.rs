@@ -3,6 +3,10 @@
 //! In a match field, such text would make one contact of many people, so its row is rejected. In another field it is sent,
 //! because a person may be called `Null` or `None`; what no person writes is reported.
 
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+
 /// Why text identifies no contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NonValue {
@@ -31,7 +35,7 @@ pub(crate) enum Artifact {
 const BOOLEANS: [&str; 5] = ["true", "false", "verdadero", "verdadeiro", "falso"];
 
 /// What programs and people write for a missing value, in lower case.
-const PLACEHOLDERS: [&str; 37] = [
+const PLACEHOLDERS: &[&str] = &[
     "null",
     "nil",
     "none",
@@ -69,6 +73,30 @@ const PLACEHOLDERS: [&str; 37] = [
     "n\u{e3}o tem",
     "nao tem",
     "n\u{e3}o informado",
+    "nao informado",
+    "n\u{e3}o possui",
+    "nao possui",
+    "s/n",
+    "n.a",
+    "n.d",
+    "en blanco",
+    "sin informaci\u{f3}n",
+    "sin informacion",
+    "sin n\u{fa}mero",
+    "sin numero",
+    "no tiene telefono",
+    "no tiene tel\u{e9}fono",
+    "no tiene correo",
+    "no tiene email",
+    "ninguna",
+    "nenhuma",
+    "no email",
+    "no e-mail",
+    "no phone",
+    "no number",
+    "not provided",
+    "not specified",
+    "invalid date",
 ];
 
 /// Placeholders that are other words in other capitals: what R writes for a missing value, and PHP for an array.
@@ -77,8 +105,8 @@ const EXACT_PLACEHOLDERS: [&str; 2] = ["NA", "Array"];
 /// Words that only programs write. In columns of names, those that are also names are not reported.
 const WORDS: [&str; 8] = ["undefined", "NaN", "nan", "NULL", "null", "(null)", "<null>", "[NULL]"];
 
-/// The longest placeholder with its brackets, in bytes.
-const LONGEST: usize = 20;
+/// The longest placeholder with its brackets or its repetitions, in bytes.
+const LONGEST: usize = 40;
 
 /// How a program prints an object that it has no text for: JavaScript, .NET, Java, Ruby, Python, PHP.
 const OBJECT_STARTS: [&str; 8] =
@@ -99,14 +127,19 @@ pub(crate) fn non_value(text: &str) -> Option<NonValue> {
     if text.len() > LONGEST {
         return is_punctuation(text).then_some(NonValue::Placeholder);
     }
+    let narrow = narrowed(text);
+    let text = &*narrow;
     let inner = without_brackets(text);
     if is_word(&BOOLEANS, inner) {
         return Some(NonValue::Boolean);
     }
-    let is_placeholder = is_word(&PLACEHOLDERS, inner)
+    let is_placeholder = is_placeholder(text)
         || EXACT_PLACEHOLDERS.contains(&inner)
         || is_spreadsheet_error(text)
-        || is_punctuation(text);
+        || is_punctuation(text)
+        || is_merge_tag(text)
+        || is_error_number(text)
+        || is_repeated_placeholder(text);
     is_placeholder.then_some(NonValue::Placeholder)
 }
 
@@ -147,6 +180,42 @@ fn is_word(words: &[&str], text: &str) -> bool {
     }
     let lower = text.to_lowercase();
     words.contains(&lower.as_str())
+}
+
+// Whether text is a placeholder, with any marks around it: `--None--`, `(en blanco)`, `N/A.`, `n / a`.
+fn is_placeholder(text: &str) -> bool {
+    let is_mark = |character: char| !character.is_alphanumeric();
+    let inner = text.trim_matches(is_mark);
+    // `n.a.` has its last point in the list.
+    is_word(PLACEHOLDERS, inner) || is_word(PLACEHOLDERS, text) || is_word(PLACEHOLDERS, &inner.replace(" / ", "/"))
+}
+
+// `NULL,NULL`, `n/a n/a`: a template or an export of several columns without values.
+fn is_repeated_placeholder(text: &str) -> bool {
+    let mut words = text.split([' ', ',', ';', '|']).filter(|word| !word.is_empty());
+    let Some(first) = words.next() else { return false };
+    is_placeholder(first) && words.all(|word| word.eq_ignore_ascii_case(first))
+}
+
+// A field of a mail merge that was not filled in: `*|PHONE|*`, `%FIRST_NAME%`.
+fn is_merge_tag(text: &str) -> bool {
+    let of = |start: &str, end: &str| text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+    };
+    of("*|", "|*").or_else(|| of("%", "%")).is_some_and(is_name)
+}
+
+// An error of a spreadsheet as its automation interface writes it: `Error 2042`.
+fn is_error_number(text: &str) -> bool {
+    let rest = text.get(..5).filter(|word| word.eq_ignore_ascii_case("error")).map(|_| &text[5..]);
+    rest.is_some_and(|rest| is_digits(rest.trim_start_matches([':', ' '])))
+}
+
+// Text with wide letters as usual ones. Nearly all text is ASCII or Latin.
+fn narrowed(text: &str) -> Cow<'_, str> {
+    let is_wide = |character: char| matches!(character, '\u{ff01}'..='\u{ff5e}' | '\u{3000}');
+    if text.chars().any(is_wide) { Cow::Owned(text.nfkc().collect()) } else { Cow::Borrowed(text) }
 }
 
 // Whether a program printed it, for certain: an object, a list of Python with quoted text or constants, cut JSON.
@@ -330,6 +399,32 @@ mod tests {
         "(blank)",
         "<empty>",
         "Array",
+        "S/N",
+        "--None--",
+        "(en blanco)",
+        "n/a n/a",
+        "null null",
+        "undefined undefined",
+        "{NULL}",
+        "NULL,NULL",
+        "N.A",
+        "n / a",
+        "N/A.",
+        "none.",
+        "Invalid Date",
+        "*|PHONE|*",
+        "%FIRSTNAME%",
+        "Sin informaci\u{f3}n",
+        "sin n\u{fa}mero",
+        "NO TIENE TELEFONO",
+        "ninguna",
+        "no email",
+        "No Phone",
+        "not provided",
+        "n\u{e3}o possui",
+        "Error: 2042",
+        "Error 2042",
+        "\u{ff4e}\u{ff55}\u{ff4c}\u{ff4c}",
         "#REF!",
         "#NAME?",
         "#DIV/0!",
@@ -347,6 +442,11 @@ mod tests {
         "a@example.com",
         "null@example.com",
         "none-17",
+        "None Smith",
+        "50%",
+        "S/N 17",
+        "error",
+        "Ann Ann",
         "Nullen",
         "na",
         "array",

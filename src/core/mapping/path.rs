@@ -164,7 +164,9 @@ fn dotted_field<'a>(key: &str, list: &'a [Json], steps: &[String]) -> Option<(&'
         return None;
     }
     let list = JsonList::new(key, list);
-    (2..=steps.len()).rev().find_map(|count| Some((list.field(&steps[..count].join("."))?, count)))
+    // A step has no space around it: a name may have one after its dot, as `Nro. celular` has.
+    let named = |count: usize, dot: &str| list.field(&steps[..count].join(dot));
+    (2..=steps.len()).rev().find_map(|count| Some((named(count, ".").or_else(|| named(count, ". "))?, count)))
 }
 
 #[cfg(test)]
@@ -176,7 +178,7 @@ mod tests {
         let object: serde_json::Map<String, Json> = serde_json::from_str(
             r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"m":[{"name":"x","values":[14]},{"name":"y","values":[15,16]}],"p":[{"v":8},{"v":9,"primary":true}],
                 "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],
-                "d":[{"name":"a.b","value":18},{"name":"A.C","value":19},{"name":"a.b.c","value":20},{"name":"x.y","value":{"z":[21,22]}}],
+                "d":[{"name":"a.b","value":18},{"name":"A.C","value":19},{"name":"a.b.c","value":20},{"name":"x.y","value":{"z":[21,22]}},{"name":"Nro. celular","value":27}],
                 "phones":[{"label":"home","n":23},{"label":"work","n":24}],"tels":[{"type":"work","value":26},{"type":"mobile","value":25}],"jose\u0301":{"n\u0303":7}}"#,
         )
         .unwrap();
@@ -212,6 +214,8 @@ mod tests {
         check("d.a.c", Some(19));
         check("d.a.b.c", Some(20));
         check("d.x.y.z.1", Some(22));
+        check("d.Nro. celular", Some(27));
+        check("d.nro.celular", Some(27));
         check("d.a", None);
         check("phones.home.n", Some(23));
         check("phones.Work.n", Some(24));
