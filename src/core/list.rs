@@ -338,7 +338,7 @@ pub(crate) fn is_attribute_key(key: &str) -> bool {
 }
 
 /// Whether a key says of an element that it is the primary one.
-pub(in crate::core) fn is_primary_key(key: &str) -> bool {
+pub(crate) fn is_primary_key(key: &str) -> bool {
     is_folded_one_of(key, PRIMARY)
 }
 
@@ -366,7 +366,13 @@ fn is_folded_one_of(key: &str, words: &[&str]) -> bool {
     words.iter().any(|folded| is_folded(key, folded))
 }
 
-fn is_value_key(key: &str) -> bool {
+/// Whether an element has its name, its label or its id under this key.
+pub(crate) fn is_naming_key(key: &str) -> bool {
+    is_label_key(key) || is_folded_one_of(key, NAMES) || is_folded_one_of(key, &FIELD_IDS) || is_folded(key, ID)
+}
+
+/// Whether an element has the value of its field under this key.
+pub(crate) fn is_value_key(key: &str) -> bool {
     is_folded_one_of(key, VALUES) || is_typed_value_key(key)
 }
 

@@ -792,3 +792,24 @@ async fn a_path_that_no_row_has_is_reported() {
         assert_eq!(ran.stdout.contains(&notice), is_missing, "{path}: {ran:?}");
     }
 }
+
+#[tokio::test]
+async fn labelled_values_under_any_key_are_parts_of_a_contact() {
+    for key in ["customFieldValues", "answers", "field_data", "contact_points", "tels", "contact", "f"] {
+        let harness = Harness::unlimited().await;
+        let person = |id: u32| {
+            let phone = |label: &str, digit: u32| format!("{{\"type\":\"{label}\",\"value\":\"+52551234567{digit}\"}}");
+            let list = [phone("home", 9), phone("mobile", id)].join(",");
+            format!("{{\"id\":\"{id}\",\"name\":\"Ana\",\"{key}\":[{list}]}}")
+        };
+        harness.write("in.json", format!("[{},{}]", person(1), person(2)));
+        let rules = format!(
+            "match = \"crm_id\"\nunmapped = \"ignore\"\n[fields]\ncrm_id = \"id\"\nphone = \"{key}.mobile.value\"\n"
+        );
+        harness.write("contactsync.toml", rules);
+        let ran = harness.sync("in.json").run().await.exits(0);
+        assert_eq!(ran.summary().rows(), "2 created", "{key}: {ran:?}");
+        let expected = ["crm_id=1 phone=+525512345671", "crm_id=2 phone=+525512345672"];
+        assert_eq!(there(&harness), expected, "{key}");
+    }
+}

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::keys::{KeyKind, OWN_SHAPE, folded, is_aside, is_beside, is_describing, is_part};
 use crate::core::guess::{is_address, is_staff};
 use crate::core::headings::{KeySense, key_sense};
-use crate::core::list::is_label;
+use crate::core::list::{is_label, is_naming_key, is_primary_key, is_value_key};
 
 /// How many objects may be around an array of rows: `{"response": {"data": {"contacts": […]}}}`.
 pub(super) const DEPTH: usize = 4;
@@ -73,6 +73,21 @@ impl List {
 
     pub(super) fn is_of_people(&self) -> bool {
         self.0.iter().any(|item| matches!(item, Node::Object(members) if members.is_person(2)))
+    }
+
+    // Whether its elements are values with a label or a name each, as the phones or the fields of one contact are:
+    // `[{"type": "home", "value": "+52…"}, {"type": "mobile", "value": "+52…"}]`.
+    pub(super) fn is_of_labelled_values(&self) -> bool {
+        let is_one = |item: &Node| match item {
+            Node::Object(Members(members)) => {
+                let has = |is_it: fn(&str) -> bool| members.iter().any(|(key, _)| is_it(key));
+                let is_plain = |key: &str| is_naming_key(key) || is_value_key(key) || is_primary_key(key);
+                has(is_naming_key) && has(is_value_key) && members.iter().all(|(key, _)| is_plain(key))
+            }
+            Node::Scalar(scalar) => *scalar == Scalar::Null,
+            Node::List(_) => false,
+        };
+        self.0.iter().all(is_one)
     }
 
     // The number of the first elements that have a phone or an e-mail address themselves.
@@ -169,6 +184,7 @@ impl Members {
     pub(super) fn people_inside(&self) -> Option<Vec<String>> {
         self.0.iter().filter(|(key, _)| !is_aside(&folded(key))).find_map(|(key, node)| {
             let rest = match node {
+                Node::List(list) if list.is_of_labelled_values() => return None,
                 Node::List(list) if list.is_of_people() && !is_part(&folded(key)) => Vec::new(),
                 Node::List(list) => {
                     let mut rest = list.people_inside()?;
@@ -211,8 +227,9 @@ impl Members {
 
     // The key of a list of people, if the object is a group and not a contact.
     pub(super) fn group(&self) -> Option<&str> {
-        let is_of_people =
-            |name: &str, list: &List| !holds_parts(name, list) && !is_aside(name) && list.reachable() > 1;
+        let is_of_people = |name: &str, list: &List| {
+            !holds_parts(name, list) && !is_aside(name) && list.reachable() > 1 && !list.is_of_labelled_values()
+        };
         let (key, _) = self.0.iter().find(|(key, node)| match node {
             Node::List(list) => is_of_people(&folded(key), list),
             Node::Scalar(_) | Node::Object(_) => false,
