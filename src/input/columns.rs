@@ -232,6 +232,22 @@ impl Columns {
         filled > 1 && is_full && ((named > 1 && named * 2 > filled) || (named > 0 && all))
     }
 
+    /// Whether a row with at least three cells has nothing but words for columns, each once, and as many as the header. It
+    /// matters where no column shows by its kind that a row is none of a contact: in a file whose second half has its columns in
+    /// another order, each kind has half of the rows.
+    pub(super) fn are_all_headings<'a>(&self, cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut seen = HashSet::new();
+        for cell in cells {
+            let Ok(cell) = from_utf8(cell) else { return false };
+            let cell = visible(cell);
+            let name = bare_name(cell.trim());
+            if !is_heading(name) || !seen.insert(name.to_lowercase()) {
+                return false;
+            }
+        }
+        seen.len() > 2 && seen.len() >= self.header.len()
+    }
+
     /// In a list of rejected rows, why a row must be rejected again although it has as many cells as the header. A spreadsheet
     /// pads short rows with blank cells, so that in lists whose last columns are the line and the reason, these two are under
     /// other columns.
@@ -369,6 +385,22 @@ mod tests {
         check(&["Name:", "phone *", "segment:", "Tel\u{e9}fono:"], true, true);
         check(&["name", "phone"], true, true);
         check(&["name", "name"], false, true);
+    }
+
+    #[test]
+    fn a_row_of_words_for_columns_is_another_header() {
+        let header = columns(&["phone", "name", "city"]);
+        let check = |row: &[&str], expected: bool| {
+            let cells = row.iter().map(|cell| cell.as_bytes());
+            assert_eq!(header.are_all_headings(cells), expected, "{row:?}");
+        };
+        check(&["Nombre", "Celular", "Ciudad"], true);
+        check(&["Nombre:", "Celular *", "Ciudad"], true);
+        check(&["Nombre", "Celular", "Celular"], false);
+        check(&["Nombre", "Celular", "Lima"], false);
+        check(&["Nombre", "Celular", ""], false);
+        check(&["Nombre", "Celular"], false);
+        check(&[], false);
     }
 
     #[test]

@@ -381,6 +381,7 @@ fn is_second_header(raw: RawRow<'_>, columns: &Columns, usual: &Usual) -> bool {
     let may_be = telling().next().map_or_else(|| columns.may_name(raw.cell(0)), is_text);
     (may_be && columns.are_renamed_by(cells(), found.follows_mark))
         || (telling().any(is_text) && columns.are_renamed_at(cells(), telling()))
+        || (telling().next().is_none() && columns.are_all_headings(cells()))
 }
 
 // The number of cells of a row that are stored. A row with a few more cells is listed completely.

@@ -573,6 +573,8 @@ fn another_header_of_a_sheet_is_refused() {
     check(&[cy, di, &["Phone:", "", "Name:"], bo], Some(5));
     check(&[cy, di, &["email", "city", "points"], &["a@example.com", "Leon", "3"]], Some(5));
     check(&[cy, di, &["phone", "", "name", "campo 2024001"], bo], Some(5));
+    // Half of the rows have each column in another place, so that no column has a usual kind.
+    check(&[&["Nombre", "Celular", "Ciudad"], bo], Some(3));
     // The same header again is skipped.
     check(&[&["PHONE", "Name", "segment"], &["+5215550002", "Bo", "y"]], None);
     // Values that are names of columns.

@@ -440,6 +440,14 @@ fn another_header_below_the_first_ends_the_reading() {
     check(&format!("{file}phone,name\n+5215550002,Bo\n"), 1, Some(3));
     check(&format!("{file}+5215550002,name,segment\n"), 2, None);
     check(&format!("{file},Name,y\n"), 2, None);
+    // Half of the rows have each column in another place, so that no column has a usual kind.
+    for half in [1, 2, 5, 90] {
+        let here: String = (0..half).map(|row| format!("+521555{row:04},Ann {row},Lima\n")).collect();
+        let below: String = (0..half).map(|row| format!("Bo {row},+521556{row:04},Quito\n")).collect();
+        let line = half + 2;
+        let text = format!("phone,name,city\n{here}Nombre,Celular,Ciudad\n{below}");
+        check(&text, usize::try_from(half).unwrap(), Some(line));
+    }
     // Values that are names of columns.
     check(&format!("{file},phone,segment\n"), 2, None);
     let four = "name,company,city,phone\nAnn,Acme,Lima,+525512345671\n";

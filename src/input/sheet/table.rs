@@ -253,7 +253,9 @@ impl<'t> Table<'t> {
             let cell = |at: usize| cells().nth(at).unwrap_or_default();
             let is_text = |at: usize| matches!(Kind::of(cell(at)), Kind::Text | Kind::Blank);
             let may_be = telling().next().map_or_else(|| columns.may_name(cell(0)), is_text);
-            (may_be && columns.are_renamed_by(cells(), false)) || columns.are_renamed_at(cells(), telling())
+            (may_be && columns.are_renamed_by(cells(), false))
+                || columns.are_renamed_at(cells(), telling())
+                || (telling().next().is_none() && columns.are_all_headings(cells()))
         };
         let second_header = headers.into_iter().find(|(_, cells)| is_header(cells)).map(|(line, _)| line);
         if let Some((_, cells)) = total
