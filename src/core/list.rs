@@ -95,7 +95,8 @@ const SURE_LABEL_KEYS: [&str; 2] = ["label", "title"];
 const TYPE_KEYS: [&str; 2] = ["type", "kind"];
 
 /// The keys of the field's id, which is its name where an element has nothing better.
-const FIELD_IDS: [&str; 6] = ["fieldid", "customfieldid", "attributeid", "propertyid", "questionid", "definitionid"];
+const FIELD_IDS: [&str; 7] =
+    ["fieldid", "customfieldid", "customfielddefinitionid", "attributeid", "propertyid", "questionid", "definitionid"];
 const ID: &str = "id";
 
 /// The keys of the field's value.
@@ -111,6 +112,7 @@ const VALUES: &[&str] = &[
     "v",
     "answer",
     "answers",
+    "content",
     "stringvalue",
     "textvalue",
 ];
@@ -538,6 +540,8 @@ mod tests {
             (r#"[{"field_id":7,"val":"x","at":1},{"field_id":8,"val":"y","at":2}]"#, true),
             (r#"[{"id":"a1","fieldValueString":"x"},{"id":"b2","fieldValueString":"y"}]"#, true),
             (r#"[{"question":"How?","answer":"x"},{"question":"Why?","answer":"y"}]"#, true),
+            (r#"[{"id":7,"content":"Lima"},{"id":9,"content":"gold"}]"#, true),
+            (r#"[{"custom_field_definition_id":7,"value":"x"},{"custom_field_definition_id":8,"value":null}]"#, true),
             // Some without a value or a name.
             (r#"[{"name":"city"},{"name":"plan","value":"pro"}]"#, true),
             (r#"[{"name":"city","value":"Lima"},{"name":"plan"}]"#, true),
