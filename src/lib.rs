@@ -60,7 +60,7 @@
 //! }
 //! ```
 //!
-//! `examples/import.rs` is a program that follows a sync with a [`Reporter`]. The modules hold the details of what stands here.
+//! `examples/import.rs` is a program that follows a sync with a [`Reporter`]. The modules contain the types that these items use.
 //! `docs/architecture.md` describes the layers, the invariants and the life of a row.
 
 mod core;
@@ -110,7 +110,7 @@ pub mod client {
     pub use crate::sync::RenewToken;
 }
 
-/// The parts of a contact, and why some are none.
+/// The parts of a contact, and the errors for invalid ones.
 pub mod contact {
     pub use crate::core::limits::{Bounded, TooLong};
     pub use crate::core::model::{ContactId, Draft, Flaw, Key, Rejection, Remote, Value};
@@ -147,13 +147,13 @@ pub mod mapping {
     pub use crate::core::shared_values::Evidence;
 }
 
-/// Options of a run that are read from text, or refuse an input.
+/// Options that are parsed from text, and their errors.
 pub mod options {
     pub use crate::core::duplicates::UnknownDuplicates;
     pub use crate::core::guard::{BadMaxChanges, TooManyChanges};
 }
 
-/// What a run or a plan came to: summaries, outcomes, and lists of rows.
+/// The results of a run or a plan: summaries, outcomes, and lists of rows.
 pub mod report {
     pub use crate::core::call::CallKind;
     pub use crate::core::plan::Range;
@@ -169,7 +169,7 @@ pub mod report {
     };
 }
 
-/// How an input is read, what it was found to be, and why it is refused.
+/// The options of an input, its detected format, and its errors.
 pub mod source {
     pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
     pub use crate::core::record::Record;

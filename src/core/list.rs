@@ -1,4 +1,4 @@
-//! Lists of JSON in which a value is found by what its element says, not by its position: the primary phone, a field by its name.
+//! Finds a value in a JSON list by the content of its element, not by its position: the primary phone, a field by its name.
 
 use std::borrow::Cow;
 
@@ -37,14 +37,14 @@ const PRIMARY: &[&str] = &[
     "padrao",
 ];
 
-/// Those of them that say nothing else.
+/// The keys among them that can have no other meaning.
 const PLAIN_PRIMARY: [&str; 4] = ["primary", "isprimary", "primaryflag", "isprimaryflag"];
 
-/// What such a key has as text.
+/// Texts for yes and no under such a key.
 const YES: [&str; 10] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim", "on", "x"];
 const NO: [&str; 8] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o", "off"];
 
-/// What the keys begin with that describe a phone or an address, folded.
+/// Prefixes of keys that describe a phone or an address, folded.
 const ATTRIBUTES: &[&str] = &[
     "country", "pais", "status", "state", "estado", "owner", "currency", "locale", "lang", "region", "timezone",
     "created", "updated", "verified", "source", "provider", "carrier", "areacode", "ext",
@@ -117,7 +117,7 @@ const VALUES: &[&str] = &[
     "textvalue",
 ];
 
-/// What those begin with that name the type of the value: `valueString`, `field_value_text`.
+/// Prefixes of value keys that end with the type of the value: `valueString`, `field_value_text`.
 const VALUE_STARTS: [&str; 2] = ["value", "fieldvalue"];
 
 /// Types of values, which are no names of fields.
@@ -264,7 +264,7 @@ impl<'a> JsonList<'a> {
         self.labelled(label).and_then(value)
     }
 
-    // What its elements are named by, where one of them has a value beside its name.
+    // The kind of names of its elements, if at least one element has both a name and a value.
     fn naming(self) -> Option<Naming> {
         if !self.may_be_fields || !self.items.iter().any(|item| value(item).is_some()) {
             return None;

@@ -149,7 +149,7 @@ pub(crate) fn artifact(text: &str, is_name: bool) -> Option<Artifact> {
     // Nearly all text is recognised by its first byte.
     if !matches!(
         text.as_bytes().first(),
-        Some(b'[' | b'{' | b'(' | b'<' | b'#' | b'u' | b'N' | b'n' | b'S' | b'j' | b'O')
+        Some(b'[' | b'{' | b'(' | b'<' | b'#' | b'u' | b'N' | b'n' | b'S' | b'j' | b'O' | b'a')
     ) {
         return None;
     }
@@ -184,9 +184,8 @@ fn is_word(words: &[&str], text: &str) -> bool {
 
 // Whether text is a placeholder, with any marks around it: `--None--`, `(en blanco)`, `N/A.`, `n / a`.
 fn is_placeholder(text: &str) -> bool {
-    let is_mark = |character: char| !character.is_alphanumeric();
-    let inner = text.trim_matches(is_mark);
-    // `n.a.` has its last point in the list.
+    let inner = text.trim_matches(['(', ')', '[', ']', '{', '}', '<', '>', '-', '.', '*', '"', ' ']);
+    // `n.a.` has its last point in the list, and a handle such as `@none` is a value.
     is_word(PLACEHOLDERS, inner) || is_word(PLACEHOLDERS, text) || is_word(PLACEHOLDERS, &inner.replace(" / ", "/"))
 }
 
@@ -209,7 +208,7 @@ fn is_merge_tag(text: &str) -> bool {
 // An error of a spreadsheet as its automation interface writes it: `Error 2042`.
 fn is_error_number(text: &str) -> bool {
     let rest = text.get(..5).filter(|word| word.eq_ignore_ascii_case("error")).map(|_| &text[5..]);
-    rest.is_some_and(|rest| is_digits(rest.trim_start_matches([':', ' '])))
+    rest.is_some_and(|rest| rest.starts_with([':', ' ']) && is_digits(rest.trim_start_matches([':', ' '])))
 }
 
 // Text with wide letters as usual ones. Nearly all text is ASCII or Latin.
@@ -442,6 +441,10 @@ mod tests {
         "a@example.com",
         "null@example.com",
         "none-17",
+        "@none",
+        "_null_",
+        "#blank",
+        "Error17",
         "None Smith",
         "50%",
         "S/N 17",
@@ -498,7 +501,15 @@ mod tests {
             check(&[word], true, None);
         }
         check(&["#REF!", "#N/A"], false, Some(Artifact::SpreadsheetError));
-        let printed = ["[object Object]", "['a', 'b']", "{'a': 1}", r#"{"a":"b"#, "[None]", "System.String[]"];
+        let printed = [
+            "[object Object]",
+            "['a', 'b']",
+            "{'a': 1}",
+            r#"{"a":"b"#,
+            "[None]",
+            "System.String[]",
+            "a:1:{i:0;s:1:\"a\";}",
+        ];
         check(&printed, false, Some(Artifact::Printed));
         let of_people = [
             "",

@@ -3,7 +3,7 @@
 /// Why a total is rejected where it may be a contact.
 pub(crate) const REASON: &str = "expected a contact, found a total below the last row";
 
-/// What stands in such a line, in lower case.
+/// Words in such a line, in lower case.
 const TOTALS: [&str; 26] = [
     "total",
     "totals",

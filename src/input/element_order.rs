@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
-use crate::core::list::is_label_key;
+use crate::core::headings::is_address_heading;
+use crate::core::list::{is_label_key, is_value_key};
 
 /// How many elements of a list are compared, how many keys of them, and how many values of a key are known: an identifier of
 /// elements has fewer, and a key with more has data.
@@ -50,7 +51,8 @@ impl ElementOrder {
         if items.len() < 2 || items.len() > ELEMENTS {
             return;
         }
-        for key in first.keys() {
+        // Phones, addresses and values are data: a contact may have the same ones in another order.
+        for key in first.keys().filter(|key| !is_address_heading(key) && !is_value_key(key)) {
             let mut values = Vec::new();
             if !items.iter().all(|item| item.get(key).and_then(identifier).map(|value| values.push(value)).is_some()) {
                 continue;
@@ -121,11 +123,17 @@ fn identifier(json: &Json) -> Option<Cow<'_, str>> {
     match json {
         Json::String(text) => {
             let text = text.trim();
-            (!text.is_empty() && text.len() <= VALUE).then_some(Cow::Borrowed(text))
+            let is_address = || text.contains('@') || is_phone_like(text);
+            (!text.is_empty() && text.len() <= VALUE && !is_address()).then_some(Cow::Borrowed(text))
         }
         Json::Number(number) => number.as_u64().filter(|id| *id >= 1_000).map(|id| Cow::Owned(id.to_string())),
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     }
+}
+
+// Whether text has the digits of a phone number, and no letter.
+fn is_phone_like(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() >= 7 && !text.chars().any(char::is_alphabetic)
 }
 
 #[cfg(test)]
@@ -161,6 +169,13 @@ mod tests {
         check(&[r#"[{"t":5001},{"t":5002}]"#, r#"[{"t":5002},{"t":5001}]"#], &[reordered]);
         // The same order, and other values.
         check(&[r#"[{"t":"a"},{"t":"b"}]"#, r#"[{"t":"a"},{"t":"b"}]"#, r#"[{"t":"c"},{"t":"d"}]"#], &[]);
+        // Phones and addresses, which a contact may have in any order.
+        for key in ["address", "number", "email", "value", "what"] {
+            let row = |one: &str, two: &str| format!(r#"[{{"{key}":"{one}"}},{{"{key}":"{two}"}}]"#);
+            for (one, two) in [("ann@x.mx", "ann@work.mx"), ("+525512345671", "55 1234 5672")] {
+                check(&[&row(one, two), &row(two, one)], &[]);
+            }
+        }
         // Nothing by which an element is known.
         check(&[r#"[{"t":1},{"t":2}]"#, r#"[{"t":2},{"t":1}]"#], &[]);
         check(&[r#"[{"t":true},{"t":false}]"#, r#"[{"t":false},{"t":true}]"#], &[]);

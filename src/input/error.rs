@@ -133,8 +133,8 @@ pub enum SourceFault {
     },
     /// An id or a match value is read by position from a list that has its elements in different orders.
     #[error(
-        "expected the elements of the list `{list}` in one order, found another one than in an earlier row: the id or match value \
-         that the mapping reads there by position may be another contact's"
+        "expected the elements of the list `{list}` in the same order as in earlier rows, found another order: an id or match \
+         value that is read by position may belong to another contact"
     )]
     ElementOrder {
         /// The first line with another order.
@@ -238,7 +238,7 @@ pub enum RowsFault {
     },
     /// An object may be a contact with an array in it, or hold contacts in the array.
     #[error(
-        "expected a contact or an object that holds contacts, found one that may be either, with objects under `{array}`"
+        "expected a contact or an object that holds contacts, found an object that may be either, with objects under `{array}`"
     )]
     Unclear {
         /// The keys that lead to the array, joined by dots.
@@ -253,7 +253,7 @@ pub enum RowsFault {
         found: &'static str,
     },
     /// The rows are the members of an object.
-    #[error("expected an array of objects{}, found an object with a key for each of them", Under(key))]
+    #[error("expected an array of objects{}, found an object with one key for each contact", Under(key))]
     Keyed {
         /// The keys that lead to the object, joined by dots; empty for the object itself.
         key: String,
@@ -277,7 +277,7 @@ pub enum RowsFault {
         array: String,
     },
     /// An object has no rows where those before it have them.
-    #[error("expected rows under `{array}`, as in the object that the input begins with, found an object without them")]
+    #[error("expected rows under `{array}`, as in the first object of the input, found an object without that key")]
     Missing {
         /// The keys that lead to the rows, joined by dots.
         array: String,

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::notice::{NoticeKind, Notices};
 
-/// How many keys are watched, in all objects together: a contact has fewer, and an input whose keys are ids has no end of them.
+/// Maximum number of objects and keys that are watched. A contact has fewer, but keys may be ids, each different.
 const KEYS: usize = 512;
 
 /// What was seen of the values of each key.
@@ -32,6 +32,8 @@ impl Falses {
     pub(super) fn object(&mut self, path: &str) -> Option<usize> {
         let known = self.objects.iter().position(|(known, _)| known == path);
         if known.is_none() && self.count < KEYS {
+            // An object without scalars counts as well: there may be one for each id.
+            self.count += 1;
             self.objects.push((path.to_owned(), Vec::new()));
             return Some(self.objects.len() - 1);
         }
@@ -124,5 +126,16 @@ mod tests {
         check(&["false", "null", r#"" ""#], None);
         check(&["false", "1", "0"], None);
         check(&["false", "[1]", "{}"], None);
+    }
+
+    #[test]
+    fn objects_are_bounded_also_without_scalars() {
+        let mut falses = Falses::default();
+        for id in 0..2 * KEYS {
+            let object = falses.object(&format!("orders.{id}"));
+            assert_eq!(object.is_some(), id < KEYS, "{id}");
+        }
+        assert_eq!(falses.objects.len(), KEYS);
+        assert_eq!(falses.object("orders.0"), Some(0));
     }
 }

@@ -61,12 +61,7 @@ impl Mixed {
     ) -> Result<(), SourceFault> {
         let row = self.falses.object("");
         for (at, (name, json)) in object.iter().enumerate() {
-            if let Some(row) = row {
-                self.falses.watch(row, at, name, json, line, notices);
-            }
-            if let Json::String(text) = json {
-                json_text::watch("", name, text, line, notices);
-            }
+            self.value(row, "", (at, name), json, line, notices);
             if json.is_array() || json.is_object() {
                 self.inside(name, json, DEPTH, line, notices);
             }
@@ -77,7 +72,25 @@ impl Mixed {
         }
     }
 
-    // What a list or an object at this path holds.
+    // Examines one value of an object at this path, with its place among the keys. Of an object beyond the maximum number,
+    // none is.
+    fn value(
+        &mut self,
+        object: Option<usize>,
+        path: &str,
+        (at, key): (usize, &str),
+        json: &Json,
+        line: u64,
+        notices: &Notices,
+    ) {
+        let Some(object) = object else { return };
+        self.falses.watch(object, at, key, json, line, notices);
+        if let Json::String(text) = json {
+            json_text::watch(path, key, text, line, notices);
+        }
+    }
+
+    // Examines a list or an object at this path.
     fn inside(&mut self, path: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
         match json {
             Json::Array(items) => {
@@ -87,11 +100,8 @@ impl Mixed {
                         self.list(path, &fields, line, notices);
                         let object = self.falses.object(path);
                         for (at, (name, json)) in fields.iter().enumerate() {
-                            if let (Some(object), Some(json)) = (object, json) {
-                                self.falses.watch(object, at, name, json, line, notices);
-                            }
-                            if let Some(Json::String(text)) = json {
-                                json_text::watch(path, name, text, line, notices);
+                            if let Some(json) = json {
+                                self.value(object, path, (at, name), json, line, notices);
                             }
                         }
                     }
@@ -108,12 +118,7 @@ impl Mixed {
             Json::Object(object) => {
                 let inside = self.falses.object(path);
                 for (at, (key, json)) in object.iter().enumerate() {
-                    if let Some(inside) = inside {
-                        self.falses.watch(inside, at, key, json, line, notices);
-                    }
-                    if let Json::String(text) = json {
-                        json_text::watch(path, key, text, line, notices);
-                    }
+                    self.value(inside, path, (at, key), json, line, notices);
                     if depth > 0 && (json.is_array() || json.is_object()) {
                         self.inside(&format!("{path}.{key}"), json, depth - 1, line, notices);
                     }

@@ -58,7 +58,7 @@ pub enum NoticeKind {
     },
     /// JSON `false` under this key or at this path, where other rows have text: programs such as Odoo write it for a blank.
     FalseInText(Arc<str>),
-    /// No row has a value at this key or path, which the mapping reads.
+    /// The mapping reads this key or path, and no row has it. A blank value counts as having it.
     UnseenPath(Arc<str>),
     /// Rows have JSON text in this column, or under this key, of phones or e-mail addresses.
     JsonText(Arc<str>),

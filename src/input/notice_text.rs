@@ -35,7 +35,7 @@ impl fmt::Display for Notice {
             NoticeKind::Artifact { column, text } => artifact(column, text, line, rows),
             NoticeKind::MorePages => {
                 let rows = counted(rows, "row", "rows");
-                format!("the last page, with which the file comes to {rows}, says that more follow: {PART}")
+                format!("the last page announces further pages, but the file ends after {rows}: {PART}")
             }
             NoticeKind::FewerRows { total } => {
                 format!("it has {rows} of the {total} rows that its pages mention: {PART}")
@@ -134,7 +134,7 @@ fn json_text(column: &str, line: u64, rows: u64) -> String {
 fn field_order(list: &str, line: u64, rows: u64) -> String {
     let rows = counted(rows, "row", "rows");
     format!(
-        "the list `{list}` has other fields at its positions in {rows} (first on line {line}) than in the first row, and the \
+        "the list `{list}` has its fields in another order in {rows} (first on line {line}) than in the first row, and the \
          mapping reads one by position; read it by name, as `{list}.NAME`"
     )
 }
@@ -144,7 +144,7 @@ fn element_order(list: &str, key: &str, line: u64, rows: u64) -> String {
     let by_label =
         if is_label_key(key) { format!("; read it by its `{key}`, as `{list}.VALUE.KEY`") } else { String::new() };
     format!(
-        "the list `{list}` has its elements, by their `{key}`, in another order in {rows} (first on line {line}) than in earlier \
+        "the list `{list}` has its elements (identified by `{key}`) in another order in {rows} (first on line {line}) than in earlier \
          rows, and the mapping reads one by position{by_label}"
     )
 }

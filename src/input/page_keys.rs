@@ -36,7 +36,7 @@ pub(super) enum Count {
     Plain,
 }
 
-/// What keys of the next page have after `next`.
+/// Suffixes after `next` in keys of the next page.
 const NEXT: &[&str] = &[
     "",
     "page",
@@ -94,7 +94,7 @@ const NEXT: &[&str] = &[
     "rowkey",
 ];
 
-/// What such keys may have before it.
+/// Prefixes before `next` in such keys.
 const BEFORE_NEXT: [&str; 8] = ["", "odata", "hydra", "links", "link", "page", "paging", "pagination"];
 
 /// Other keys of the next page.
@@ -112,7 +112,7 @@ const CONTINUE: [&str; 9] = [
 
 const CURSORS: [&str; 3] = ["cursor", "pagecursor", "aftercursor"];
 
-/// What keys of whether there is a next page begin with.
+/// Prefixes of keys that state whether a next page exists.
 const MORE_STARTS: [&str; 2] = ["hasmore", "hasnext"];
 const MORE: [&str; 9] = [
     "more",

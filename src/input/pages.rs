@@ -32,7 +32,7 @@ struct LastPage {
     // It has a cursor, which some servers leave out on the last page, and others do not.
     has_cursor: bool,
     says_more: Option<bool>,
-    // Whether no page follows, which counts beside a total only.
+    // Whether no page follows. It is used only if the page also has a `totalSize`.
     is_done: Option<bool>,
     has_size: bool,
 }
@@ -80,7 +80,7 @@ impl Pages {
                 self.last.has_next |= flag(json) == Some(false) && !is_number(json);
                 figures.last = figures.last.max(count(json));
             }
-            // A number is where this page begins; Airtable has text that is none, and only before a next one.
+            // A number is the start of this page. Airtable writes another text, and only if a next page exists.
             Some(Hint::Offset) => {
                 let is_text = |text: &str| text.trim().chars().any(|character| !character.is_ascii_digit());
                 self.last.has_next |= json.as_str().is_some_and(is_text);
@@ -164,7 +164,7 @@ fn count(json: &Json) -> Option<u64> {
     json.as_u64().or_else(|| {
         let text = json.as_str()?.trim();
         let mut groups = text.split([',', '.', ' ', '\u{a0}', '\u{202f}', '\'', '\u{2019}']);
-        let first = groups.next()?;
+        let first = groups.next().filter(|first| !first.is_empty())?;
         let mut digits = first.to_owned();
         for group in groups {
             if group.len() != 3 || first.len() > 3 {
@@ -236,6 +236,7 @@ mod tests {
         check("1234,567".into(), None);
         check("1,2345".into(), None);
         check("1.5".into(), None);
+        check(".500".into(), None);
         check("".into(), None);
         check("many".into(), None);
         check("-5".into(), None);

@@ -179,7 +179,7 @@ fn an_object_that_may_be_a_page_or_a_contact_is_refused() {
     refused(r#"{"a":[{"x":1}],"b":[{"x":1}]}"#, &several("`a`, `b`"));
     let unclear = |array: &str| {
         format!(
-            "in:1: expected a contact or an object that holds contacts, found one that may be either, with objects under `{array}`"
+            "in:1: expected a contact or an object that holds contacts, found an object that may be either, with objects under `{array}`"
         )
     };
     refused(
@@ -200,11 +200,11 @@ fn an_object_that_may_be_a_page_or_a_contact_is_refused() {
     );
     refused(
         r#"{"contacts":{"17":{"phone":"+1"},"18":{"phone":"+2"}}}"#,
-        "in:1: expected an array of objects under `contacts`, found an object with a key for each of them",
+        "in:1: expected an array of objects under `contacts`, found an object with one key for each contact",
     );
     refused(
         r#"{"17":{"phone":"+1","name":"Ann"},"18":{"phone":"+2","name":"Bo"}}"#,
-        "in:1: expected an array of objects, found an object with a key for each of them",
+        "in:1: expected an array of objects, found an object with one key for each contact",
     );
 }
 
@@ -294,7 +294,7 @@ fn people_under_the_key_of_a_single_part_are_no_part() {
         for list in [people, mails] {
             let group = format!(r#"{{"campaign":"Nov","{key}":{list}}}"#);
             let unclear = format!(
-                "in:1: expected a contact or an object that holds contacts, found one that may be either, with objects under \
+                "in:1: expected a contact or an object that holds contacts, found an object that may be either, with objects under \
                  `{key}`"
             );
             refused(&group, &unclear);
@@ -337,7 +337,7 @@ fn lists_of_parts_are_not_contacts() {
     }
     refused(
         &r#"{"id":7,"connections":[R,R]}"#.replace('R', person),
-        "in:1: expected a contact or an object that holds contacts, found one that may be either, with objects under \
+        "in:1: expected a contact or an object that holds contacts, found an object that may be either, with objects under \
          `connections`",
     );
 }
@@ -376,7 +376,7 @@ fn page(others: &str) -> String {
 
 #[test]
 fn a_last_page_that_links_to_more_is_reported() {
-    let more = Some("the last page, with which the file comes to 1 row, says that more follow");
+    let more = Some("the last page announces further pages, but the file ends after 1 row");
     for others in [
         r#""has_more":true"#,
         r#""hasMore":true,"next":null"#,
@@ -424,7 +424,7 @@ fn a_last_page_that_links_to_more_is_reported() {
     let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
     check_notice(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
     check_notice(&format!("[{first},{}]", page(r#""next":false"#)), None);
-    check_notice(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+    check_notice(&first.repeat(2), Some("the last page announces further pages, but the file ends after 2 rows"));
 }
 
 #[test]
@@ -549,10 +549,10 @@ fn an_input_that_changes_its_layout_is_refused() {
     refused(&format!("{{\"phone\":\"+2\"}}\n{page}\n"), &format!("in:2: {mixed}"));
     refused(
         "{\"phone\":\"+2\",\"name\":\"x\"}\n\n{\"name\":\"page\",\"x\":1,\"contacts\":[{\"phone\":\"+1\"}]}\n",
-        "in:3: expected a contact or an object that holds contacts, found one that may be either, with objects under `contacts`",
+        "in:3: expected a contact or an object that holds contacts, found an object that may be either, with objects under `contacts`",
     );
     let missing =
-        "expected rows under `contacts`, as in the object that the input begins with, found an object without them";
+        "expected rows under `contacts`, as in the first object of the input, found an object without that key";
     refused(&format!("{page}\n{{\"phone\":\"+2\"}}\n"), &format!("in:2: {missing}"));
     refused(
         &format!("{page}\n{{\"data\":[{{\"phone\":\"+2\"}}]}}\n"),
@@ -561,12 +561,12 @@ fn an_input_that_changes_its_layout_is_refused() {
     refused(&format!("{page}\n{{\"contacts\":5}}\n"), &format!("in:2: {missing}"));
     refused(
         &format!("{page}\n{{\"contacts\":{{\"a\":{{\"phone\":\"+1\"}},\"b\":{{\"phone\":\"+2\"}}}}}}\n"),
-        "in:2: expected an array of objects, found an object with a key for each of them",
+        "in:2: expected an array of objects, found an object with one key for each contact",
     );
     // The parts of one export share these values; contacts have different ones.
     let part = |crm_id: u32| format!("{{\"crm_id\":{crm_id},\"leads\":[{{\"email\":\"{crm_id}@example.com\"}}]}}\n");
     check(&(part(7) + &part(7)), "leads", &["1 email=\"7@example.com\"", "2 email=\"7@example.com\""]);
-    let unclear = "found one that may be either, with objects under `leads`";
+    let unclear = "found an object that may be either, with objects under `leads`";
     refused(&(part(7) + &part(8)), &format!("in:2: expected a contact or an object that holds contacts, {unclear}"));
     // In an array as well.
     let check = |text: &str, expected: &str| {

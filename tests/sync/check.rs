@@ -29,8 +29,13 @@ async fn a_check_makes_at_most_seven_calls_to_a_channel() {
     let lost = |from, until| Rule::always(Fault::LoseBefore).from_call(from).until_call(until);
     // The calls that get no answer, counted from 1; the exit code; and what the output has.
     let cases: [(&str, Vec<Rule>, i32, &str); 4] = [
-        ("all are answered", vec![], 0, "the token is a new one of the same channel; the token works"),
-        ("one read is repeated", vec![lost(1, 2)], 0, "the token is a new one of the same channel; the token works"),
+        ("all are answered", vec![], 0, "the token is new and belongs to the same channel; the token works"),
+        (
+            "one read is repeated",
+            vec![lost(1, 2)],
+            0,
+            "the token is new and belongs to the same channel; the token works",
+        ),
         (
             "each read is repeated",
             vec![lost(1, 2), lost(4, 5), lost(7, 8), lost(10, 11)],

@@ -180,7 +180,7 @@ async fn init_explains_each_choice_and_its_calls() {
         "--country ES",
         &[
             "match = [\"crm_id\", \"phone\"]",
-            "# A new contact is searched for by each field in turn, one call for each field. A known contact takes no search. A contact",
+            "# A new contact is searched for by each field in turn, one call for each field. A known contact needs no search. A contact",
             "unmapped = \"ignore\"",
             "# \"Phone\": a phone, by its name (English); 1 of 2 are phone numbers of ES, 1 of other countries",
             "phone = { column = \"Phone\", transform = [\"e164\"] }",

@@ -308,7 +308,7 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     };
     let (city, key) = (r#"{"name":"city","value":"Lima"}"#, r#"{"name":"key","value":"K-1"}"#);
     let text = row("+525512345671", city, key) + &row("+525512345672", key, city);
-    let ordered = "the list `custom_fields` has other fields at its positions in 1 row (first on line 2)";
+    let ordered = "the list `custom_fields` has its fields in another order in 1 row (first on line 2)";
     let rules = |matches: &str, fields: &str| {
         format!("match = \"{matches}\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n{fields}\n")
     };
@@ -328,7 +328,7 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     // By name: the same field of each row.
     harness.write("contactsync.toml", rules("key", "key = \"custom_fields.key\"\ncity = \"custom_fields.city\""));
     let plan = harness.plan("in.jsonl").run().await.exits(0);
-    assert!(!plan.stderr.contains("at its positions"), "{plan:?}");
+    assert!(!plan.stderr.contains("its fields in another order"), "{plan:?}");
     assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created, 1 merged");
     assert_eq!(there(&harness).len(), 1);
     assert!(there(&harness)[0].starts_with("city=Lima key=K-1"), "{:?}", there(&harness));
@@ -365,7 +365,7 @@ async fn a_field_of_a_list_is_read_by_its_name() {
         harness.write("ids.jsonl", &text);
         harness.write("contactsync.toml", rules("phone", "x = \"customFields.0.value\""));
         let plan = harness.plan("ids.jsonl").run().await.exits(0);
-        assert!(plan.stderr.contains("the list `customFields` has other fields at its positions"), "{plan:?}");
+        assert!(plan.stderr.contains("the list `customFields` has its fields in another order"), "{plan:?}");
     }
     let ids = Harness::unlimited().await;
     ids.write("ids.jsonl", by_id(1, "\"c1\"", "\"p2\"") + &by_id(2, "\"p2\"", "\"c1\""));
@@ -394,15 +394,16 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     };
     let text = phones(1, "mobile", "work") + &phones(2, "work", "mobile");
     let (written, contacts, said) = arrived("in.jsonl", &text, "2 created").await;
-    assert!(written.contains("phones.0.value") && !said.contains("at its positions"), "{written}\n{said}");
-    let reordered = "the list `phones` has its elements, by their `name`, in another order in 1 row (first on line 2)";
+    assert!(written.contains("phones.0.value") && !said.contains("its fields in another order"), "{written}\n{said}");
+    let reordered =
+        "the list `phones` has its elements (identified by `name`) in another order in 1 row (first on line 2)";
     assert!(said.contains(reordered) && said.contains("`phones.VALUE.KEY`"), "{said}");
     assert!(contacts.concat().contains("+525512345671") && contacts.concat().contains("+525512345672"), "{contacts:?}");
     // The same order in each row: nothing is said.
     harness.write("same.jsonl", row("+525512345671", city, key) + &row("+525512345672", city, key));
     harness.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
     let plan = harness.plan("same.jsonl").run().await.exits(0);
-    assert!(!plan.stderr.contains("at its positions"), "{plan:?}");
+    assert!(!plan.stderr.contains("its fields in another order"), "{plan:?}");
     // One field in each row, of another name.
     let one = |phone: &str, name: &str| {
         format!("{{\"phone\":\"{phone}\",\"more\":{{\"data\":[{{\"key\":\"{name}\",\"value\":\"v\"}}]}}}}\n")
@@ -410,7 +411,7 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     harness.write("one.jsonl", one("+525512345671", "a") + &one("+525512345672", "b") + &one("+525512345673", "b"));
     harness.write("contactsync.toml", rules("phone", "x = \"more.data.0.value\""));
     let plan = harness.plan("one.jsonl").run().await.exits(0);
-    let said = "the list `more.data` has other fields at its positions in 2 rows (first on line 2)";
+    let said = "the list `more.data` has its fields in another order in 2 rows (first on line 2)";
     assert!(plan.stderr_lines("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
 }
 
@@ -452,7 +453,7 @@ async fn lists_of_fields_are_known_whatever_their_keys_are_called() {
             let expected = ["phone=+525512345671", "phone=+525512345672", "phone=+525512345673"];
             assert_eq!(there(&harness), expected, "{field}");
         } else {
-            let fault = "in.jsonl:2: expected the elements of the list `fields` in one order";
+            let fault = "in.jsonl:2: expected the elements of the list `fields` in the same order as in earlier rows";
             assert!(ran.exits(2).stderr.contains(fault), "{field}");
             let check = harness.program("check in.jsonl").run().await.exits(2);
             assert!((check.stdout + &check.stderr).contains(fault), "{field}");
@@ -503,7 +504,7 @@ async fn labelled_phones_in_another_order_are_reported() {
             format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n"),
         );
         let ran = harness.sync("in.jsonl").run().await.exits(0);
-        let said = "the list `phones` has its elements, by their `label`, in another order in 1 row (first on line 2) than in \
+        let said = "the list `phones` has its elements (identified by `label`) in another order in 1 row (first on line 2) than in \
                     earlier rows, and the mapping reads one by position; read it by its `label`, as `phones.VALUE.KEY`";
         assert_eq!(ran.stderr_lines("warning:").iter().any(|line| line.contains(said)), is_said, "{path} {ran:?}");
         if path.contains("mobile") {
@@ -726,14 +727,14 @@ async fn pages_that_contradict_their_own_count_are_reported() {
         ),
         (r#"{"took":5,"hits":{"total":57,"hits":ROWS}}"#, "it has 2 of the 57 rows"),
         (r#"{"response":{"numFound":57,"start":0,"docs":ROWS}}"#, "it has 2 of the 57 rows"),
-        (r#"{"records":ROWS,"offset":"itrABC/recXYZ"}"#, "more follow"),
-        (r#"{"items":ROWS,"next_page_token":"abc"}"#, "more follow"),
-        (r#"{"items":ROWS,"nextPageToken":"abc"}"#, "more follow"),
-        (r#"{"items":ROWS,"has_more":true}"#, "more follow"),
-        (r#"{"items":ROWS,"hasMore":true}"#, "more follow"),
-        (r#"{"content":ROWS,"last":false,"first":true}"#, "more follow"),
-        (r#"{"values":ROWS,"isLast":false}"#, "more follow"),
-        (r#"{"items":ROWS,"IsTruncated":true}"#, "more follow"),
+        (r#"{"records":ROWS,"offset":"itrABC/recXYZ"}"#, "announces further pages"),
+        (r#"{"items":ROWS,"next_page_token":"abc"}"#, "announces further pages"),
+        (r#"{"items":ROWS,"nextPageToken":"abc"}"#, "announces further pages"),
+        (r#"{"items":ROWS,"has_more":true}"#, "announces further pages"),
+        (r#"{"items":ROWS,"hasMore":true}"#, "announces further pages"),
+        (r#"{"content":ROWS,"last":false,"first":true}"#, "announces further pages"),
+        (r#"{"values":ROWS,"isLast":false}"#, "announces further pages"),
+        (r#"{"items":ROWS,"IsTruncated":true}"#, "announces further pages"),
         // What is whole.
         (r#"{"count":2,"results":ROWS}"#, ""),
         (r#"{"count":0,"results":ROWS}"#, ""),

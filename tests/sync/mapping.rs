@@ -408,7 +408,7 @@ seen = { column = "seen_at", transform = [{ date = ["D/M/YYYY", "M/D/YYYY h:mm A
         assert_eq!(ran.summary().rows(), "2 created", "{book}");
         let jose = "birthday=1980-02-29 name=José phone=+34600111222 seen=2024-02-29T14:30:00 zip=02138";
         assert_eq!(there(&harness), [jose, "name=Íñigo phone=+5215550001 zip=12345"], "{book}");
-        let noticed = ran.stderr.contains("`Instructions` holds instructions (`--sheet` takes another one)");
+        let noticed = ran.stderr.contains("`Instructions` holds instructions (select another sheet with `--sheet`)");
         assert_eq!(noticed, book.ends_with("xlsx"), "{ran:?}");
     }
 }

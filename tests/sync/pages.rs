@@ -78,7 +78,7 @@ async fn every_command_refuses_an_input_that_may_lose_contacts() {
     .await;
     check(
         r#"{"email":"info@example.com","contacts":[{"phone":"+525550000001"},{"phone":"+525550000002"}]}"#,
-        "found one that may be either, with objects under `contacts`",
+        "found an object that may be either, with objects under `contacts`",
         "jq -c '.contacts[]'",
     )
     .await;
@@ -90,7 +90,7 @@ async fn every_command_refuses_an_input_that_may_lose_contacts() {
     .await;
     check(
         r#"{"17":{"phone":"+525550000001"},"18":{"phone":"+525550000002"}}"#,
-        "in.json:1: expected an array of objects, found an object with a key for each of them",
+        "in.json:1: expected an array of objects, found an object with one key for each contact",
         "jq -c '.[]'",
     )
     .await;

@@ -84,7 +84,7 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
             };
             let ran = run(OTHER).run().await.exits(code);
             let is_reported = match (command, code) {
-                ("check", 0) => ran.stdout.contains("the token is a new one of the same channel"),
+                ("check", 0) => ran.stdout.contains("the token is new and belongs to the same channel"),
                 _ => ran.stderr.contains(message),
             };
             assert!(is_reported, "{case}, {command}: {ran:?}");
@@ -96,7 +96,7 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
             let again = run(OTHER).run().await.exits(code);
             let is_quiet = command == "sync" && code == 0;
             assert_eq!(
-                again.stderr.contains(message) || again.stdout.contains("new one"),
+                again.stderr.contains(message) || again.stdout.contains("the token is new"),
                 !is_quiet,
                 "{case}, {command}"
             );

@@ -141,7 +141,7 @@ impl From<JournalError> for Failure {
         }
         if let JournalError::Linked { .. } = error {
             return failure.hint(
-                "while no run is active, copy it to a new file and rename that file over it; the copy has one name",
+                "while no run is active, copy it to a new file and rename the copy over it, which then has no other hard links",
             );
         }
         if error.is_configuration() {
@@ -367,8 +367,7 @@ fn of_input(error: &SourceError) -> Option<String> {
         ),
         RowsFault::NotObjects { .. } => Some("save the rows as objects, or as CSV".to_owned()),
         RowsFault::Missing { .. } | RowsFault::Failed => Some(
-            "the input may be incomplete: export it again, or remove that object if it stands for no contacts"
-                .to_owned(),
+            "the input may be incomplete: export it again, or remove that object if it contains no contacts".to_owned(),
         ),
     }
 }

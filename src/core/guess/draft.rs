@@ -321,12 +321,12 @@ fn alternative(
     let blank = candidate.blank_word.map(Made::Null);
     let with = |made: Vec<Made>| Some(Meaning::Field { name: field.to_owned(), made });
     let is_of_names = candidate.sense.is_some_and(is_of_names);
-    let about_false = if blank.is_some() { "; `false` stands for a blank" } else { "" };
+    let about_false = if blank.is_some() { "; `false` means blank" } else { "" };
     match other {
         Some(Other::Flag) => (Some(Meaning::Flag { tag: folded(&candidate.column.name) }), about_false),
         Some(Other::Made(made)) => (with(blank.into_iter().chain(made).collect()), about_false),
         None if blank.is_some() && (candidate.sense.is_none() || is_of_names) => {
-            (with(steps.to_vec()), "; `false` stands for a blank (if it is a value, use the second line instead)")
+            (with(steps.to_vec()), "; `false` means blank (if it is a value, use the second line instead)")
         }
         None if is_of_names && candidate.values.iter().any(|value| is_false(value)) => (
             with(iter::once(Made::Null(FALSE)).chain(steps.iter().cloned()).collect()),

@@ -134,8 +134,8 @@ impl Place {
         let Row::Object(object) = row else { return Ok(()) };
         let Some(list) = self.path.list_by_position(object) else { return Ok(()) };
         let reason = format!(
-            "expected a match field or id read by name (`{list}.NAME`), found one read by position, where another row may have \
-             another field"
+            "expected a match field or id read by name (`{list}.NAME`), found one read by position; other rows may have \
+             another field there"
         );
         Err(Refusal::of(&self.name, reason))
     }

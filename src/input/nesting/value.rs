@@ -87,7 +87,7 @@ impl List {
             Node::Scalar(scalar) => *scalar == Scalar::Null,
             Node::List(_) => false,
         };
-        self.0.iter().all(is_one)
+        self.0.iter().all(is_one) && self.0.iter().any(|item| matches!(item, Node::Object(_)))
     }
 
     // The number of the first elements that have a phone or an e-mail address themselves.

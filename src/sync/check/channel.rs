@@ -43,7 +43,7 @@ pub struct CheckedChannel {
     pub rate: NonZeroU32,
     /// Why a sync would refuse the channel; empty when it would not.
     pub refused: Vec<GuardError>,
-    /// What its token came to.
+    /// The result of the check of its token.
     pub token: TokenCheck,
     /// Whether the token is another one than before, and opens the same channel.
     pub is_renewed: bool,
@@ -53,7 +53,7 @@ pub struct CheckedChannel {
     pub calls: usize,
 }
 
-/// What a search with a channel's token came to.
+/// The result of a search with a channel's token.
 #[derive(Debug)]
 pub enum TokenCheck {
     /// The platform answered with a page of contacts.

@@ -23,7 +23,7 @@ use crate::sync::workspace::Workspace;
 pub struct Check<'a> {
     /// The path of the journal.
     pub journal: &'a Path,
-    /// What other processes are told of the holder of the channels' locks.
+    /// The holder of the locks, as other processes display it.
     pub holder: String,
     /// The input, if there is one.
     pub input: Option<InputToCheck<'a>>,

@@ -183,7 +183,7 @@ pub fn channel_state(checked: CheckedChannel) -> Result<String, Vec<Failure>> {
     if !refused.is_empty() {
         return Err(refused.into_iter().map(Failure::from).collect());
     }
-    let renewed = if is_renewed { "; the token is a new one of the same channel" } else { "" };
+    let renewed = if is_renewed { "; the token is new and belongs to the same channel" } else { "" };
     let state = token_state(token, &url).map_err(|failure| vec![failure])?;
     Ok(format!("{url}, {} a minute{renewed}; {state}", counted_calls(rate.get().into())))
 }
@@ -200,7 +200,10 @@ fn token_state(token: TokenCheck, url: &BaseUrl) -> Result<String, Failure> {
         TokenCheck::Paused => {
             Ok("not checked: the platform asked for a pause (429, too many requests) that is still in effect".into())
         }
-        TokenCheck::CallsUsedUp => failed(Exit::Stopped, "the platform left too many reads without an answer".into()),
+        TokenCheck::CallsUsedUp => failed(
+            Exit::Stopped,
+            "the check used all its calls, because the platform did not answer some of them".into(),
+        ),
         TokenCheck::Contradiction { why } => {
             failed(Exit::Usage, format!("the answer to a search contradicts itself: {why}"))
         }
@@ -242,8 +245,8 @@ fn other_form(lookup: &Lookup) -> Option<(String, String)> {
             )
         }
         Some(Change::Punctuation) => format!(
-            "no transform produces the platform's form, which contains other characters than digits: change `{name}` on the platform to digits \
-             after a `+`"
+            "no transform produces the platform's format, which contains characters other than digits; on the platform, change `{name}` to \
+             `+` and digits"
         ),
         None => format!("compare the two contacts: if they are one person, write `{name}` as the platform does"),
     };
@@ -264,7 +267,7 @@ fn in_words(detected: &Detected) -> String {
     if let Some(sheet) = detected.sheet() {
         text.push_str(&format!(", sheet `{}`", sheet.name));
         if let Some(other) = &sheet.passed_over {
-            text.push_str(&format!(" (`{other}` holds instructions: `--sheet` takes another one)"));
+            text.push_str(&format!(" (`{other}` contains instructions; select another sheet with `--sheet`)"));
         }
     }
     if let Some(keys) = detected.rows_under() {

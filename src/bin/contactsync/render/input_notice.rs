@@ -36,7 +36,7 @@ impl InputNotices {
             && format != self.printed
         {
             let is_skipped = self.detected.sheet().is_some_and(|sheet| sheet.passed_over.is_some());
-            let hint = if is_skipped { " (`--sheet` takes another one)" } else { "" };
+            let hint = if is_skipped { " (select another sheet with `--sheet`)" } else { "" };
             console.say(Level::Info, &format!("{}: {text}{hint}", self.name));
         }
         self.printed = format;

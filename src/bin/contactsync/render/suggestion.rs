@@ -60,7 +60,9 @@ fn keys_of_all(guess: &Guess, options: &SourceArgs) -> String {
             "# No phone, e-mail or id column was found that identifies contacts. Name one of the fields below.\n\
              # match = \"phone\"\n",
         ),
-        ([], Some(_)) => text.push_str("# None is needed: the rows have the platform's ids.\n# match = \"phone\"\n"),
+        ([], Some(_)) => {
+            text.push_str("# No match field is needed: the rows have the platform's ids.\n# match = \"phone\"\n")
+        }
         (chosen, _) => {
             for chosen in chosen {
                 let _ = writeln!(text, "# {}: {}", string(&chosen.field), chosen.why);
@@ -81,7 +83,7 @@ fn keys_of_all(guess: &Guess, options: &SourceArgs) -> String {
     text.push_str(&country(guess));
     if !guess.nulls.is_empty() {
         let words: Vec<String> = guess.nulls.iter().map(|word| string(word)).collect();
-        let _ = writeln!(text, "\n# Words in its cells that stand for no value.\nnulls = [{}]", words.join(", "));
+        let _ = writeln!(text, "\n# Words that mean that a cell is blank.\nnulls = [{}]", words.join(", "));
     }
     text.push_str(UNMAPPED);
     text.push_str(&reading(options));
@@ -106,7 +108,7 @@ fn country(guess: &Guess) -> String {
             let (letters, judged) = likely.unwrap_or_else(|| ("MX".into(), String::new()));
             format!(
                 "\n# Some phone numbers have no country code.{judged}\n\
-                 # Until then they are sent as written, because a wrong country makes wrong numbers.\n\
+                 # Until a country is set, they are sent as written: a wrong country would produce wrong numbers.\n\
                  # country = \"{letters}\"\n"
             )
         }
@@ -115,7 +117,7 @@ fn country(guess: &Guess) -> String {
 
 /// What several match fields cost.
 const SEVERAL_MATCHES: &str = "\
-# A new contact is searched for by each field in turn, one call for each field. A known contact takes no search. A contact\n\
+# A new contact is searched for by each field in turn, one call for each field. A known contact needs no search. A contact\n\
 # that is found by one field, with a different value in an earlier field, is a conflict, and its row is rejected. So is the\n\
 # second of two rows that differ in the first field and share another. Each field must exist on the platform.\n";
 
