@@ -1,5 +1,7 @@
 //! Rows of CSV as a table of texts: cells, lines, quotes, headers, short rows and errors.
 
+use std::fmt::Write as _;
+
 use super::super::{Format, Source, SourceError};
 use super::*;
 use crate::core::model::Rejection;
@@ -442,8 +444,12 @@ fn another_header_below_the_first_ends_the_reading() {
     check(&format!("{file},Name,y\n"), 2, None);
     // Half of the rows have each column in another place, so that no column has a usual kind.
     for half in [1, 2, 5, 90] {
-        let here: String = (0..half).map(|row| format!("+521555{row:04},Ann {row},Lima\n")).collect();
-        let below: String = (0..half).map(|row| format!("Bo {row},+521556{row:04},Quito\n")).collect();
+        let mut here = String::new();
+        let mut below = String::new();
+        for row in 0..half {
+            writeln!(here, "+521555{row:04},Ann {row},Lima").unwrap();
+            writeln!(below, "Bo {row},+521556{row:04},Quito").unwrap();
+        }
         let line = half + 2;
         let text = format!("phone,name,city\n{here}Nombre,Celular,Ciudad\n{below}");
         check(&text, usize::try_from(half).unwrap(), Some(line));

@@ -61,8 +61,8 @@ pub fn routing(channels: &Channels) -> Routing {
         Channels::Selected { column, others, .. } => {
             Routing::Selected { column: column.clone(), others: others.clone() }
         }
-        Channels::ByColumn { column, elsewhere, tells_unknown, .. } => {
-            Routing::ByColumn { column: column.clone(), elsewhere: elsewhere.clone(), takes_unknown: *tells_unknown }
+        Channels::ByColumn { column, elsewhere, takes_unknown, .. } => {
+            Routing::ByColumn { column: column.clone(), elsewhere: elsewhere.clone(), takes_unknown: *takes_unknown }
         }
     }
 }

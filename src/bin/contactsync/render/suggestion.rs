@@ -61,7 +61,7 @@ fn keys_of_all(guess: &Guess, options: &SourceArgs) -> String {
              # match = \"phone\"\n",
         ),
         ([], Some(_)) => {
-            text.push_str("# No match field is needed: the rows have the platform's ids.\n# match = \"phone\"\n")
+            text.push_str("# No match field is needed: the rows have the platform's ids.\n# match = \"phone\"\n");
         }
         (chosen, _) => {
             for chosen in chosen {

@@ -48,7 +48,7 @@ pub enum Channels {
         /// The channels of other shards. Their rows are left out.
         elsewhere: BTreeSet<String>,
         /// Whether this run reports rows that name no channel. Of several shards, the first one does.
-        tells_unknown: bool,
+        takes_unknown: bool,
     },
 }
 
@@ -219,7 +219,7 @@ fn by_column(
         column: column.to_owned(),
         here: here.into_iter().map(|table| channel(&table.name.value, Some(table))).collect::<Result<_, _>>()?,
         elsewhere: elsewhere.into_iter().map(|table| table.name.value.clone()).collect(),
-        tells_unknown: shard.is_none_or(Shard::is_first),
+        takes_unknown: shard.is_none_or(Shard::is_first),
     })
 }
 

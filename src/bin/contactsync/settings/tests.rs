@@ -97,10 +97,10 @@ fn rows_go_to_the_channels_of_this_share() {
                 [channel.a]\ntoken_env = \"A\"\n[channel.b]\n[channel.c]\n[channel.d]\nrate = 9\n";
     let check = |arguments: &str, expected: &str| {
         let settings = settings(arguments, file).unwrap();
-        let Channels::ByColumn { column, here, elsewhere, tells_unknown } = settings.channels else { panic!() };
+        let Channels::ByColumn { column, here, elsewhere, takes_unknown } = settings.channels else { panic!() };
         let names: Vec<String> = here.iter().map(|channel| format!("{}@{}", channel.name, channel.rate())).collect();
         let elsewhere: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
-        let found = format!("{column}: {} / {} / {tells_unknown}", names.join(" "), elsewhere.join(" "));
+        let found = format!("{column}: {} / {} / {takes_unknown}", names.join(" "), elsewhere.join(" "));
         assert_eq!(found, expected, "{arguments}");
     };
     check("", "office: a@100 b@100 c@100 d@9 /  / true");
