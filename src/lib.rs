@@ -66,7 +66,7 @@ pub use crate::input::{
 };
 pub use crate::journal::{
     Carried, Counts, Ended, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL,
-    NewRun, Recorded, Rows, RunRow, RunState, SendJournal, StateUpdate,
+    NewRun, Recorded, Removed, Rows, RunRow, RunState, SendJournal, StateUpdate,
 };
 pub use crate::platform::dialect;
 pub use crate::platform::limiter::Clock;
@@ -80,9 +80,9 @@ pub use crate::sync::report::{
 };
 pub use crate::sync::{
     ChannelOutcome, CheckedContact, CheckedInput, Connection, DryChannel, DryRun, DryRunOutcome, Ending, Environment,
-    Event, GuardError, HeldChannel, InputCheck, Interrupted, Job, ListClaims, Listed, ListingError, Locked,
-    LockedChannel, Mismatch, NewColumn, Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, Probe,
-    Recognised, RejectReason, RejectReasons, RenewToken, Reporter, ResumeOptions, Routes, Routing, RowLists,
+    Event, GuardError, HeldChannel, InputCheck, Interrupted, Job, KEPT_HISTORY, ListClaims, Listed, ListingError,
+    Locked, LockedChannel, Mismatch, NewColumn, Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns,
+    Probe, Recognised, RejectReason, RejectReasons, RenewToken, Reporter, ResumeOptions, Routes, Routing, RowLists,
     RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagMentions, Tokens, Transport, Tried,
     WITHOUT_CHANNEL, Wait, Workspace, check_input, concurrency_for, dry_run, plan, plan_summary, run_summary, send,
     send_all, sync_input,

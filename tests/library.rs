@@ -11,9 +11,9 @@ use std::time::Duration;
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
     BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted,
-    Journal, JournalError, Limits, LockError, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy,
-    Reporter, ResumeOptions, Routing, RowLists, Rows, RunOptions, Silent, Source, Stop, StopReason, SyncError,
-    SyncInput, SyncOutcome, TagsMode, Timeouts, Token, Workspace, sync_input,
+    Journal, JournalError, KEPT_HISTORY, Limits, LockError, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer,
+    Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, Rows, RunOptions, Silent, Source, Stop, StopReason,
+    SyncError, SyncInput, SyncOutcome, TagsMode, Timeouts, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -80,7 +80,7 @@ impl Harness {
 
     fn options(wanted: &Wanted) -> RunOptions {
         let limits = Limits { max_calls: wanted.max_calls, until: None };
-        RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, seed: 1 }
+        RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY, seed: 1 }
     }
 
     fn sync<R: Reporter>(

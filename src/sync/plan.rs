@@ -109,7 +109,9 @@ pub fn plan(
     let match_fields = mapping.match_fields().to_vec();
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
     let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
-    let plan = journal.begin_plan(NewPlan { runs, planner: Planner { duplicates, match_fields } })?;
+    let lists_rows = files.results.is_some();
+    let new = NewPlan { runs, planner: Planner { duplicates, match_fields }, lists_rows };
+    let plan = journal.begin_plan(new)?;
     let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
         if stop.reason().is_some() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contactsync::{
-    Duplicates, Event, Format, Journal, ListedRow, Mapping, Mode, NewRun, Observer, PlanOptions, Policy, Routes, Rows,
-    SendJournal, Source, Stop, TagsMode, Text, Timestamp, Value, plan,
+    Duplicates, Event, Format, Journal, ListFiles, ListedRow, Mapping, Mode, NewRun, Observer, PlanOptions, Policy,
+    Routes, Rows, SendJournal, Source, Stop, TagsMode, Text, Timestamp, Value, plan,
 };
 use proptest::prelude::*;
 
@@ -41,7 +41,9 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         policy,
         now: Timestamp::default(),
     };
-    let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
+    // Rows that need nothing are stored because they are listed.
+    let files = ListFiles { results: Some("results.csv".into()), ..ListFiles::default() };
+    let plan_options = PlanOptions { duplicates, files, ..PlanOptions::default() };
     let runs = plan(&journal, source, &mapping, Routes::One(new), plan_options, &Silent, &Stop::default())
         .expect("planning succeeds");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {

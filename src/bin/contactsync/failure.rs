@@ -148,7 +148,7 @@ impl From<JournalError> for Failure {
         let hint = if let JournalError::OnlyLog { .. } = error {
             "restore the journal beside it from a backup; or move that file away to start a new journal, with --match so that \
              contacts that are there are found"
-        } else if let JournalError::LogMissing { .. } = error {
+        } else if let JournalError::LogMissing { .. } | JournalError::InUse { .. } = error {
             "wait until the other process has ended, then run the same command again"
         } else if let JournalError::Locked { .. } = error {
             "end that program, or have it lock another file: contactsync keeps two runs apart by itself"

@@ -14,13 +14,14 @@ use std::time::Duration;
 use conflate::Merge as _;
 use contactsync::rules::Rules;
 use contactsync::{
-    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, SourceOptions, TagsMode,
+    Duplicates, Input, KEPT_HISTORY, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source,
+    SourceOptions, TagsMode,
 };
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::options::value::{Calls, Span};
-use crate::options::{JournalArgs, Layer, ListArgs, Shard};
+use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
@@ -69,6 +70,7 @@ impl Settings {
                 max_calls: set.limits.max_calls.map(Calls::get),
                 end: End::of(set.limits.end),
                 outage_timeout: set.limits.outage_timeout.map_or(OUTAGE_TIMEOUT, |Span(timeout)| timeout),
+                keep_history: kept_history(set.history),
             },
             lists: set.lists,
             input: InputSettings {
@@ -87,6 +89,11 @@ impl Settings {
             },
         })
     }
+}
+
+/// How long the journal keeps what runs did.
+pub fn kept_history(given: HistoryArgs) -> Duration {
+    given.keep_history.map_or(KEPT_HISTORY, |Span(time)| time)
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.

@@ -158,23 +158,24 @@ impl Store {
         let Some(channel) = channel else { return Ok(()) };
         self.db.execute("DELETE FROM losses WHERE channel = ?1", [&channel])?;
         let last = "SELECT COALESCE(MAX(number), 0) FROM calls WHERE channel = ?1 AND run != 0";
-        let last: i64 = self.db.query_row(last, [&channel], |row| row.get(0))?;
+        let last: i64 = self.db.query_row(last, [self.channel_number(&channel)?], |row| row.get(0))?;
         self.started.borrow_mut().insert(channel, last);
         Ok(())
     }
 
     fn found_loss(&self, channel: &str, noted: Noted, clock_offset: Option<&ClockOffset>) -> Result<Option<Loss>> {
+        let number = self.channels.find(self, channel)?;
         // A call that belongs to no run is not recorded: its number may be the number of a lost call.
         let mut has_call = self
             .db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND channel = ?2 AND run != 0)")?;
         let is_lost = match noted {
             Noted::Nothing | Noted::Call(0) => false,
-            Noted::Call(last) => !has_call.query_row(params![last, channel], |row| row.get::<_, bool>(0))?,
+            Noted::Call(last) => !has_call.query_row(params![last, number], |row| row.get::<_, bool>(0))?,
             // A journal that was restored or moved without its locks.
             Noted::NewFile => {
                 let calls = "SELECT EXISTS (SELECT 1 FROM calls WHERE channel = ?1 AND run != 0)";
-                self.db.query_row(calls, [channel], |row| row.get(0))?
+                self.db.query_row(calls, [number], |row| row.get(0))?
             }
         };
         if is_lost {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode,
-    OUTAGE_TIMEOUT, Overrides, PlanError, Policy, Routing, RowLists, RunOptions, RunSummary, Source, Stop, SyncError,
-    SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
+    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Format, Http, KEPT_HISTORY, Limits, Mapping,
+    Mode, OUTAGE_TIMEOUT, Overrides, PlanError, Policy, Routing, RowLists, RunOptions, RunSummary, Source, Stop,
+    SyncError, SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -130,7 +130,12 @@ impl<'a> Demo<'a> {
             max_changes: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),
-            options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: seed(&self.clock) },
+            options: RunOptions {
+                limits: Limits::default(),
+                outage_timeout: OUTAGE_TIMEOUT,
+                keep_history: KEPT_HISTORY,
+                seed: seed(&self.clock),
+            },
         };
         let printer = Printer {
             notices: Notices { console, announcement: Announcement::default() },
