@@ -166,6 +166,8 @@ impl Store {
     }
 
     pub(super) fn commit(&self) -> Result<()> {
+        // Once for all calls that start with it.
+        self.hold_started()?;
         Ok(self.db.execute_batch("COMMIT")?)
     }
 

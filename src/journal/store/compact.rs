@@ -37,7 +37,7 @@ mod kind {
     pub(super) const NUMBER: u64 = 1;
     /// Its length is 1 for true.
     pub(super) const FLAG: u64 = 2;
-    /// The text of the contact's key, without bytes of its own.
+    /// The text of the contact's key. No bytes follow.
     pub(super) const KEY: u64 = 3;
 }
 

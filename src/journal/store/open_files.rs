@@ -90,11 +90,22 @@ impl Store {
         self.hold(self.locks.borrow().values().flatten())
     }
 
-    /// Checks that the journal and the channel's locks are in place, and remembers that a call of the channel starts.
-    pub(super) fn starts(&self, channel: &str, call: i64) -> Result<()> {
-        self.hold(self.locks.borrow().get(channel).into_iter().flatten())?;
-        self.started.borrow_mut().insert(channel.to_owned(), call);
-        Ok(())
+    /// Remembers that a call of the channel starts. The commit checks that the journal and the channel's locks are in place.
+    pub(super) fn starts(&self, channel: &str, call: i64) {
+        let mut started = self.started.borrow_mut();
+        match started.get_mut(channel) {
+            Some(last) => *last = call,
+            None => drop(started.insert(channel.to_owned(), call)),
+        }
+    }
+
+    /// Checks that the journal and the locks of the channels whose calls start with this commit are in place.
+    pub(super) fn hold_started(&self) -> Result<()> {
+        let (started, locks) = (self.started.borrow(), self.locks.borrow());
+        if started.is_empty() {
+            return Ok(());
+        }
+        self.hold(started.keys().filter_map(|channel| locks.get(channel)).flatten())
     }
 
     /// Checks that the journal and the channel's locks are in place before a read-only call.

@@ -308,7 +308,7 @@ impl Store {
         insert.execute(params![run, channel, window, contact, kind_number(kind), asked, millis(now)])?;
         let number = self.db.last_insert_rowid();
         self.apply(Owner { number: contact, key: key.value() }, state_update)?;
-        self.starts(&state_update.channel, number)?;
+        self.starts(&state_update.channel, number);
         Ok(number)
     }
 
