@@ -9,9 +9,9 @@ use std::time::Duration;
 use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, Limits, Mapping, Mode, Notification,
-    OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop, SyncInput,
-    TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, KEPT_HISTORY, Limits, Mapping, Mode,
+    Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop,
+    SyncInput, TagsMode, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\
@@ -85,7 +85,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         lists: &RowLists::default(),
         overrides: Overrides::default(),
         // The seed of the random spread of retries. A program takes another one each time.
-        options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: 1 },
+        options: RunOptions {
+            limits: Limits::default(),
+            outage_timeout: OUTAGE_TIMEOUT,
+            keep_history: KEPT_HISTORY,
+            seed: 1,
+        },
     };
     let (clock, stop) = (Clock::system(), Stop::default());
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &Printed };

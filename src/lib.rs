@@ -86,9 +86,9 @@ pub use crate::journal::Journal;
 pub use crate::platform::limiter::Clock;
 pub use crate::platform::{BaseUrl, Http, Token};
 pub use crate::sync::{
-    Connection, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted, Notification, Observer,
-    Overrides, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput,
-    SyncOutcome, Workspace, dry_run, sync_input,
+    Connection, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted, KEPT_HISTORY,
+    Notification, Observer, Overrides, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent, Stop,
+    StopReason, SyncError, SyncInput, SyncOutcome, Workspace, dry_run, sync_input,
 };
 
 /// Whether everything is ready for a sync.
@@ -129,7 +129,7 @@ pub mod estimate {
 /// The runs of a journal.
 pub mod history {
     pub use crate::journal::{
-        Counts, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL, RunRow, RunState,
+        Counts, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL, Removed, RunRow, RunState,
     };
     pub use crate::sync::{PastRun, history};
 }

@@ -14,10 +14,10 @@ use contactsync::engine::Rows;
 use contactsync::history::{JournalError, LockError};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted, Journal, Limits,
-    Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, ResumeOptions, Routing,
-    RowLists, RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token,
-    Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted, Journal,
+    KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter,
+    ResumeOptions, Routing, RowLists, RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome,
+    TagsMode, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -84,7 +84,7 @@ impl Harness {
 
     fn options(wanted: &Wanted) -> RunOptions {
         let limits = Limits { max_calls: wanted.max_calls, until: None };
-        RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, seed: 1 }
+        RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY, seed: 1 }
     }
 
     fn sync<R: Reporter>(

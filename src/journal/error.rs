@@ -52,6 +52,14 @@ pub enum JournalError {
         /// The journal's path.
         path: PathBuf,
     },
+    /// The file is of an earlier version, and another process has it open, so it cannot be upgraded.
+    #[error("journal {}: schema version {found} is to be upgraded, and another process has the journal open", path.display())]
+    InUse {
+        /// The journal's path.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+    },
     /// Another program holds the file locked.
     #[error("journal {}: another program holds the file locked (`flock`)", path.display())]
     Locked {
@@ -129,6 +137,7 @@ impl JournalError {
             | Self::OnlyLog { .. }
             | Self::LogMissing { .. }
             | Self::Locked { .. }
+            | Self::InUse { .. }
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Sql(_)
@@ -155,6 +164,7 @@ impl JournalError {
             | Self::OnlyLog { .. }
             | Self::LogMissing { .. }
             | Self::Locked { .. }
+            | Self::InUse { .. }
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Linked { .. }

@@ -6,51 +6,83 @@ CREATE TABLE salt (
 );
 INSERT INTO salt VALUES (randomblob(16));
 
--- The platform to which each channel's known contacts belong.
+-- The channels, and the platform to which each one's known contacts belong.
 CREATE TABLE channels (
-    name TEXT NOT NULL PRIMARY KEY,
-    url  TEXT NOT NULL
-) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY,
+    name   TEXT NOT NULL UNIQUE,
+    url    TEXT                 -- NULL before the first run is sent
+);
 
--- What the platform has, or may have, for each contact.
-CREATE TABLE known (
-    channel   TEXT NOT NULL,
-    key       TEXT NOT NULL,
-    contact   TEXT,             -- JSON of the known contact; NULL while it is in doubt
-    doubt     TEXT,             -- JSON of the doubt, with the contact as it was sent
-    PRIMARY KEY (channel, key)
-) WITHOUT ROWID;
-CREATE INDEX known_in_doubt ON known (channel) WHERE doubt IS NOT NULL;
--- Which key has a contact id: one id is one contact.
-CREATE INDEX known_by_id ON known (channel, contact ->> '$.id') WHERE contact IS NOT NULL;
+-- The windows. A window is the calls that count together.
+CREATE TABLE windows (
+    number INTEGER PRIMARY KEY,
+    name   TEXT NOT NULL UNIQUE
+);
 
--- Further match values of contacts that have several: a row with one of them is the contact of that key.
+-- The names of fields and tags, each once. They are never changed or deleted.
+CREATE TABLE names (
+    number INTEGER PRIMARY KEY,
+    name   TEXT NOT NULL UNIQUE
+);
+
+-- The number of the next contact. Numbers are not used again.
+CREATE TABLE next_contact (
+    number INTEGER NOT NULL
+);
+INSERT INTO next_contact VALUES (1);
+
+-- The contacts with their keys. Numbers ascend in the order in which contacts are first planned.
+CREATE TABLE contacts (
+    number  INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    field   INTEGER NOT NULL,   -- the name of the key's match field; 0 for a contact id, -1 for a digest of the row
+    value   TEXT NOT NULL
+);
+CREATE UNIQUE INDEX contacts_by_key ON contacts (channel, field, value);
+
+-- What the platform has of each known contact.
+CREATE TABLE states (
+    contact INTEGER PRIMARY KEY,
+    id      TEXT NOT NULL,      -- the platform's id
+    content BLOB NOT NULL       -- as `store/compact.rs` writes it
+);
+-- Which contact has an id: one id is one contact.
+CREATE INDEX states_by_id ON states (id);
+
+-- What the platform may have: contacts in doubt, with the contact as it was sent. They have no row in `states`.
+CREATE TABLE doubts (
+    contact INTEGER PRIMARY KEY,
+    content BLOB NOT NULL       -- as `store/compact.rs` writes it
+);
+
+-- Further match values of contacts that have several: a row with one of them is this contact.
 CREATE TABLE aliases (
-    channel TEXT NOT NULL,
-    value   TEXT NOT NULL,      -- written as a key
-    key     TEXT NOT NULL,
-    PRIMARY KEY (channel, value)
+    channel INTEGER NOT NULL,
+    field   INTEGER NOT NULL,
+    value   TEXT NOT NULL,
+    contact INTEGER NOT NULL,
+    PRIMARY KEY (channel, field, value)
 ) WITHOUT ROWID;
 
--- Every call: its intent (a row), then its result (ended_at and attempt).
+-- Every call: its intent (a row), then its result (took, result and detail).
 CREATE TABLE calls (
     number     INTEGER PRIMARY KEY,
-    run        INTEGER NOT NULL,
-    channel    TEXT NOT NULL,
-    window     TEXT NOT NULL,   -- which calls it counts with
-    key        TEXT NOT NULL,
-    kind       TEXT NOT NULL,
-    asked      TEXT,            -- JSON of which page of which search, for a find
+    run        INTEGER NOT NULL, -- 0 for a call that belongs to no run
+    channel    INTEGER NOT NULL,
+    window     INTEGER NOT NULL, -- which calls it counts with
+    contact    INTEGER,          -- NULL for a call that belongs to no contact
+    kind       INTEGER NOT NULL, -- 1 find, 2 read, 3 create, 4 update, 5 add_tags, 6 remove_tags
+    asked      INTEGER,          -- for a find: the number of the field's name, times 2^32, plus the page
     started_at INTEGER NOT NULL,
-    ended_at   INTEGER,
-    result     TEXT,            -- the attempt in one word
-    attempt    TEXT             -- JSON
+    took       INTEGER,          -- milliseconds; NULL while it is open
+    result     INTEGER,          -- the attempt, by number: `store/attempts.rs`
+    detail     TEXT              -- the new contact's id for a create, otherwise JSON of the attempt where it holds more
 );
-CREATE INDEX calls_of_contact ON calls (run, key);
+CREATE INDEX calls_of_run ON calls (run);
 CREATE INDEX calls_by_start ON calls (window, started_at);
-CREATE INDEX calls_throttled ON calls (window, ended_at) WHERE result = 'throttled';
-CREATE INDEX calls_lost ON calls (window, ended_at) WHERE result = 'lost';
-CREATE INDEX calls_open ON calls (channel) WHERE ended_at IS NULL;
+-- Lost or throttled.
+CREATE INDEX calls_to_wait_for ON calls (window, started_at) WHERE result IN (9, 13);
+CREATE INDEX calls_open ON calls (channel) WHERE took IS NULL;
 
 -- How the wall clock was set when a run of the channel last began: moments are compared with later ones by it.
 CREATE TABLE clocks (
@@ -76,17 +108,15 @@ CREATE TABLE forgotten_waits (
 
 -- Contacts that were tried and are still pending, until their row ends. A run takes them last.
 CREATE TABLE left_rows (
-    channel  TEXT NOT NULL,
-    key      TEXT NOT NULL,
-    tried_at INTEGER NOT NULL,
-    PRIMARY KEY (channel, key)
-) WITHOUT ROWID;
+    contact  INTEGER PRIMARY KEY,
+    tried_at INTEGER NOT NULL
+);
 
 -- Where in the input each channel's next run begins: at the first row that the last one did not come to.
 CREATE TABLE turns (
     channel TEXT NOT NULL PRIMARY KEY,
-    key     TEXT NOT NULL,
-    row     INTEGER NOT NULL    -- its place in that run's input, when the key is not pending any more
+    contact INTEGER NOT NULL,
+    row     INTEGER NOT NULL    -- its place in that run's input, when the contact is not pending any more
 ) WITHOUT ROWID;
 
 -- The columns that the inputs of each source had so far: a further one is new.

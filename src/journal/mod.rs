@@ -6,6 +6,7 @@
 mod error;
 mod files;
 mod lock;
+mod maintenance;
 mod rows;
 mod sending;
 mod store;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
+pub use self::maintenance::Removed;
 pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
     RowOutcome, Rows, RunRow, RunState,
@@ -45,6 +47,7 @@ const GROUP: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Journal {
     owner: Owner,
+    backup: Option<Arc<Path>>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,12 +100,14 @@ impl Journal {
     /// newer version.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let store = Store::open(path)?;
+        let backup = store.backup().map(Arc::from);
         let (sender, requests) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("journal".into())
             .spawn(move || serve(&store, &requests))
             .map_err(|source| JournalError::open(path, source))?;
-        Ok(Self { owner: Owner::Thread(Arc::new(OwnerThread { requests: Some(sender), thread: Some(thread) })) })
+        let owner = OwnerThread { requests: Some(sender), thread: Some(thread) };
+        Ok(Self { owner: Owner::Thread(Arc::new(owner)), backup })
     }
 
     /// Creates an empty journal in memory.
@@ -122,7 +127,13 @@ impl Journal {
     }
 
     fn on_callers_thread(store: Store) -> Self {
-        Self { owner: Owner::Caller(Arc::new(Mutex::new(store))) }
+        Self { owner: Owner::Caller(Arc::new(Mutex::new(store))), backup: None }
+    }
+
+    /// The copy of the journal as it was before [`open`](Self::open) upgraded it from an earlier version; `None` if it was not
+    /// upgraded. The copy is never removed.
+    pub fn backup_of_upgrade(&self) -> Option<&Path> {
+        self.backup.as_deref()
     }
 
     /// Makes the channel's calls depend on this lock: no call starts after the lock's file or a file of the journal was

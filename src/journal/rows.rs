@@ -41,6 +41,8 @@ pub struct NewPlan {
     pub runs: Vec<NewRun>,
     /// The rules by which its rows are planned.
     pub planner: Planner,
+    /// Whether all rows will be listed. Otherwise, rows that need nothing are only counted.
+    pub lists_rows: bool,
 }
 
 /// An input that is being planned.

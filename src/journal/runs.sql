@@ -16,35 +16,62 @@ CREATE TABLE runs (
     started_at INTEGER NOT NULL,
     ended_at   INTEGER,
     worked_ms  INTEGER NOT NULL DEFAULT 0,
-    pruned     INTEGER NOT NULL DEFAULT 0, -- whether the rows that needed nothing are gone
+    rows       INTEGER NOT NULL DEFAULT 0, -- all rows, once it is planned
+    unchanged  INTEGER NOT NULL DEFAULT 0, -- rows without an item whose contact does not differ
+    merged     INTEGER NOT NULL DEFAULT 0, -- rows without an item for which another row stands
+    dropped    INTEGER NOT NULL DEFAULT 0, -- rows that were pending when a newer run replaced this one
+    pruned     INTEGER NOT NULL DEFAULT 0, -- whether items are gone
     summary    TEXT             -- JSON, once the run has ended; the items it counts may be gone later
 );
 CREATE INDEX runs_by_channel ON runs (channel, id);
 
+-- The numbers of contacts that an input takes while it is planned: when the plan is dropped, so are its new contacts.
+CREATE TABLE contact_blocks (
+    first INTEGER PRIMARY KEY,
+    last  INTEGER NOT NULL,
+    sync  INTEGER NOT NULL
+);
+
 -- The aliases that a run's input gives, while it is planned.
 CREATE TABLE new_aliases (
-    run   INTEGER NOT NULL,
-    value TEXT NOT NULL,
-    key   TEXT NOT NULL,
-    PRIMARY KEY (run, value)
+    run     INTEGER NOT NULL,
+    field   INTEGER NOT NULL,
+    value   TEXT NOT NULL,
+    contact INTEGER NOT NULL,
+    PRIMARY KEY (run, field, value)
 ) WITHOUT ROWID;
 
--- Every row of a run's input, each in exactly one state, so that the states always add up to the rows.
+-- The contacts of rows that are not pending, while they are planned and rows of one contact are put together.
+CREATE TABLE merging (
+    run     INTEGER NOT NULL,
+    row     INTEGER NOT NULL,
+    contact INTEGER NOT NULL,
+    content BLOB NOT NULL,      -- as in `pending`
+    PRIMARY KEY (run, row)
+) WITHOUT ROWID;
+
+-- The rows that are pending. They are deleted when they end.
+CREATE TABLE pending (
+    run     INTEGER NOT NULL,
+    row     INTEGER NOT NULL,
+    line    INTEGER NOT NULL,
+    contact INTEGER NOT NULL,
+    cells   TEXT,               -- JSON of the row as it was read, when rejected ones are listed
+    content BLOB NOT NULL,      -- as `store/compact.rs` writes it
+    PRIMARY KEY (run, row)
+) WITHOUT ROWID;
+
+-- The rows that ended. Rows that needed nothing are only here when all rows are listed; otherwise the run has their number.
 CREATE TABLE items (
     run     INTEGER NOT NULL,
     row     INTEGER NOT NULL,
     line    INTEGER NOT NULL,
-    key     TEXT,               -- NULL for a row that never became a contact
-    state   TEXT NOT NULL,      -- pending, created, updated, unchanged, rejected or merged
+    contact INTEGER,            -- NULL for a row that never became a contact
+    state   INTEGER NOT NULL,   -- 1 created, 2 updated, 3 unchanged, 4 rejected, 5 merged, 6 rejected for another row of its contact
     reason  TEXT,
-    contact TEXT,               -- JSON, while pending, and while planned when rows of a contact are put together
-    doubles INTEGER,            -- the row that stands for the same contact in this one's place
-    cells   TEXT,               -- JSON of the row as it was read, when rejected ones are listed: while pending, and once rejected
+    cells   TEXT,               -- JSON of the row as it was read, when rejected ones are listed
     PRIMARY KEY (run, row)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX items_by_key ON items (run, key) WHERE key IS NOT NULL AND doubles IS NULL;
-CREATE INDEX items_pending ON items (run, row) WHERE state = 'pending';
-CREATE INDEX items_rejected ON items (run, row) WHERE state = 'rejected';
 
 -- The files that list the rows of an input, for who goes on with its runs.
 CREATE TABLE listings (

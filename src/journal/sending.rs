@@ -286,14 +286,12 @@ impl SendJournal for Journal {
         self.ask(move |store| store.in_doubt(run, &channel)).await
     }
 
-    async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.pending(run, &channel, row, limit)).await
+    async fn pending(&self, run: i64, _: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
+        self.ask(move |store| store.pending(run, row, limit)).await
     }
 
-    async fn left(&self, run: i64, channel: &str) -> Result<Vec<u64>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.left(run, &channel)).await
+    async fn left(&self, run: i64, _: &str) -> Result<Vec<u64>, JournalError> {
+        self.ask(move |store| store.left(run)).await
     }
 
     async fn leave(&self, channel: &str, key: String, at: Timestamp) -> Result<(), JournalError> {
@@ -418,7 +416,7 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let new = NewPlan { runs: vec![new], planner: Planner::default() };
+        let new = NewPlan { runs: vec![new], planner: Planner::default(), lists_rows: false };
         let plan = journal.begin_plan(new).unwrap();
         journal.finish_plan(&plan, None).unwrap();
         journal
@@ -531,8 +529,8 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let new =
-            NewPlan { runs: vec![new], planner: Planner { match_fields: vec!["phone".into()], ..Planner::default() } };
+        let planner = Planner { match_fields: vec!["phone".into()], ..Planner::default() };
+        let new = NewPlan { runs: vec![new], planner, lists_rows: false };
         let plan = journal.begin_plan(new).unwrap();
         let rows = phones
             .iter()

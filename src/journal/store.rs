@@ -1,13 +1,22 @@
 //! The SQL: the file and its schema here, the queries in the modules below. Every function runs within a transaction that
 //! its caller begins and ends.
 
+mod attempts;
 mod columns;
+mod compact;
+mod contacts;
+mod dictionary;
 mod history;
 mod items;
+mod keys;
 mod listing;
+mod maintenance;
+mod migration;
 pub(in crate::journal) mod open_files;
 mod opening;
 mod order;
+mod past_calls;
+mod planning;
 mod rate_limits;
 mod runs;
 mod sealed;
@@ -17,19 +26,20 @@ mod tokens;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Weak;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempPath;
 
+use self::dictionary::Dictionary;
 use self::open_files::OpenFiles;
-use self::sealed::unsealed;
+use self::past_calls::PastCalls;
+use self::planning::Plans;
 use super::JournalError;
 use super::lock::HeldFile;
-use crate::core::call::CallKind;
-use crate::core::model::{Contact, RemoteState};
 use crate::core::time::Timestamp;
 
 type Result<T> = std::result::Result<T, JournalError>;
@@ -38,19 +48,10 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 7;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
-
-/// The migrations from each version to the next, beginning with version 1.
-const UPGRADES: [&str; 5] = [
-    include_str!("upgrade_1.sql"),
-    include_str!("upgrade_2.sql"),
-    include_str!("upgrade_3.sql"),
-    include_str!("upgrade_4.sql"),
-    include_str!("upgrade_5.sql"),
-];
 
 /// Size of SQLite's page cache. A negative number is in KiB. A thousand channels repeatedly use some 20 MB of the file, five
 /// pages each.
@@ -65,19 +66,45 @@ pub(super) struct Store {
     db: Connection,
     // Whether it is a dry run: plans are not stored, and lasting tables are not written.
     dry: bool,
+    // Whether lasting tables cannot be written: a dry run on a journal that others may use.
+    is_read_only: bool,
     // The upgraded copy that a dry run uses for a journal of an earlier version. It is deleted on drop.
     copy: Option<TempPath>,
+    // The copy of the journal as it was before this process upgraded it.
+    backup: Option<PathBuf>,
     // The open files; `None` in memory and in a dry run.
     open_files: Option<OpenFiles>,
     // The lock files on which the channels' calls depend.
     locks: RefCell<BTreeMap<String, Vec<Weak<HeldFile>>>>,
     // The last call of each channel that was started in the current transaction.
     started: RefCell<BTreeMap<String, i64>>,
+    names: Dictionary,
+    channels: Dictionary,
+    windows: Dictionary,
+    plans: RefCell<Plans>,
+    past_calls: RefCell<PastCalls>,
+    // The number of the window in which each run's calls count.
+    sending_in: RefCell<BTreeMap<i64, i64>>,
 }
 
 impl Store {
     fn on(db: Connection, dry: bool) -> Self {
-        Self { db, dry, copy: None, open_files: None, locks: RefCell::default(), started: RefCell::default() }
+        Self {
+            db,
+            dry,
+            is_read_only: false,
+            copy: None,
+            backup: None,
+            open_files: None,
+            locks: RefCell::default(),
+            started: RefCell::default(),
+            names: Dictionary::of("names"),
+            channels: Dictionary::of("channels"),
+            windows: Dictionary::of("windows"),
+            plans: RefCell::default(),
+            past_calls: RefCell::default(),
+            sending_in: RefCell::default(),
+        }
     }
 
     pub(super) fn in_memory() -> Result<Self> {
@@ -96,6 +123,8 @@ impl Store {
     }
 
     fn configure(&self) -> rusqlite::Result<()> {
+        // What is deleted is overwritten: it is personal data.
+        self.db.pragma_update(None, "secure_delete", "ON")?;
         self.db.pragma_update(None, "journal_mode", "WAL")?;
         // A commit is on disk when it returns: an intent that a power failure undoes may create a duplicate.
         self.db.pragma_update(None, "synchronous", "FULL")?;
@@ -105,6 +134,11 @@ impl Store {
         self.db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         self.db.set_prepared_statement_cache_capacity(64);
         Ok(())
+    }
+
+    // Makes a new file able to shrink by some pages at a time. It writes to a file that has tables.
+    fn set_incremental(&self) -> rusqlite::Result<()> {
+        self.db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
     }
 
     fn create(&self) -> Result<()> {
@@ -119,13 +153,8 @@ impl Store {
         Ok(self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
     }
 
-    fn upgrade(&self) -> Result<()> {
-        let version = usize::try_from(self.version()?).unwrap_or(0);
-        for upgrade in UPGRADES.iter().skip(version.saturating_sub(1)) {
-            self.db.execute_batch(upgrade)?;
-        }
-        self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        Ok(())
+    pub(super) fn backup(&self) -> Option<&Path> {
+        self.backup.as_deref()
     }
 
     pub(super) fn begin(&self) -> Result<()> {
@@ -137,46 +166,19 @@ impl Store {
     }
 
     pub(super) fn commit(&self) -> Result<()> {
+        // Once for all calls that start with it.
+        self.hold_started()?;
         Ok(self.db.execute_batch("COMMIT")?)
     }
 
     pub(super) fn roll_back(&self) {
         // Some failures have rolled back already; then there is nothing left to do.
         let _ = self.db.execute_batch("ROLLBACK");
-    }
-
-    fn pending_contacts(&self, run: i64, row: u64, limit: u32) -> Result<Vec<(u64, u64, Contact)>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT row, line, contact FROM items WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
-        )?;
-        let mut rows = query.query(params![run, integer(row), limit])?;
-        let mut page = Vec::new();
-        while let Some(row) = rows.next()? {
-            let contact: String = row.get(2)?;
-            page.push((natural(row.get(0)?), natural(row.get(1)?), unsealed("a contact", &contact)?));
+        for dictionary in [&self.names, &self.channels, &self.windows] {
+            dictionary.forget();
         }
-        Ok(page)
+        self.sending_in.take();
     }
-
-    fn remote_state(&self, channel: &str, key: &str) -> Result<RemoteState> {
-        let mut query = self.db.prepare_cached("SELECT contact, doubt FROM known WHERE channel = ?1 AND key = ?2")?;
-        let known: Option<(Option<String>, Option<String>)> =
-            query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok(match known {
-            None => RemoteState::Unknown,
-            // As an unknown contact, it would be created again.
-            Some((None, None)) => return Err(damaged("a known contact", "it is empty")),
-            Some((_, Some(doubt))) => RemoteState::InDoubt(unsealed("a contact in doubt", &doubt)?),
-            Some((Some(contact), None)) => RemoteState::Known(unsealed("a known contact", &contact)?),
-        })
-    }
-}
-
-fn call_kind(name: &str) -> Result<CallKind> {
-    CallKind::ALL
-        .into_iter()
-        .find(|kind| kind.name() == name)
-        .ok_or_else(|| JournalError::damaged("a call's kind")(serde::de::Error::custom("unknown kind")))
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -18,6 +18,9 @@ use crate::sync::stop::Stop;
 use crate::sync::summary::run_summary;
 use crate::sync::workspace::{LockedChannel, Renewing, Tokens, Workspace};
 
+/// How long the journal keeps the calls and rows of earlier runs, by default: 90 days.
+pub const KEPT_HISTORY: Duration = Duration::from_hours(90 * 24);
+
 /// How far runs go, and how they are reported.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions {
@@ -25,6 +28,8 @@ pub struct RunOptions {
     pub limits: Limits,
     /// How long a platform that is down is waited for.
     pub outage_timeout: Duration,
+    /// How long the journal keeps the calls and rows of earlier runs. The default is [`KEPT_HISTORY`].
+    pub keep_history: Duration,
     /// The seed of the random spread of retries. It should differ between processes.
     pub seed: u64,
 }
@@ -111,6 +116,8 @@ pub(super) fn execute<R: Reporter>(
         .collect();
     let endings = runtime.block_on(send_all(&jobs));
     reporter.notify(&Notification::Sent);
+    // Everything is journaled by now. What cannot be removed is removed after the next run.
+    let _ = workspace.journal().remove_history(clock.now().before(options.keep_history));
     let outcome = |(run, ending): (&ReadyRun<'_, '_>, _)| {
         let channel = run.channel;
         ChannelOutcome { name: channel.name().to_owned(), url: channel.url().clone(), ending }

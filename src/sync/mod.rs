@@ -40,7 +40,7 @@ pub use self::connection::{Connection, RenewToken};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;
 pub use self::event::{Event, Observer, Wait};
-pub use self::execute::{ChannelOutcome, RunOptions, SyncOutcome};
+pub use self::execute::{ChannelOutcome, KEPT_HISTORY, RunOptions, SyncOutcome};
 pub use self::guard_error::{GuardError, Mismatch};
 pub use self::history::{PastRun, history};
 pub use self::init::{InitError, Judged, Suggestion, suggest};

@@ -116,7 +116,7 @@ pub fn plan(
     let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
     let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec() };
-    let plan = journal.begin_plan(NewPlan { runs, planner })?;
+    let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows: files.results.is_some() })?;
     let mut planning = Planning::new(journal, &plan, at_unknown, observer, stop);
     let keeps_cells = files.rejects.is_some();
     let route = |row: Row, remains| {

@@ -695,7 +695,7 @@ async fn a_window_that_cannot_be_read_back_fails_its_own_channels_and_no_others(
     harness.program("sync in.csv").run().await.exits(0);
     // The limit that the platform stated for that token is damaged in the journal.
     let journal = rusqlite::Connection::open(harness.path("contactsync.db")).expect("the journal");
-    let window: String = journal.query_row("SELECT window FROM calls", [], |row| row.get(0)).expect("a call");
+    let window: String = journal.query_row("SELECT name FROM windows", [], |row| row.get(0)).expect("a call");
     let limit = "INSERT INTO limits (window, calls, since, stated) VALUES (?1, 'x', 'x', 'x')";
     journal.execute(limit, [&window]).expect("a limit");
     drop(journal);

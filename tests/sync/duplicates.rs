@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use contactsync::contact::{Text, Value};
 use contactsync::engine::{NewRun, PlanOptions, Routes, Rows, SendJournal, plan};
 use contactsync::history::ListedRow;
+use contactsync::source::ListFiles;
 use contactsync::{
     Duplicates, Event, Format, Journal, Mapping, Mode, Observer, Policy, Source, Stop, TagsMode, Timestamp,
 };
@@ -43,7 +44,9 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         policy,
         now: Timestamp::default(),
     };
-    let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
+    // Rows that need nothing are stored because they are listed.
+    let files = ListFiles { results: Some("results.csv".into()), ..ListFiles::default() };
+    let plan_options = PlanOptions { duplicates, files, ..PlanOptions::default() };
     let runs = plan(&journal, source, &mapping, Routes::one(new), plan_options, &Silent, &Stop::default())
         .expect("planning succeeds");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {

@@ -71,12 +71,6 @@ async fn run_commands(harness: &Harness, what: &str) -> Vec<Option<i32>> {
 async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
     let (harness, journal) = unfinished().await;
     let big = "x".repeat(50 << 20);
-    let contact = |matches: &str| {
-        format!(
-            r#"{{"key":{{"Match":{{"field":"email","value":"a"}}}},"id":null,"matches":{matches},"fields":[{{"name":"email",
-            "value":"a"}}],"tags":[],"remove_tags":[]}}"#
-        )
-    };
     let retry_after =
         |secs: &str| format!(r#"{{"throttled":{{"retry_after":{{"secs":{secs},"nanos":999999999}},"message":null}}}}"#);
     let lost = r#"{"lost":{"status":503,"cause":"x","retry_after":{"secs":18446744073709551615,"nanos":0}}}"#;
@@ -86,32 +80,37 @@ async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
         )
     };
     let now = "CAST(unixepoch() * 1000 AS INTEGER)";
-    let throttled = format!("UPDATE calls SET result = 'throttled', ended_at = {now}, attempt = ?1");
+    let throttled = format!("UPDATE calls SET result = 9, started_at = {now}, took = 0, detail = ?1");
+    let item = "INSERT INTO items (run, row, line, state) SELECT run, row + 100, line, 99 FROM pending";
     let cases: Vec<(String, Option<Value>, bool)> = vec![
         // The statement, its value, and whether the result is damage.
-        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("9").into()), true),
-        (
-            "UPDATE items SET contact = ?1 WHERE state = 'pending'".into(),
-            Some(contact("18446744073709551615").into()),
-            true,
-        ),
-        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("-1").into()), true),
-        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("1").into()), true),
-        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(Value::Blob(vec![0xFF; 9])), true),
-        ("UPDATE items SET state = 'gone'".into(), None, true),
+        ("UPDATE pending SET content = ?1".into(), Some("{}".to_owned().into()), true),
+        ("UPDATE pending SET content = ?1".into(), Some(Value::Blob(vec![0xFF; 9])), true),
+        ("UPDATE pending SET content = ?1".into(), Some(Value::Blob(Vec::new())), true),
+        ("UPDATE pending SET content = substr(content, 1, length(content) - 5)".into(), None, true),
+        ("UPDATE pending SET contact = contact + 1".into(), None, true),
+        ("UPDATE contacts SET value = value || 'x'".into(), None, true),
+        ("UPDATE contacts SET field = 99".into(), None, true),
+        ("DELETE FROM contacts".into(), None, true),
+        ("UPDATE names SET name = name || 'x'".into(), None, true),
+        ("DELETE FROM names".into(), None, true),
+        (item.into(), None, true),
         (throttled.clone(), Some(retry_after("18446744073709551615").into()), false),
         (throttled.clone(), Some(retry_after("18446744073709551614").into()), false),
         (throttled, Some(retry_after("99999999999999999999").into()), true),
         (
-            format!("UPDATE calls SET result = 'lost', ended_at = {now}, attempt = ?1"),
+            format!("UPDATE calls SET result = 13, started_at = {now}, took = 0, detail = ?1"),
             Some(lost.to_owned().into()),
             false,
         ),
-        ("UPDATE calls SET started_at = ?1, ended_at = ?1".into(), Some(i64::MAX.into()), false),
-        ("UPDATE calls SET started_at = ?1, ended_at = ?1".into(), Some(i64::MIN.into()), false),
-        ("UPDATE calls SET started_at = -9223372036854775808, ended_at = 9223372036854775807".into(), None, false),
-        ("UPDATE calls SET ended_at = 1e308".into(), None, true),
-        ("UPDATE calls SET started_at = -1e308".into(), None, false),
+        ("UPDATE calls SET result = 99".into(), None, true),
+        ("UPDATE calls SET kind = 99".into(), None, true),
+        ("UPDATE calls SET started_at = ?1, took = 0".into(), Some(i64::MAX.into()), false),
+        ("UPDATE calls SET started_at = ?1, took = 0".into(), Some(i64::MIN.into()), false),
+        ("UPDATE calls SET started_at = -9223372036854775808, took = 9223372036854775807".into(), None, false),
+        ("UPDATE calls SET started_at = 9223372036854775807, took = 9223372036854775807".into(), None, false),
+        ("UPDATE calls SET took = 1e308".into(), None, true),
+        ("UPDATE calls SET started_at = -1e308".into(), None, true),
         ("UPDATE clocks SET zero = ?1".into(), Some(i64::MAX.into()), false),
         ("UPDATE clocks SET zero = ?1".into(), Some(i64::MIN.into()), false),
         ("UPDATE clocks SET zero = 0".into(), None, false),
@@ -124,8 +123,9 @@ async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
         ("UPDATE runs SET rate = ?1".into(), Some(i64::MAX.into()), true),
         ("UPDATE runs SET rate = -1".into(), None, true),
         ("UPDATE runs SET state = 'odd'".into(), None, true),
-        ("UPDATE known SET contact = NULL, doubt = NULL".into(), None, true),
-        ("UPDATE known SET contact = '{}' WHERE contact IS NOT NULL".into(), None, true),
+        ("UPDATE states SET content = x''".into(), None, true),
+        ("UPDATE states SET id = id || '1'".into(), None, true),
+        ("INSERT INTO doubts (contact, content) SELECT contact, '{}' FROM pending".into(), None, true),
         (
             "UPDATE listings SET listing = replace(listing, '\"skipped\":0', '\"skipped\":18446744073709551615')"
                 .into(),
@@ -137,10 +137,10 @@ async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
         ("UPDATE salt SET value = 'text'".into(), None, true),
         ("INSERT INTO limits SELECT window, 0, 0, 9223372036854775807 FROM clocks".into(), None, true),
         ("INSERT INTO limits SELECT window, 1, 0, 9223372036854775807 FROM clocks".into(), None, false),
-        ("DROP TABLE known".into(), None, true),
+        ("DROP TABLE states".into(), None, true),
         ("DROP TABLE runs".into(), None, true),
         ("ALTER TABLE items DROP COLUMN line".into(), None, true),
-        ("INSERT OR REPLACE INTO turns VALUES ('default', 'x', -5)".into(), None, false),
+        ("INSERT OR REPLACE INTO turns VALUES ('default', 1, -5)".into(), None, false),
     ];
     for (sql, value, is_damage) in cases {
         put(&harness, &journal);

@@ -21,7 +21,7 @@ fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
             |row: &rusqlite::Row<'_>| (0..columns).map(|column| cell(row, column)).collect::<Result<Vec<_>, _>>();
         query.query_map([], |row| Ok(line(row)?.join("|")))?.collect()
     };
-    ["channels", "known", "calls", "runs", "items"]
+    ["channels", "contacts", "states", "calls", "runs", "items"]
         .into_iter()
         .map(|table| (table.to_owned(), read(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table")))
         .collect()
@@ -59,7 +59,7 @@ async fn a_plan_sends_nothing_and_writes_nothing() {
     harness.write("in.csv", people.csv());
     let _ = harness.calls();
     let before = content(&harness.path(JOURNAL));
-    assert!(before["known"].len() == 50 && before["calls"].len() == 250, "{before:?}");
+    assert!(before["states"].len() == 50 && before["calls"].len() == 250, "{before:?}");
     let plan = harness.plan("in.csv --match email").run().await.exits(0).planned();
     assert_eq!(plan.rows(), "48 unchanged, 2 pending");
     assert_eq!(range(&plan, "total"), (2, 2));

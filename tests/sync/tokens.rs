@@ -7,6 +7,7 @@ use contactsync::Field;
 use contactsync::report::CallKind;
 use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredContact};
 
+use crate::old_journals::write_old;
 use support::{Harness, JOURNAL, People, TOKEN};
 
 const OTHER: &str = "other-token";
@@ -221,9 +222,10 @@ async fn other_channels_continue_when_a_token_is_wrong() {
 async fn a_journal_of_an_earlier_version_is_compared_once() {
     let people = People::new(4, 3, 1);
     let harness = synced(&people).await;
-    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).unwrap();
-    journal.execute_batch("DROP TABLE tokens; DROP TABLE losses; PRAGMA user_version = 4").unwrap();
-    drop(journal);
+    let (url, contacts) = (harness.sandbox.url(), harness.sandbox.contacts(TOKEN));
+    write_old(&harness.path(JOURNAL), 4, &url, &contacts);
+    // The calls of the first sync are not in it.
+    std::fs::remove_file(harness.path(&format!("{JOURNAL}-default.lock"))).unwrap();
     let ran = harness.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(5);
     assert!(ran.stderr.contains(FOREIGN), "{ran:?}");
     let _ = harness.calls();
@@ -357,9 +359,8 @@ async fn the_calls_of_check_are_journaled_and_count_against_the_limit() {
     fill(&harness, OTHER, same);
     harness.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(0);
     let journal = rusqlite::Connection::open(harness.path(JOURNAL)).unwrap();
-    let count =
-        "SELECT count(*), count(DISTINCT window) FROM calls WHERE run = 0 AND kind = 'read' AND ended_at NOT NULL
-                 AND window = (SELECT digest FROM tokens WHERE channel = 'default')";
+    let count = "SELECT count(*), count(DISTINCT window) FROM calls WHERE run = 0 AND kind = 2 AND took NOT NULL
+                 AND window = (SELECT number FROM windows JOIN tokens ON digest = name WHERE channel = 'default')";
     let counted: (u32, u32) = journal.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     assert_eq!(counted, (3, 1));
 }

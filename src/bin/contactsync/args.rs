@@ -10,8 +10,8 @@ use contactsync::sandbox::{Fault, Rule, StoredForm};
 
 use crate::options::value::Span;
 use crate::options::{
-    AccessArgs, ChannelArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs, Shard,
-    SourceArgs, TalkArgs, defaults, renamed, with_default,
+    AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs,
+    Shard, SourceArgs, TalkArgs, defaults, renamed, with_default,
 };
 
 /// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
@@ -55,6 +55,9 @@ Examples:
     Resume(ResumeArgs),
     /// List the runs of a journal
     Runs(RunsArgs),
+    /// Check, shrink or copy a journal
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Serve the platform's API on this machine, for tests and rehearsals
     Sandbox(SandboxArgs),
     /// Print a completion script for a shell
@@ -84,6 +87,7 @@ impl Command {
             Self::Sync(args) => Some(&args.place.config),
             Self::Resume(args) => Some(&args.place.config),
             Self::Runs(args) => Some(&args.config),
+            Self::Journal(command) => Some(command.config()),
             // `init` writes the configuration.
             Self::Demo | Self::Init(_) | Self::Sandbox(_) | Self::Completions { .. } | Self::Man => None,
         }
@@ -98,6 +102,7 @@ impl Command {
             | Self::Check(_)
             | Self::Plan(_)
             | Self::Runs(_)
+            | Self::Journal(_)
             | Self::Sandbox(_)
             | Self::Completions { .. }
             | Self::Man => false,
@@ -229,6 +234,57 @@ pub struct RunsArgs {
     pub config: ConfigArgs,
 }
 
+/// What to do with a journal.
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Check the file, its checksums, and that its content is consistent; write nothing
+    #[command(after_help = "\
+Examples:
+  contactsync journal check
+  contactsync journal check --journal mexico.db")]
+    Check {
+        #[command(flatten)]
+        journal: JournalArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Remove old calls and rows, and contacts that no run reached, and shrink the file
+    #[command(after_help = "\
+Examples:
+  contactsync journal prune
+  contactsync journal prune --keep-history 7d")]
+    Prune {
+        #[command(flatten)]
+        journal: JournalArgs,
+        #[command(flatten)]
+        history: HistoryArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Copy the journal to a new file, also while runs use it
+    #[command(after_help = "\
+Examples:
+  contactsync journal backup monday.db
+  contactsync journal backup /backups/contactsync.db --journal mexico.db")]
+    Backup {
+        /// Write the copy to this new file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        journal: JournalArgs,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+impl JournalCommand {
+    const fn config(&self) -> &ConfigArgs {
+        match self {
+            Self::Check { config, .. } | Self::Prune { config, .. } | Self::Backup { config, .. } => config,
+        }
+    }
+}
+
 /// What to read, and what it does to contacts.
 #[derive(Debug, Args)]
 pub struct InputArgs {
@@ -262,6 +318,8 @@ pub struct PlaceArgs {
     #[command(flatten)]
     pub journal: JournalArgs,
     #[command(flatten)]
+    pub history: HistoryArgs,
+    #[command(flatten)]
     pub config: ConfigArgs,
 }
 
@@ -294,6 +352,7 @@ impl Layer {
             routing: place.routing.clone(),
             limits: connection.limits,
             journal: place.journal.clone(),
+            history: place.history,
             lists: lists.clone(),
             ..Self::default()
         };

@@ -9,17 +9,18 @@ mod tests;
 mod token;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use conflate::Merge as _;
 use contactsync::mapping::MappingError;
 use contactsync::mapping::rules::Rules;
 use contactsync::source::SourceOptions;
-use contactsync::{Duplicates, Input, Mapping, MaxChanges, Policy, Source};
+use contactsync::{Duplicates, Input, KEPT_HISTORY, Mapping, MaxChanges, Policy, Source};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::Calls;
-use crate::options::{JournalArgs, Layer, ListArgs, Shard, defaults};
+use crate::options::value::{Calls, Span};
+use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
@@ -62,6 +63,7 @@ impl Settings {
                 max_calls: set.limits.max_calls.map(Calls::get),
                 end: End::of(set.limits.end),
                 outage_timeout: set.limits.outage_timeout.unwrap_or(defaults::OUTAGE_TIMEOUT).0,
+                keep_history: kept_history(set.history),
             },
             lists: set.lists,
             input: InputSettings {
@@ -80,6 +82,11 @@ impl Settings {
             },
         })
     }
+}
+
+/// How long the journal keeps what runs did.
+pub fn kept_history(given: HistoryArgs) -> Duration {
+    given.keep_history.map_or(KEPT_HISTORY, |Span(time)| time)
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.

@@ -156,6 +156,21 @@ impl Contact {
         Ok(Self { key, id, matches, fields: all, tags, remove_tags })
     }
 
+    /// The contact that a journal stored in these parts. Their values were checked when it was stored.
+    ///
+    /// # Errors
+    /// What is wrong with the parts, which may be damaged.
+    pub(crate) fn from_stored(
+        key: Key,
+        id: Option<ContactId>,
+        matches: usize,
+        fields: Vec<Field>,
+        tags: Vec<Text>,
+        remove_tags: Vec<Text>,
+    ) -> Result<Self, String> {
+        Parts { key, id, matches, fields, tags, remove_tags }.try_into()
+    }
+
     /// The same contact as the `nth` row with its content (from 1). A contact that has an id or a match field stays as it
     /// is.
     #[must_use]

@@ -2,7 +2,9 @@
 
 use rusqlite::{Row, params};
 
-use super::{Result, Store, call_kind, natural, parse};
+use super::attempts::{kind_of, result};
+use super::items::state;
+use super::{Result, Store, damaged, natural, parse};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;
 use crate::journal::rows::{Counts, NO_CHANNEL, RunRow, RunState};
@@ -47,40 +49,48 @@ impl Store {
 
     pub(in crate::journal) fn counts(&self, run: i64) -> Result<Counts> {
         let mut counts = Counts::default();
+        let mut query = self.db.prepare_cached(
+            "SELECT unchanged, merged, dropped, worked_ms, (SELECT count(*) FROM pending WHERE run = ?1)
+             FROM runs WHERE id = ?1",
+        )?;
+        let [unchanged, merged, dropped, worked_ms, pending] = query.query_row([run], |row| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?].map(natural))
+        })?;
+        (counts.unchanged, counts.merged, counts.worked_ms) = (unchanged, merged, worked_ms);
+        counts.pending = pending.saturating_add(dropped);
         let mut query = self.db.prepare_cached("SELECT state, count(*) FROM items WHERE run = ?1 GROUP BY state")?;
         let mut rows = query.query([run])?;
         while let Some(row) = rows.next()? {
-            let (state, number): (String, i64) = (row.get(0)?, row.get(1)?);
-            let number = natural(number);
-            counts.rows += number;
-            match state.as_str() {
-                "created" => counts.created = number,
-                "updated" => counts.updated = number,
-                "unchanged" => counts.unchanged = number,
-                "rejected" => counts.rejected = number,
-                "merged" => counts.merged = number,
-                "pending" => counts.pending = number,
-                _ => return Err(JournalError::damaged("a row's state")(serde::de::Error::custom("unknown state"))),
-            }
+            let (state, number): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let of_state = match state {
+                state::CREATED => &mut counts.created,
+                state::UPDATED => &mut counts.updated,
+                state::UNCHANGED => &mut counts.unchanged,
+                state::REJECTED | state::REPEATED => &mut counts.rejected,
+                state::MERGED => &mut counts.merged,
+                _ => return Err(damaged("a row's state", "unknown state")),
+            };
+            *of_state = of_state.saturating_add(natural(number));
         }
+        let Counts { created, updated, unchanged, rejected, merged, pending, .. } = counts;
+        let all = [created, updated, unchanged, rejected, merged, pending];
+        counts.rows = all.into_iter().fold(0, u64::saturating_add);
         let mut query =
             self.db.prepare_cached("SELECT kind, result, count(*) FROM calls WHERE run = ?1 GROUP BY kind, result")?;
         let mut rows = query.query([run])?;
         while let Some(row) = rows.next()? {
-            let (kind, result, number): (String, Option<String>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (kind, ended, number): (i64, Option<i64>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let number = natural(number);
-            *counts.calls.entry(call_kind(&kind)?).or_default() += number;
-            match result.as_deref() {
-                Some("throttled") => {
+            *counts.calls.entry(kind_of(kind)?).or_default() += number;
+            match ended {
+                Some(result::THROTTLED) => {
                     counts.throttled += number;
                     counts.retries += number;
                 }
-                Some("lost" | "unsent" | "queued") => counts.retries += number,
+                Some(result::LOST | result::UNSENT | result::QUEUED) => counts.retries += number,
                 Some(_) | None => {}
             }
         }
-        let mut query = self.db.prepare_cached("SELECT worked_ms FROM runs WHERE id = ?1")?;
-        counts.worked_ms = natural(query.query_row([run], |row| row.get(0))?);
         Ok(counts)
     }
 }

@@ -1,10 +1,16 @@
 //! The SQL of planning a row: it answers the planner's questions and stores what the planner decides.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 
-use super::sealed::{sealed, unsealed};
+use super::compact::{self, Owner};
+use super::contacts::StoredContact;
+use super::keys::KeyParts;
+use super::planning::{Kept, OpenPlan};
 use super::stored_cells::StoredCells;
-use super::{Result, Store, integer, json, natural};
+use super::{Result, Store, damaged, integer, json};
 use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Key, RemoteState};
 use crate::core::plan::Decision;
@@ -14,127 +20,291 @@ use crate::core::task::Outcome;
 use crate::journal::JournalError;
 use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
 
+/// The states of items, by number.
+pub(super) mod state {
+    use crate::core::task::Outcome;
+
+    pub(in crate::journal::store) const CREATED: i64 = 1;
+    pub(in crate::journal::store) const UPDATED: i64 = 2;
+    pub(in crate::journal::store) const UNCHANGED: i64 = 3;
+    pub(in crate::journal::store) const REJECTED: i64 = 4;
+    pub(in crate::journal::store) const MERGED: i64 = 5;
+    /// Rejected because another row counts for its contact.
+    pub(in crate::journal::store) const REPEATED: i64 = 6;
+
+    pub(in crate::journal::store) const fn of(outcome: &Outcome) -> i64 {
+        match outcome {
+            Outcome::Created => CREATED,
+            Outcome::Updated => UPDATED,
+            Outcome::Unchanged => UNCHANGED,
+            Outcome::Rejected(_) => REJECTED,
+        }
+    }
+}
+
 /// A row for the table of items.
 #[derive(Clone, Copy, Default)]
-struct NewItem<'a> {
-    row: u64,
-    line: u64,
-    key: Option<&'a str>,
-    state: &'a str,
-    reason: Option<&'a str>,
-    contact: Option<&'a Contact>,
-    doubles: Option<u64>,
-    cells: Option<&'a Cells>,
+pub(super) struct NewItem<'a> {
+    pub row: u64,
+    pub line: u64,
+    pub contact: Option<i64>,
+    pub state: i64,
+    pub reason: Option<&'a str>,
+    pub cells: Option<&'a Cells>,
 }
 
 /// The rows of a run so far and the known contacts of its channel, as the planner asks for them.
 struct Prior<'a> {
     store: &'a Store,
+    plan: &'a OpenPlan,
     run: i64,
-    channel: &'a str,
+    channel: i64,
+    // The contact that was asked for last: the planner asks for it several times.
+    last: RefCell<Option<(Key, Option<Arc<Located>>)>>,
+}
+
+/// A contact with a number.
+#[derive(Debug)]
+enum Located {
+    /// It is new in this input, and not stored yet.
+    New(i64),
+    Stored(StoredContact),
+}
+
+impl Located {
+    const fn number(&self) -> i64 {
+        match self {
+            Self::New(number) | Self::Stored(StoredContact { number, .. }) => *number,
+        }
+    }
 }
 
 impl Store {
     pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>> {
-        rows.into_iter().map(|(at, row)| self.store_row(plan, &plan.runs[at], row)).collect()
+        // After a failure the plan is gone: what it has in memory may have been undone on disk.
+        let open = self.plans.borrow_mut().open.remove(&plan.sync);
+        let mut open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
+        let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, &plan.runs[at], row));
+        let stored = stored.collect::<Result<_>>()?;
+        self.plans.borrow_mut().open.insert(plan.sync, open);
+        Ok(stored)
     }
 
-    fn store_row(&self, plan: &Plan, planning: &PlanningRun, planned: Planned) -> Result<RowOutcome> {
-        let PlanningRun { run, ref channel, policy } = *planning;
+    fn store_row(
+        &self,
+        open: &mut OpenPlan,
+        plan: &Plan,
+        planning: &PlanningRun,
+        planned: Planned,
+    ) -> Result<RowOutcome> {
+        let PlanningRun { run, policy, .. } = *planning;
+        let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
+        tally.rows += 1;
+        let channel = tally.channel;
         let (row, line, contact, cells) = match planned {
             Planned::Contact { row, line, contact, cells } => (row, line, contact, cells),
             Planned::Rejected { rejection, cells } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
-                return self.reject(run, NewItem { row, line, cells: cells.as_ref(), ..NewItem::default() }, reason);
+                let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
+                return self.reject(run, item, reason);
             }
         };
-        let prior = Prior { store: self, run, channel };
-        let Resolution { contact, role } = plan.planner.resolve_duplicate(contact, &prior)?;
-        let key = contact.key().to_string();
+        let (Resolution { contact, role }, located) = {
+            let prior = Prior { store: self, plan: open, run, channel, last: RefCell::default() };
+            let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
+            let located = prior.locate(resolution.contact.key())?.map(|located| located.number());
+            (resolution, located)
+        };
+        let key = contact.key().clone();
+        let key = KeyParts::of(&key);
+        let number = match located {
+            Some(number) => number,
+            None => open.add_contact(self, channel, &key)?,
+        };
+        let owner = Owner { number, key: key.value() };
         let cells = cells.as_ref();
-        let item = NewItem { row, line, key: Some(&key), ..NewItem::default() };
+        let item = NewItem { row, line, contact: Some(number), ..NewItem::default() };
         match role {
             RowRole::Rejected { earlier, fault } => {
-                let item = NewItem { doubles: Some(earlier.row), cells, ..item };
-                self.reject(run, item, fault.reason(&earlier))
+                self.reject(run, NewItem { state: state::REPEATED, cells, ..item }, fault.reason(&earlier))
             }
             RowRole::Merged { into } => {
-                self.store_aliases(run, &contact, &key)?;
-                let reason = into.reason();
-                let doubles = Some(into.row);
-                self.insert_item(run, &NewItem { state: "merged", reason: Some(&reason), doubles, ..item })?;
+                self.add_aliases(open, run, &contact, number)?;
+                self.store_merged(open, run, NewItem { reason: Some(&into.reason()), ..item })?;
                 Ok(RowOutcome::Merged)
             }
             RowRole::Counts { replaced } => {
-                self.store_aliases(run, &contact, &key)?;
+                self.add_aliases(open, run, &contact, number)?;
+                if let Key::Row { digest, nth } = contact.key() {
+                    open.note_equal(run, digest, *nth);
+                }
                 if let Some(replaced) = replaced {
-                    self.merge_into(run, &replaced, EarlierRow { row, line })?;
+                    self.merge_into(open, run, number, replaced, EarlierRow { row, line })?;
                 }
-                match plan.planner.decide(&contact, policy, &prior)? {
-                    Decision::Done(outcome) => {
-                        let (state, reason) = (outcome.name(), outcome.reason());
-                        let cells = cells.filter(|_| matches!(outcome, Outcome::Rejected(_)));
-                        // A later row may be merged with it.
-                        let contact = Some(&contact).filter(|_| plan.planner.duplicates == Duplicates::Merge);
-                        self.insert_item(run, &NewItem { state, reason, contact, cells, ..item })?;
-                        Ok(RowOutcome::Done { row, line, outcome })
-                    }
-                    Decision::Pending(_) => {
-                        let contact = Some(&contact);
-                        self.insert_item(run, &NewItem { state: "pending", contact, cells, ..item })?;
-                        Ok(RowOutcome::Pending)
-                    }
-                }
+                let prior = Prior { store: self, plan: open, run, channel, last: RefCell::default() };
+                let decision = plan.planner.decide(&contact, policy, &prior)?;
+                self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)
             }
         }
     }
 
-    // The earlier row is merged into the one that counts now.
-    fn merge_into(&self, run: i64, earlier: &EarlierRow, counts: EarlierRow) -> Result<()> {
-        let mut merge = self.db.prepare_cached(
-            "UPDATE items SET state = 'merged', reason = ?3, doubles = ?4, contact = NULL, cells = NULL
-             WHERE run = ?1 AND row = ?2",
-        )?;
-        merge.execute(params![run, integer(earlier.row), counts.reason(), integer(counts.row)])?;
+    #[expect(clippy::too_many_arguments, reason = "each is another thing, and there is one caller")]
+    fn store_decision(
+        &self,
+        open: &mut OpenPlan,
+        plan: &Plan,
+        run: i64,
+        owner: Owner<'_>,
+        item: NewItem<'_>,
+        contact: &Contact,
+        decision: Decision,
+    ) -> Result<RowOutcome> {
+        let NewItem { row, line, cells, .. } = item;
+        let counts = EarlierRow { row, line };
+        let lists_rows = open.lists_rows;
+        let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
+        match decision {
+            Decision::Pending(forecast) => {
+                tally.pending += 1;
+                if let Some(sum) = &mut tally.forecast {
+                    *sum += forecast;
+                }
+                open.seen.set(owner.number, counts, Kept::Pending);
+                let content = compact::contact_bytes(self, owner, contact)?;
+                let mut insert = self.db.prepare_cached(
+                    "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?;
+                let cells = cells.map(|cells| json(&StoredCells::of(cells)));
+                insert.execute(params![run, integer(row), integer(line), owner.number, cells, content])?;
+                Ok(RowOutcome::Pending)
+            }
+            Decision::Done(outcome) => {
+                let is_rejected = matches!(outcome, Outcome::Rejected(_));
+                let kept = if is_rejected { Kept::Item } else { Kept::Unchanged };
+                if is_rejected || lists_rows {
+                    let (state, reason) = (state::of(&outcome), outcome.reason());
+                    self.insert_item(run, &NewItem { state, reason, cells: cells.filter(|_| is_rejected), ..item })?;
+                } else {
+                    tally.unchanged += 1;
+                }
+                open.seen.set(owner.number, counts, kept);
+                if plan.planner.duplicates == Duplicates::Merge {
+                    // A later row may be merged with it.
+                    let content = compact::contact_bytes(self, owner, contact)?;
+                    let mut insert = self
+                        .db
+                        .prepare_cached("INSERT INTO merging (run, row, contact, content) VALUES (?1, ?2, ?3, ?4)")?;
+                    insert.execute(params![run, integer(row), owner.number, content])?;
+                }
+                Ok(RowOutcome::Done { row, line, outcome })
+            }
+        }
+    }
+
+    fn store_merged(&self, open: &mut OpenPlan, run: i64, item: NewItem<'_>) -> Result<()> {
+        if open.lists_rows {
+            return self.insert_item(run, &NewItem { state: state::MERGED, cells: None, ..item });
+        }
+        if let Some(tally) = open.runs.get_mut(&run) {
+            tally.merged += 1;
+        }
         Ok(())
     }
 
+    // The earlier row is merged into the one that counts now.
+    fn merge_into(
+        &self,
+        open: &mut OpenPlan,
+        run: i64,
+        contact: i64,
+        earlier: EarlierRow,
+        counts: EarlierRow,
+    ) -> Result<()> {
+        let kept = open.seen.get(contact).map(|(_, kept)| kept);
+        let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
+        let table = match kept {
+            Some(Kept::Pending) => {
+                tally.pending = tally.pending.saturating_sub(1);
+                // Its calls would have to be subtracted.
+                tally.forecast = None;
+                Some("pending")
+            }
+            Some(Kept::Unchanged) if !open.lists_rows => {
+                tally.unchanged = tally.unchanged.saturating_sub(1);
+                None
+            }
+            Some(Kept::Unchanged | Kept::Item) | None => Some("items"),
+        };
+        for table in ["merging"].into_iter().chain(table) {
+            let delete = format!("DELETE FROM {table} WHERE run = ?1 AND row = ?2");
+            self.db.prepare_cached(&delete)?.execute(params![run, integer(earlier.row)])?;
+        }
+        let EarlierRow { row, line } = earlier;
+        let (contact, reason) = (Some(contact), counts.reason());
+        self.store_merged(open, run, NewItem { row, line, contact, reason: Some(&reason), ..NewItem::default() })
+    }
+
     fn reject(&self, run: i64, item: NewItem<'_>, reason: String) -> Result<RowOutcome> {
-        self.insert_item(run, &NewItem { state: "rejected", reason: Some(&reason), ..item })?;
+        self.insert_item(run, &NewItem { reason: Some(&reason), ..item })?;
         Ok(RowOutcome::Done { row: item.row, line: item.line, outcome: Outcome::Rejected(reason) })
     }
 
-    fn insert_item(&self, run: i64, item: &NewItem<'_>) -> Result<()> {
+    pub(super) fn insert_item(&self, run: i64, item: &NewItem<'_>) -> Result<()> {
         let mut insert = self.db.prepare_cached(
-            "INSERT INTO items (run, row, line, key, state, reason, contact, doubles, cells)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO items (run, row, line, contact, state, reason, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         insert.execute(params![
             run,
             integer(item.row),
             integer(item.line),
-            item.key,
+            item.contact,
             item.state,
             item.reason,
-            item.contact.map(sealed),
-            item.doubles.map(integer),
             item.cells.map(|cells| json(&StoredCells::of(cells))),
         ])?;
         Ok(())
     }
 
     // From now on, a row with any of these match values belongs to this contact.
-    fn store_aliases(&self, run: i64, contact: &Contact, key: &str) -> Result<()> {
-        let mut aliases = aliases(contact).peekable();
-        if aliases.peek().is_none() {
-            return Ok(());
-        }
-        let mut insert =
-            self.db.prepare_cached("INSERT OR REPLACE INTO new_aliases (run, value, key) VALUES (?1, ?2, ?3)")?;
-        for value in aliases {
-            insert.execute(params![run, value.to_string(), key])?;
+    fn add_aliases(&self, open: &mut OpenPlan, run: i64, contact: &Contact, number: i64) -> Result<()> {
+        for value in aliases(contact) {
+            open.add_alias(self, run, &KeyParts::of(&value), number)?;
         }
         Ok(())
+    }
+
+    fn alias(&self, channel: i64, value: &KeyParts<'_>) -> Result<Option<i64>> {
+        let Some(field) = value.find_field(self)? else { return Ok(None) };
+        let mut find =
+            self.db.prepare_cached("SELECT contact FROM aliases WHERE channel = ?1 AND field = ?2 AND value = ?3")?;
+        Ok(find.query_row(params![channel, field, value.value()], |row| row.get(0)).optional()?)
+    }
+}
+
+impl Prior<'_> {
+    fn locate(&self, key: &Key) -> Result<Option<Arc<Located>>> {
+        if let Some((last, located)) = &*self.last.borrow()
+            && last == key
+        {
+            return Ok(located.clone());
+        }
+        let parts = KeyParts::of(key);
+        let located = match self.plan.staged_contact(self.store, self.channel, &parts)? {
+            Some(number) => Some(Located::New(number)),
+            None if self.plan.runs.get(&self.run).is_some_and(super::planning::RunPlan::has_contacts) => {
+                self.store.find_contact(self.channel, &parts)?.map(Located::Stored)
+            }
+            None => None,
+        };
+        let located = located.map(Arc::new);
+        *self.last.borrow_mut() = Some((key.clone(), located.clone()));
+        Ok(located)
+    }
+
+    fn key_of_alias(&self, contact: Option<i64>) -> Result<Option<Key>> {
+        let Some(contact) = contact else { return Ok(None) };
+        let key = self.plan.key_of_contact(self.store, contact)?;
+        Ok(key.and_then(|key| Key::parse_match(&key.text())))
     }
 }
 
@@ -142,48 +312,53 @@ impl PriorRows for Prior<'_> {
     type Error = JournalError;
 
     fn key_of(&self, value: &Key) -> Result<Option<Key>> {
-        let mut find = self.store.db.prepare_cached(
-            "SELECT key FROM items WHERE run = ?1 AND key = ?2 AND doubles IS NULL
-             UNION ALL SELECT key FROM new_aliases WHERE run = ?1 AND value = ?2
-             UNION ALL SELECT key FROM known WHERE channel = ?3 AND key = ?2
-             UNION ALL SELECT key FROM aliases WHERE channel = ?3 AND value = ?2 LIMIT 1",
-        )?;
-        let values = params![self.run, value.to_string(), self.channel];
-        let found: Option<String> = find.query_row(values, |row| row.get(0)).optional()?;
-        Ok(found.as_deref().and_then(Key::parse_match))
+        let located = self.locate(value)?;
+        let own = || Key::parse_match(&value.to_string());
+        if located.as_ref().is_some_and(|located| self.plan.seen.get(located.number()).is_some()) {
+            return Ok(own());
+        }
+        let parts = KeyParts::of(value);
+        if let Some(key) = self.key_of_alias(self.plan.new_alias(self.store, self.run, &parts)?)? {
+            return Ok(Some(key));
+        }
+        if let Some(Located::Stored(contact)) = located.as_deref()
+            && !contact.is_unknown()
+        {
+            return Ok(own());
+        }
+        if !self.plan.runs.get(&self.run).is_some_and(super::planning::RunPlan::has_aliases) {
+            return Ok(None);
+        }
+        self.key_of_alias(self.store.alias(self.channel, &parts)?)
     }
 
     fn equal_rows(&self, digest: &str) -> Result<u32> {
-        let mut newest = self.store.db.prepare_cached(
-            "SELECT key FROM items WHERE run = ?1 AND key > ?2 AND key < ?3 AND doubles IS NULL ORDER BY key DESC LIMIT 1",
-        )?;
-        // The key ends in a point and eight digits. The character after `.` is `/`.
-        let range = params![self.run, format!("#{digest}."), format!("#{digest}/")];
-        let last: Option<String> = newest.query_row(range, |row| row.get(0)).optional()?;
-        Ok(last.and_then(|key| key.rsplit('.').next().and_then(|nth| nth.parse().ok())).unwrap_or(0))
+        Ok(self.plan.equal_rows(self.run, digest))
     }
 
     fn earlier(&self, key: &Key) -> Result<Option<EarlierRow>> {
-        let mut find = self
-            .store
-            .db
-            .prepare_cached("SELECT row, line FROM items WHERE run = ?1 AND key = ?2 AND doubles IS NULL")?;
-        let earlier = find.query_row(params![self.run, key.to_string()], |row| {
-            Ok(EarlierRow { row: natural(row.get(0)?), line: natural(row.get(1)?) })
-        });
-        Ok(earlier.optional()?)
+        let located = self.locate(key)?;
+        Ok(located.and_then(|located| self.plan.seen.get(located.number())).map(|(earlier, _)| earlier))
     }
 
     fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Contact> {
-        let mut find = self.store.db.prepare_cached("SELECT contact FROM items WHERE run = ?1 AND row = ?2")?;
-        let contact: Option<String> =
-            find.query_row(params![self.run, integer(earlier.row)], |row| row.get(0)).optional()?.flatten();
+        let mut find = self.store.db.prepare_cached(
+            "SELECT contact, content FROM pending WHERE run = ?1 AND row = ?2
+             UNION ALL SELECT contact, content FROM merging WHERE run = ?1 AND row = ?2",
+        )?;
+        let found = find.query_row(params![self.run, integer(earlier.row)], |row| Ok((row.get(0)?, row.get(1)?)));
         // It is stored while rows are merged. Without it, the values of the earlier row would be lost.
-        unsealed("a contact", contact.as_deref().unwrap_or_default())
+        let missing = || damaged("a contact", "it is missing");
+        let (number, content): (i64, Vec<u8>) = found.optional()?.ok_or_else(missing)?;
+        let key = self.plan.key_of_contact(self.store, number)?.ok_or_else(missing)?;
+        compact::read_contact(self.store, Owner { number, key: key.value() }, &key, &content)
     }
 
     fn remote_state(&self, key: &Key) -> Result<RemoteState> {
-        self.store.remote_state(self.channel, &key.to_string())
+        match self.locate(key)?.as_deref() {
+            Some(Located::Stored(contact)) => contact.remote_state(self.store, &KeyParts::of(key)),
+            Some(Located::New(_)) | None => Ok(RemoteState::Unknown),
+        }
     }
 }
 
@@ -235,7 +410,7 @@ mod tests {
             policy,
             now: Timestamp::default(),
         };
-        NewPlan { runs: vec![run], planner }
+        NewPlan { runs: vec![run], planner, lists_rows: true }
     }
 
     proptest! {

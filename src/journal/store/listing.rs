@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::items::state;
+use super::keys::KeyParts;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, json, natural, parse};
 use crate::core::output_format::{Listing, OutputFormat};
@@ -53,40 +55,64 @@ impl Store {
     ) -> Result<()> {
         // The rows of one run are stored in order. The rows of several runs are sorted.
         let runs = if self.channels_of(sync)? == 1 { "=" } else { "IN" };
-        let which = match rows {
-            Rows::All => "",
-            Rows::Rejected => "AND items.state = 'rejected'",
+        let runs = format!("{runs} (SELECT id FROM runs WHERE sync = ?1)");
+        let (which, pending) = match rows {
+            Rows::All => (
+                String::new(),
+                format!("UNION ALL SELECT run, row, line, contact, 0, NULL, NULL FROM pending WHERE run {runs}"),
+            ),
+            Rows::Rejected => (format!("AND state IN ({}, {})", state::REJECTED, state::REPEATED), String::new()),
         };
+        let calls = format!("SELECT contact, count(*) AS calls FROM calls WHERE run {runs} GROUP BY contact");
         let mut query = self.db.prepare(&format!(
-            "SELECT runs.channel, items.row, items.line, items.key, items.state, items.reason, items.cells,
-                 (SELECT contact ->> '$.id' FROM known WHERE known.channel = runs.channel AND known.key = items.key),
-                 (SELECT count(*) FROM calls
-                  WHERE calls.run = items.run AND calls.key = items.key AND items.doubles IS NULL)
-             FROM items JOIN runs ON runs.id = items.run WHERE items.run {runs} (SELECT id FROM runs WHERE sync = ?1) {which}
-             ORDER BY items.row"
+            "WITH counted AS MATERIALIZED ({calls}),
+                 listed AS (SELECT run, row, line, contact, state, reason, cells FROM items WHERE run {runs} {which} {pending})
+             SELECT runs.channel, listed.row, listed.line, contacts.field, contacts.value, listed.state, listed.reason,
+                 listed.cells, states.id, coalesce(counted.calls, 0)
+             FROM listed CROSS JOIN runs ON runs.id = listed.run
+             LEFT JOIN contacts ON contacts.number = listed.contact
+             LEFT JOIN states ON states.contact = listed.contact
+             LEFT JOIN counted ON counted.contact = listed.contact
+             ORDER BY listed.row"
         ))?;
         let mut rows = query.query([sync])?;
         while let Some(row) = rows.next()? {
-            if each(listed(row)?).is_break() {
+            if each(self.listed(row)?).is_break() {
                 break;
             }
         }
         Ok(())
     }
+
+    fn listed(&self, row: &Row<'_>) -> Result<ListedRow> {
+        let (field, value, state): (Option<i64>, Option<String>, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let key = field.zip(value).map(|(field, value)| KeyParts::stored(self, field, value)).transpose()?;
+        let cells: Option<String> = row.get(7)?;
+        Ok(ListedRow {
+            channel: row.get(0)?,
+            row: natural(row.get(1)?),
+            line: natural(row.get(2)?),
+            key: key.map(|key| key.text()),
+            state: state_name(state)?.into(),
+            reason: row.get(6)?,
+            cells: cells.as_deref().map(read_cells).transpose()?,
+            contact_id: row.get(8)?,
+            // They belong to the row that counts.
+            calls: if matches!(state, state::MERGED | state::REPEATED) { 0 } else { natural(row.get(9)?) },
+        })
+    }
 }
 
-fn listed(row: &Row<'_>) -> Result<ListedRow> {
-    let cells: Option<String> = row.get(6)?;
-    Ok(ListedRow {
-        channel: row.get(0)?,
-        row: natural(row.get(1)?),
-        line: natural(row.get(2)?),
-        key: row.get(3)?,
-        state: row.get(4)?,
-        reason: row.get(5)?,
-        cells: cells.as_deref().map(read_cells).transpose()?,
-        contact_id: row.get(7)?,
-        calls: natural(row.get(8)?),
+// The state of a row in one word; 0 for one that is pending.
+fn state_name(state: i64) -> Result<&'static str> {
+    Ok(match state {
+        0 => "pending",
+        state::CREATED => "created",
+        state::UPDATED => "updated",
+        state::UNCHANGED => "unchanged",
+        state::REJECTED | state::REPEATED => "rejected",
+        state::MERGED => "merged",
+        _ => return Err(damaged("a row's state", "unknown state")),
     })
 }
 

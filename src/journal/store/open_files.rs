@@ -90,11 +90,22 @@ impl Store {
         self.hold(self.locks.borrow().values().flatten())
     }
 
-    /// Checks that the journal and the channel's locks are in place, and remembers that a call of the channel starts.
-    pub(super) fn starts(&self, channel: &str, call: i64) -> Result<()> {
-        self.hold(self.locks.borrow().get(channel).into_iter().flatten())?;
-        self.started.borrow_mut().insert(channel.to_owned(), call);
-        Ok(())
+    /// Remembers that a call of the channel starts. The commit checks that the journal and the channel's locks are in place.
+    pub(super) fn starts(&self, channel: &str, call: i64) {
+        let mut started = self.started.borrow_mut();
+        match started.get_mut(channel) {
+            Some(last) => *last = call,
+            None => drop(started.insert(channel.to_owned(), call)),
+        }
+    }
+
+    /// Checks that the journal and the locks of the channels whose calls start with this commit are in place.
+    pub(super) fn hold_started(&self) -> Result<()> {
+        let (started, locks) = (self.started.borrow(), self.locks.borrow());
+        if started.is_empty() {
+            return Ok(());
+        }
+        self.hold(started.keys().filter_map(|channel| locks.get(channel)).flatten())
     }
 
     /// Checks that the journal and the channel's locks are in place before a read-only call.
@@ -158,23 +169,24 @@ impl Store {
         let Some(channel) = channel else { return Ok(()) };
         self.db.execute("DELETE FROM losses WHERE channel = ?1", [&channel])?;
         let last = "SELECT COALESCE(MAX(number), 0) FROM calls WHERE channel = ?1 AND run != 0";
-        let last: i64 = self.db.query_row(last, [&channel], |row| row.get(0))?;
+        let last: i64 = self.db.query_row(last, [self.channel_number(&channel)?], |row| row.get(0))?;
         self.started.borrow_mut().insert(channel, last);
         Ok(())
     }
 
     fn found_loss(&self, channel: &str, noted: Noted, clock_offset: Option<&ClockOffset>) -> Result<Option<Loss>> {
+        let number = self.channels.find(self, channel)?;
         // A call that belongs to no run is not recorded: its number may be the number of a lost call.
         let mut has_call = self
             .db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND channel = ?2 AND run != 0)")?;
         let is_lost = match noted {
             Noted::Nothing | Noted::Call(0) => false,
-            Noted::Call(last) => !has_call.query_row(params![last, channel], |row| row.get::<_, bool>(0))?,
+            Noted::Call(last) => !has_call.query_row(params![last, number], |row| row.get::<_, bool>(0))?,
             // A journal that was restored or moved without its locks.
             Noted::NewFile => {
                 let calls = "SELECT EXISTS (SELECT 1 FROM calls WHERE channel = ?1 AND run != 0)";
-                self.db.query_row(calls, [channel], |row| row.get(0))?
+                self.db.query_row(calls, [number], |row| row.get(0))?
             }
         };
         if is_lost {

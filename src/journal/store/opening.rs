@@ -33,6 +33,9 @@ const PARTS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// Maximum size of a lock's file that is read.
 const LONGEST_LOCK: u64 = 4_096;
 
+/// Number of bytes of two files that are compared at a time.
+const COMPARED: usize = 1 << 20;
+
 /// Byte offset of the write version in SQLite's file format, and its value for a database with a write-ahead log.
 const WRITE_VERSION: (usize, u8) = (18, 2);
 
@@ -69,17 +72,35 @@ impl Store {
     fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
         // Whether the last process ended without closing the journal.
         let was_left_open = is_alone && fs::metadata(with_suffix(file, "-wal")).is_ok_and(|log| log.len() > 0);
-        let store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
+        let mut store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         let is_new = store.check(path)?;
         if is_new {
             refuse_emptied(path, file)?;
         }
+        let before = if is_new { SCHEMA_VERSION } else { store.version()? };
+        if before < SCHEMA_VERSION {
+            // A process of an earlier version would find none of its tables.
+            if !is_alone {
+                return Err(JournalError::InUse { path: path.to_owned(), found: before });
+            }
+            store.db.pragma_update(None, "journal_mode", "WAL")?;
+            store.backup = Some(store.back_up_beside(path, file, before)?);
+        }
+        let shrinks = !is_new && is_alone && !store.is_incremental()?;
+        if is_new || shrinks {
+            store.set_incremental()?;
+        }
         store.configure()?;
-        if is_new || store.version()? < SCHEMA_VERSION {
+        if is_new || before < SCHEMA_VERSION {
             // Another process may do the same; the second one finds the tables created.
             let make = || if store.check(path)? { store.create() } else { store.upgrade() };
             store.begin().and_then(|()| make()).and_then(|()| store.commit())?;
+        }
+        if shrinks {
+            // Only this makes the vacuum incremental in a file of an earlier version. Without it, the journal is larger than it
+            // needs to be.
+            let _ = store.db.execute_batch("VACUUM");
         }
         // From the first transaction on, the log is open.
         store.begin().and_then(|()| store.commit())?;
@@ -94,29 +115,56 @@ impl Store {
             refuse_left_log(path, path)?;
             return Self::dry_and_empty();
         }
+        let Some(mut store) = Self::open_existing(path)? else { return Self::dry_and_empty() };
+        store.dry = true;
+        store.is_read_only = store.copy.is_none();
+        store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
+        // Temporary tables hide the lasting ones of the same name.
+        let tables = RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX ", "INDEX temp.");
+        store.db.execute_batch(&tables)?;
+        Ok(store)
+    }
+
+    /// Opens a journal that is there, and writes nothing to it.
+    pub(in crate::journal) fn open_to_read(path: &Path) -> Result<Self> {
+        let missing = || JournalError::open(path, io::Error::from(ErrorKind::NotFound));
+        let mut store = Self::open_existing(path)?.ok_or_else(missing)?;
+        store.is_read_only = true;
+        Ok(store)
+    }
+
+    // Opens a journal to read it, or an upgraded copy of one of an earlier version; `None` when it is empty.
+    fn open_existing(path: &Path) -> Result<Option<Self>> {
         let failed = |source| JournalError::open(path, source);
         let file = path.canonicalize().map_err(failed)?;
         refuse_unsound(path, &file)?;
         let mut store = Self::on(
             Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)
                 .map_err(|source| JournalError::open(path, source))?,
-            true,
+            false,
         );
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         let is_new = store.check(path).map_err(|error| in_opening(path, error))?;
         if is_new {
             refuse_emptied(path, &file)?;
-            return Self::dry_and_empty();
+            return Ok(None);
         }
         if store.version()? < SCHEMA_VERSION {
             store = store.upgraded_copy(path)?;
+            store.db.busy_timeout(BUSY_TIMEOUT)?;
         }
-        store.db.busy_timeout(BUSY_TIMEOUT)?;
-        store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
-        // Temporary tables hide the lasting ones of the same name.
-        let tables = RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX ", "INDEX temp.");
-        store.db.execute_batch(&tables)?;
-        Ok(store)
+        Ok(Some(store))
+    }
+
+    /// Copies the journal to a new file with mode 0600.
+    pub(in crate::journal) fn copy_to_new(&self, copy: &Path) -> Result<()> {
+        let failed = |source| JournalError::open(copy, source);
+        let part = tempfile::Builder::new().prefix(".contactsync-").suffix(".backup").tempfile_in(folder_of(copy));
+        let part = part.map_err(failed)?.into_temp_path();
+        self.copy_to(&part)?;
+        part.persist_noclobber(copy).map_err(|error| failed(error.error))?;
+        sync_folder(folder_of(copy));
+        Ok(())
     }
 
     // Whether the file is new. Nothing is written before the file is known to be a journal. It is one query, so that it never
@@ -146,10 +194,10 @@ impl Store {
         }
     }
 
-    /// Checks the table of known contacts against its indexes: a contact with a damaged key would count as unknown. It takes
-    /// some 5 seconds for a million contacts.
+    /// Checks the tables of known contacts against their indexes: a contact with a damaged key would count as unknown.
     pub(in crate::journal) fn verify_known(&self) -> Result<()> {
-        self.verify("PRAGMA integrity_check(known)")
+        self.verify("PRAGMA integrity_check(contacts)")?;
+        self.verify("PRAGMA integrity_check(states)")
     }
 
     fn verify(&self, check: &str) -> Result<()> {
@@ -162,13 +210,53 @@ impl Store {
         Err(rusqlite::Error::SqliteFailure(code, Some(what)).into())
     }
 
+    // Whether the file can shrink by some pages at a time.
+    fn is_incremental(&self) -> Result<bool> {
+        let mode: i64 = self.db.query_row("PRAGMA auto_vacuum", [], |row| row.get(0))?;
+        Ok(mode == 2)
+    }
+
+    // Copies the journal as it is before an upgrade, under a name that is free. A copy that an interrupted upgrade left is used
+    // again.
+    fn back_up_beside(&self, path: &Path, file: &Path, version: i64) -> Result<PathBuf> {
+        let failed = |source| JournalError::open(path, source);
+        let copy = tempfile::Builder::new().prefix(".contactsync-").suffix(".backup").tempfile_in(folder_of(file));
+        let mut copy = copy.map_err(failed)?.into_temp_path();
+        self.copy_to(&copy).map_err(|error| in_opening(path, error))?;
+        for nth in 1_u32.. {
+            let nth = if nth == 1 { String::new() } else { format!("-{nth}") };
+            let backup = with_suffix(file, &format!(".backup-v{version}{nth}"));
+            if is_equal(&copy, &backup).map_err(failed)? {
+                return Ok(backup);
+            }
+            match copy.persist_noclobber(&backup) {
+                Ok(()) => {
+                    sync_folder(folder_of(file));
+                    return Ok(backup);
+                }
+                Err(error) if error.error.kind() == ErrorKind::AlreadyExists => copy = error.path,
+                Err(error) => return Err(failed(error.error)),
+            }
+        }
+        Err(failed(ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Writes a copy of the journal to a file that is empty, and syncs it to the disk.
+    pub(super) fn copy_to(&self, file: &Path) -> Result<()> {
+        self.db.execute("VACUUM INTO ?1", [file.to_string_lossy()])?;
+        let synced = OpenOptions::new().write(true).open(file).and_then(|file| file.sync_all());
+        synced.map_err(|source| JournalError::open(file, source))
+    }
+
     // An upgraded copy of a journal of an earlier version that may not be written.
     fn upgraded_copy(&self, path: &Path) -> Result<Self> {
         let failed = |source| JournalError::open(path, source);
         let copy = tempfile::NamedTempFile::new().map_err(|source| JournalError::open(path, source))?.into_temp_path();
         self.db.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(failed)?;
         let mut store = Self::on(Connection::open(&copy).map_err(failed)?, true);
-        store.upgrade()?;
+        store.db.pragma_update(None, "cache_size", CACHE_KIB)?;
+        store.db.pragma_update(None, "synchronous", "OFF")?;
+        store.begin().and_then(|()| store.upgrade()).and_then(|()| store.commit())?;
         store.copy = Some(copy);
         Ok(store)
     }
@@ -237,10 +325,7 @@ fn make(path: &Path) -> Result<()> {
         Ok(()) => {
             // It has another name now.
             std::mem::forget(made);
-            let folder = folder_of(path);
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            // Some file systems have no such thing for folders.
-            drop(synced);
+            sync_folder(folder_of(path));
             Ok(())
         }
     }
@@ -252,6 +337,7 @@ fn make_beside(path: &Path) -> Result<tempfile::TempPath> {
     let made = made.map_err(|source| JournalError::open(path, source))?.into_temp_path();
     let store = Store::on(Connection::open(&made).map_err(failed)?, false);
     let write = || -> rusqlite::Result<()> {
+        store.set_incremental()?;
         // No other process sees it yet, so it needs no rollback.
         store.db.pragma_update(None, "journal_mode", "OFF")?;
         store.db.pragma_update(None, "synchronous", "FULL")?;
@@ -363,6 +449,32 @@ fn names_beside(path: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with(&prefix)).collect()
 }
 
+// Some file systems have no such thing for folders.
+fn sync_folder(folder: &Path) {
+    drop(File::open(folder).and_then(|folder| folder.sync_all()));
+}
+
+// Whether two files have the same content; false when the other one is missing or no regular file.
+fn is_equal(file: &Path, other: &Path) -> io::Result<bool> {
+    let lengths = [file, other].map(|path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file));
+    let [Some(one), Some(two)] = lengths else { return Ok(false) };
+    if one.len() != two.len() {
+        return Ok(false);
+    }
+    let (mut one, mut two) = (File::open(file)?, File::open(other)?);
+    let (mut ours, mut theirs) = (vec![0; COMPARED], vec![0; COMPARED]);
+    loop {
+        let read = one.read(&mut ours)?;
+        if read == 0 {
+            return Ok(true);
+        }
+        two.read_exact(&mut theirs[..read])?;
+        if ours[..read] != theirs[..read] {
+            return Ok(false);
+        }
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -375,10 +487,9 @@ mod tests {
     use crate::core::diff::TagsMode;
     use crate::core::model::Mode;
     use crate::core::output_format::{ListFiles, Listing, OutputFormat};
-    use crate::core::planner::Planner;
     use crate::core::task::Policy;
-    use crate::core::time::Timestamp;
-    use crate::journal::{Journal, NewPlan, NewRun};
+    use crate::journal::Journal;
+    use crate::journal::store::json;
 
     const POLICY: Policy = Policy {
         mode: Mode::Create,
@@ -401,34 +512,26 @@ mod tests {
 
     /// A journal of version 5 with a planned run and its listing, under the names of that version.
     fn fifth_version(path: &Path) -> i64 {
-        let journal = Journal::open(path).unwrap();
-        let run = NewRun {
-            channel: "c".into(),
-            url: String::new(),
-            kind: String::new(),
-            rate: 100,
-            input: String::new(),
-            policy: POLICY,
-            now: Timestamp::default(),
-        };
-        let plan = journal.begin_plan(NewPlan { runs: vec![run], planner: Planner::default() }).unwrap();
-        journal.finish_plan(&plan, Some(listing())).unwrap();
-        drop(journal);
         let db = Connection::open(path).unwrap();
-        let renamed = db.execute_batch(
-            "UPDATE runs SET policy = replace(replace(policy, 'search_lag', 'settle'), 'retry_in_doubt', 'resend_unsure');
-             UPDATE listings SET listing = replace(listing, 'output_format', 'shape');
-             PRAGMA user_version = 5",
-        );
-        renamed.unwrap();
-        let old: (String, String) = db
-            .query_row("SELECT policy, listing FROM runs JOIN listings USING (sync)", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .unwrap();
-        assert!(old.0.contains(r#""settle":{"secs":90,"nanos":500000000},"resend_unsure":true"#), "{}", old.0);
-        assert!(old.1.contains(r#""shape":{"table":"#), "{}", old.1);
-        plan.sync
+        let tables = [include_str!("../tests/lasting_6.sql"), include_str!("../tests/runs_6.sql")].concat();
+        db.execute_batch(&tables).unwrap();
+        let old = |json: String| {
+            let renamed = [("search_lag", "settle"), ("retry_in_doubt", "resend_unsure"), ("output_format", "shape")];
+            renamed.iter().fold(json, |json, (new, old)| json.replace(new, old))
+        };
+        let (policy, listing) = (old(json(&POLICY)), old(json(&listing())));
+        assert!(policy.contains(r#""settle":{"secs":90,"nanos":500000000},"resend_unsure":true"#), "{policy}");
+        assert!(listing.contains(r#""shape":{"table":"#), "{listing}");
+        db.execute(
+            "INSERT INTO runs (id, sync, channel, url, kind, rate, input, policy, state, started_at)
+             VALUES (1, 1, 'c', '', '', 100, '', ?1, 'planned', 0)",
+            [policy],
+        )
+        .unwrap();
+        db.execute("INSERT INTO listings (sync, listing) VALUES (1, ?1)", [listing]).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 5).unwrap();
+        1
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::sealed::unsealed;
+use super::attempts::{attempt_of, result};
+use super::sending::{LONGEST_CALL, ended_at};
 use super::{Result, Store, damaged, millis, natural};
-use crate::core::attempt::Attempt;
 use crate::core::channel::WindowId;
 use crate::core::retry::asked_wait;
 use crate::core::time::Timestamp;
@@ -19,20 +19,22 @@ impl Store {
         window: &WindowId,
         since: Timestamp,
     ) -> Result<Vec<(Timestamp, Duration)>> {
+        let Some(number) = self.windows.find(self, window.as_str())? else { return Ok(Vec::new()) };
         let mut query = self.db.prepare_cached(
-            "SELECT ended_at, attempt FROM (
-                 SELECT number, ended_at, attempt FROM calls WHERE window = ?1 AND ended_at > ?2 AND result = 'throttled'
-                 UNION ALL
-                 SELECT number, ended_at, attempt FROM calls WHERE window = ?1 AND ended_at > ?2 AND result = 'lost'
-                     AND attempt ->> '$.lost.retry_after' IS NOT NULL)
-             WHERE number > coalesce((SELECT call FROM forgotten_waits WHERE window = ?1), 0) ORDER BY ended_at",
+            "SELECT started_at, took, result, detail FROM calls
+             WHERE window = ?1 AND started_at > ?2 AND result IN (9, 13)
+                 AND (result = ?4 OR detail ->> '$.lost.retry_after' IS NOT NULL)
+                 AND number > coalesce((SELECT call FROM forgotten_waits WHERE window = ?3), 0)
+             ORDER BY started_at + took",
         )?;
-        let mut rows = query.query(params![window.as_str(), millis(since)])?;
+        let after = millis(since.before(LONGEST_CALL));
+        let mut rows = query.query(params![number, after, window.as_str(), result::THROTTLED])?;
         let mut waits = Vec::new();
         while let Some(row) = rows.next()? {
-            let (ended, attempt): (i64, String) = (row.get(0)?, row.get(1)?);
-            let attempt: Attempt = unsealed("an attempt", &attempt)?;
-            waits.extend(asked_wait(&attempt).map(|wait| (Timestamp::from_millis(natural(ended)), wait)));
+            let (ended, attempt) = (ended_at(row, 0)?, attempt_of(row.get(2)?, row.get(3)?)?);
+            if ended > since {
+                waits.extend(asked_wait(&attempt).map(|wait| (ended, wait)));
+            }
         }
         Ok(waits)
     }

@@ -1,12 +1,16 @@
 //! The SQL of plans: runs begin, and become the current runs of their channels.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, ToSql, params};
 
-use super::{Result, Store, json, millis, natural};
+use super::attempts::result;
+use super::compact::{self, Owner};
+use super::keys::KeyParts;
+use super::planning::{FinishedPlan, OpenPlan, RunPlan};
+use super::{Result, Store, damaged, integer, json, millis};
 use crate::core::channel::WindowId;
-use crate::core::duplicates::Duplicates;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::plan::{Forecast, forecast};
@@ -20,19 +24,17 @@ const LONGEST_LATENCY: Duration = Duration::from_mins(10);
 /// Number of the latest calls, without answers with 429, from which the mean duration is computed.
 const LATENCY_OF: u32 = 100;
 
-/// Number of pending items that a forecast reads at a time.
-const FORECAST_PAGE: u32 = 1_000;
-
 impl Store {
     pub(in crate::journal) fn salt(&self) -> Result<Vec<u8>> {
         Ok(self.db.query_row("SELECT value FROM salt", [], |row| row.get(0))?)
     }
 
     pub(in crate::journal) fn channel_url(&self, channel: &str) -> Result<Option<String>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT url FROM channels WHERE name = ?1 AND EXISTS (SELECT 1 FROM known WHERE channel = ?1)",
-        )?;
-        Ok(query.query_row([channel], |row| row.get(0)).optional()?)
+        let mut query = self.db.prepare_cached("SELECT number, url FROM channels WHERE name = ?1")?;
+        let found: Option<(i64, Option<String>)> =
+            query.query_row([channel], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((number, Some(url))) = found else { return Ok(None) };
+        Ok(if self.has_known_contacts(number)? { Some(url) } else { None })
     }
 
     pub(in crate::journal) fn ended_lately(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
@@ -44,12 +46,15 @@ impl Store {
     }
 
     pub(in crate::journal) fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>> {
+        let Some(window) = self.windows.find(self, window.as_str())? else { return Ok(None) };
         let mut query = self.db.prepare_cached(
             "SELECT avg(took) FROM (
-                 SELECT max(ended_at - started_at, 0) AS took FROM calls
-                 WHERE window = ?1 AND result NOT IN ('lost', 'unsent', 'throttled') ORDER BY started_at DESC LIMIT ?2)",
+                 SELECT max(took, 0) AS took FROM calls
+                 WHERE window = ?1 AND took IS NOT NULL AND result NOT IN (?3, ?4, ?5) ORDER BY started_at DESC LIMIT ?2)",
         )?;
-        let millis: Option<f64> = query.query_row(params![window.as_str(), LATENCY_OF], |row| row.get(0))?;
+        let left_out = (result::LOST, result::UNSENT, result::THROTTLED);
+        let millis: Option<f64> =
+            query.query_row(params![window, LATENCY_OF, left_out.0, left_out.1, left_out.2], |row| row.get(0))?;
         let seconds = millis.map(|millis| (millis / 1_000.0).clamp(0.0, LONGEST_LATENCY.as_secs_f64()));
         Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
@@ -64,12 +69,9 @@ impl Store {
     }
 
     pub(in crate::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
-        let mut query =
-            self.db.prepare_cached("SELECT key FROM known WHERE channel = ?1 AND key NOT LIKE 'contact_id=%'")?;
-        let mut rows = query.query([channel])?;
-        while let Some(row) = rows.next()? {
-            let text: String = row.get(0)?;
-            let key = Key::parse_match(&text);
+        let Some(channel) = self.channels.find(self, channel)? else { return Ok(None) };
+        for parts in self.fields_of_keys(channel)? {
+            let key = Key::parse_match(&parts.text());
             let is_ours = match &key {
                 Some(Key::Match { field, .. }) => matches.iter().any(|name| *field == *name),
                 Some(Key::Id(_) | Key::Row { .. }) | None => matches.is_empty(),
@@ -92,7 +94,7 @@ impl Store {
     }
 
     pub(in crate::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
-        let NewPlan { runs, planner } = new;
+        let NewPlan { runs, planner, lists_rows } = new;
         self.hold_all()?;
         let mut begun: Vec<PlanningRun> = Vec::with_capacity(runs.len());
         for new in runs {
@@ -100,7 +102,25 @@ impl Store {
             begun.push(PlanningRun { run, channel: new.channel, policy: new.policy });
         }
         let sync = begun.first().map_or(0, |first| first.run);
+        self.forget_dropped_plans()?;
+        let mut open = OpenPlan::new(sync, lists_rows);
+        for PlanningRun { run, channel, .. } in &begun {
+            open.runs.insert(*run, RunPlan::begin(self, self.channel_number(channel)?)?);
+        }
+        self.plans.borrow_mut().open.insert(sync, open);
         Ok(Plan { sync, runs: begun, planner })
+    }
+
+    // Plans that ended with an error elsewhere, whose runs were dropped by now.
+    fn forget_dropped_plans(&self) -> Result<()> {
+        let mut exists = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)")?;
+        let syncs: Vec<i64> = self.plans.borrow().open.keys().copied().collect();
+        for sync in syncs {
+            if !exists.query_row([sync], |row| row.get::<_, bool>(0))? {
+                self.plans.borrow_mut().open.remove(&sync);
+            }
+        }
+        Ok(())
     }
 
     fn begin_run(&self, run: &NewRun, first: Option<i64>) -> Result<i64> {
@@ -134,13 +154,25 @@ impl Store {
 
     fn drop_runs(&self, which: &str, value: impl ToSql + Copy) -> Result<()> {
         let runs = format!("SELECT id FROM runs WHERE {which}");
-        self.db.execute(&format!("DELETE FROM new_aliases WHERE run IN ({runs})"), [value])?;
-        self.db.execute(&format!("DELETE FROM items WHERE run IN ({runs})"), [value])?;
+        for table in ["new_aliases", "merging", "pending", "items"] {
+            self.db.execute(&format!("DELETE FROM {table} WHERE run IN ({runs})"), [value])?;
+        }
+        if !self.is_read_only {
+            let blocks =
+                format!("SELECT first, last FROM contact_blocks WHERE sync IN (SELECT sync FROM runs WHERE {which})");
+            let mut blocks = self.db.prepare(&blocks)?;
+            let blocks = blocks.query_map([value], |row| Ok([row.get(0)?, row.get(1)?]))?;
+            for block in blocks.collect::<rusqlite::Result<Vec<[i64; 2]>>>()? {
+                self.db.execute("DELETE FROM contacts WHERE number BETWEEN ?1 AND ?2", block)?;
+                self.db.execute("DELETE FROM contact_blocks WHERE first = ?1", [block[0]])?;
+            }
+        }
         self.db.execute(&format!("DELETE FROM runs WHERE {which}"), [value])?;
         Ok(())
     }
 
     pub(in crate::journal) fn drop_plan(&self, plan: &Plan) -> Result<()> {
+        self.plans.borrow_mut().open.remove(&plan.sync);
         for planning in &plan.runs {
             self.drop_runs("id = ?1", planning.run)?;
         }
@@ -148,16 +180,10 @@ impl Store {
     }
 
     pub(in crate::journal) fn extent(&self, plan: &Plan) -> Result<Extent> {
-        let mut extent = Extent::default();
-        let mut count = self
-            .db
-            .prepare_cached("SELECT count(*), count(*) FILTER (WHERE state = 'pending') FROM items WHERE run = ?1")?;
-        for planning in &plan.runs {
-            let (rows, changes) = count.query_row([planning.run], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            extent.rows += natural(rows);
-            extent.changes += natural(changes);
-        }
-        Ok(extent)
+        let plans = self.plans.borrow();
+        let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
+        let sum = |of: fn(&RunPlan) -> u64| open.runs.values().map(of).sum();
+        Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending) })
     }
 
     pub(in crate::journal) fn finish_plan(&self, plan: &Plan, listing: Option<&Listing>) -> Result<()> {
@@ -165,51 +191,54 @@ impl Store {
         if let Some(listing) = listing {
             self.set_listing(plan.sync, listing)?;
         }
-        for planning in &plan.runs {
-            if plan.planner.duplicates == Duplicates::Merge {
-                let kept = "run = ?1 AND state <> 'pending' AND contact IS NOT NULL";
-                self.db.execute(&format!("UPDATE items SET contact = NULL WHERE {kept}"), [planning.run])?;
-            }
-            self.finish_run(planning.run, &planning.channel)?;
+        let open = self.plans.borrow_mut().open.remove(&plan.sync);
+        let mut open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
+        open.store(self)?;
+        self.db.execute("DELETE FROM contact_blocks WHERE sync = ?1", [plan.sync])?;
+        let members = Arc::new(open.seen.members());
+        let open = Arc::new(open);
+        for PlanningRun { run, channel, policy } in &plan.runs {
+            let Some(planned) = open.runs.get(run) else { continue };
+            planned.store(self, *run)?;
+            let finished = FinishedPlan {
+                run: *run,
+                members: Arc::clone(&members),
+                forecast: planned.forecast.map(|forecast| (*policy, forecast)),
+                keys: self.is_read_only.then(|| Arc::clone(&open)),
+            };
+            self.finish_run(*run, channel, planned.channel, &finished)?;
+            self.plans.borrow_mut().finished.insert(channel.clone(), finished);
         }
         Ok(())
     }
 
-    fn finish_run(&self, run: i64, channel: &str) -> Result<()> {
+    fn finish_run(&self, run: i64, channel: &str, channel_number: i64, plan: &FinishedPlan) -> Result<()> {
         // Rows of no channel are never sent.
         let state = if channel == NO_CHANNEL { RunState::Finished } else { RunState::Planned };
         self.db.execute("UPDATE runs SET state = ?2 WHERE id = ?1", params![run, state.name()])?;
+        self.db.execute("DELETE FROM merging WHERE run = ?1", [run])?;
         if channel == NO_CHANNEL {
-            let empty = "id = ?1 AND NOT EXISTS (SELECT 1 FROM items WHERE run = ?1)";
-            self.db.execute(&format!("DELETE FROM runs WHERE {empty}"), [run])?;
+            self.db.execute("DELETE FROM runs WHERE id = ?1 AND rows = 0", [run])?;
         }
         if self.dry {
             return Ok(());
         }
         self.db.execute(
-            "INSERT OR REPLACE INTO aliases (channel, value, key) SELECT ?2, value, key FROM new_aliases WHERE run = ?1",
-            params![run, channel],
+            "INSERT OR REPLACE INTO aliases (channel, field, value, contact)
+             SELECT ?2, field, value, contact FROM new_aliases WHERE run = ?1",
+            [run, channel_number],
         )?;
         self.db.execute("DELETE FROM new_aliases WHERE run = ?1", [run])?;
-        let left = "channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')";
-        self.db.execute(
-            &format!(
-                "UPDATE items SET contact = NULL, cells = NULL WHERE state = 'pending' AND run IN (SELECT id FROM runs WHERE {left})"
-            ),
-            params![channel, run],
-        )?;
-        self.db.execute(&format!("UPDATE runs SET state = 'replaced' WHERE {left}"), params![channel, run])?;
+        self.replace_runs(run, channel, plan)?;
         // Most rows of a nightly run are among these. Their counts stay in the run's summary.
         let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
         self.db.execute(
-            &format!(
-                "DELETE FROM items WHERE state IN ('unchanged', 'merged') AND run IN (SELECT id FROM runs WHERE {done})"
-            ),
+            &format!("DELETE FROM items WHERE state IN (3, 5) AND run IN (SELECT id FROM runs WHERE {done})"),
             params![channel, run],
         )?;
         self.db.execute(
             &format!(
-                "UPDATE items SET cells = NULL WHERE state = 'rejected' AND run IN (SELECT id FROM runs WHERE {done})"
+                "UPDATE items SET cells = NULL WHERE cells IS NOT NULL AND run IN (SELECT id FROM runs WHERE {done})"
             ),
             params![channel, run],
         )?;
@@ -217,19 +246,66 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::journal) fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast> {
-        let mut sum = Forecast::default();
-        let mut after = 0;
-        loop {
-            let page = self.pending_contacts(run, after, FORECAST_PAGE)?;
-            let Some(last) = page.last() else { return Ok(sum) };
-            after = last.0;
-            for (_, _, contact) in page {
-                let remote_state = self.remote_state(channel, &contact.key().to_string())?;
-                let task = Task::new(contact, remote_state, policy, &[], Timestamp::default());
-                sum += forecast(&task, policy);
+    // Replaces the earlier runs of a channel that can be resumed. Their pending rows are deleted, and so are contacts that only
+    // those rows had.
+    fn replace_runs(&self, run: i64, channel: &str, plan: &FinishedPlan) -> Result<()> {
+        let mut left = self.db.prepare_cached(
+            "SELECT id FROM runs WHERE channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')",
+        )?;
+        let left = left.query_map(params![channel, run], |row| row.get(0))?;
+        for left in left.collect::<rusqlite::Result<Vec<i64>>>()? {
+            let mut contacts = self.db.prepare_cached(
+                "SELECT contact FROM pending WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM states WHERE contact = pending.contact)
+                     AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact)",
+            )?;
+            let contacts = contacts.query_map([left], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            let mut forget = self.db.prepare_cached("DELETE FROM contacts WHERE number = ?1")?;
+            for contact in contacts.into_iter().filter(|contact| !plan.members.has(*contact)) {
+                forget.execute([contact])?;
             }
+            let dropped = self.db.execute("DELETE FROM pending WHERE run = ?1", [left])?;
+            self.db.execute(
+                "UPDATE runs SET state = 'replaced', dropped = dropped + ?2 WHERE id = ?1",
+                params![left, integer(u64::try_from(dropped).unwrap_or(u64::MAX))],
+            )?;
         }
+        Ok(())
+    }
+
+    pub(in crate::journal) fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast> {
+        // The plan was made in this process, and nothing was sent since.
+        let planned =
+            self.plans.borrow().finished.get(channel).filter(|plan| plan.run == run).and_then(|plan| plan.forecast);
+        if let Some((_, forecast)) = planned.filter(|(planned, _)| *planned == policy)
+            && !self.has_calls(run)?
+        {
+            return Ok(forecast);
+        }
+        let mut sum = Forecast::default();
+        let mut query = self.db.prepare_cached(
+            "SELECT pending.contact, pending.content, contacts.field, contacts.value FROM pending
+             LEFT JOIN contacts ON contacts.number = pending.contact WHERE pending.run = ?1",
+        )?;
+        let mut rows = query.query([run])?;
+        while let Some(row) = rows.next()? {
+            let (number, content): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let key: Option<(i64, String)> = row.get::<_, Option<i64>>(2)?.zip(row.get(3)?);
+            let key = match key {
+                Some((field, value)) => Some(KeyParts::stored(self, field, value)?),
+                None => self.plans.borrow().key_in_memory(self, run, number)?,
+            };
+            let key = key.ok_or_else(|| damaged("a contact", "its key is missing"))?;
+            let contact = compact::read_contact(self, Owner { number, key: key.value() }, &key, &content)?;
+            let remote_state = self.remote_state(channel, contact.key())?;
+            let task = Task::new(contact, remote_state, policy, &[], Timestamp::default());
+            sum += forecast(&task, policy);
+        }
+        Ok(sum)
+    }
+
+    fn has_calls(&self, run: i64) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE run = ?1)")?;
+        Ok(query.query_row([run], |row| row.get(0))?)
     }
 }
 
@@ -259,7 +335,7 @@ mod tests {
             now: Timestamp::default(),
         };
         let runs = channels.iter().map(run).collect();
-        NewPlan { runs, planner: Planner::default() }
+        NewPlan { runs, planner: Planner::default(), lists_rows: false }
     }
 
     fn rejected(row: u64) -> Planned {

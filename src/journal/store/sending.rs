@@ -1,19 +1,22 @@
 //! The SQL of sending: intents, answers, and the remote states that they imply.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
+use super::attempts::{detail, kind_number, result, result_number};
+use super::compact::{self, HAS_MADE_AT, Owner};
+use super::items::state;
+use super::keys::KeyParts;
 use super::listing::read_cells;
-use super::sealed::{sealed, unsealed};
-use super::{Result, Store, call_kind, damaged, integer, json, millis, natural, parse};
+use super::sealed::unsealed;
+use super::{Result, Store, damaged, integer, millis, natural};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
-use crate::core::model::{Contact, ContactId, ID_KEY, Known, RemoteState};
-use crate::core::record::Cells;
-use crate::core::task::PastCall;
+use crate::core::model::{Known, RemoteState};
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::IN_FLIGHT_GRACE;
 use crate::journal::rows::{Carried, Item, RunState};
@@ -23,34 +26,14 @@ use crate::journal::{Ended, Recorded, StateUpdate};
 /// the platform asked for; with room for calls that took long.
 const ASKED_FOR: Duration = Duration::from_hours(25);
 
-/// The other keys that have a contact id. Without `INDEXED BY`, SQLite uses the primary key and reads every known contact of
-/// the channel for each contact that is found or created.
-const HOLDERS: &str = "SELECT key FROM known INDEXED BY known_by_id
-     WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3";
+/// Longest time from the start of a call to its end.
+pub(super) const LONGEST_CALL: Duration = Duration::from_mins(10);
 
-/// A pending row as the table of items has it.
-struct PendingRow {
-    row: u64,
-    line: u64,
-    contact: Contact,
-    cells: Option<Cells>,
-}
-
-// From its columns in this order, beginning at this one.
-fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
-    let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
-    let (key, contact): (String, Contact) = (row.get(at + 4)?, unsealed("a contact", &contact)?);
-    // The remote state is found by the key.
-    if contact.key().to_string() != key {
-        return Err(damaged("a contact", "its key is another one"));
-    }
-    Ok(PendingRow {
-        row: natural(row.get(at)?),
-        line: natural(row.get(at + 1)?),
-        contact,
-        cells: cells.as_deref().map(read_cells).transpose()?,
-    })
-}
+/// The pending rows with their contacts and what is known of these, as [`Store::item`] reads them.
+const PENDING: &str = "SELECT pending.row, pending.line, pending.cells, pending.content, pending.contact,
+         contacts.field, contacts.value, states.id, states.content, doubts.content
+     FROM pending LEFT JOIN contacts ON contacts.number = pending.contact
+     LEFT JOIN states ON states.contact = pending.contact LEFT JOIN doubts ON doubts.contact = pending.contact";
 
 impl Store {
     // Also for the window's other channels: no other process uses them, and their calls count in the same window.
@@ -80,20 +63,9 @@ impl Store {
         let noted = query.query_row([channel], |row| {
             Ok(ClockOffset { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
         });
-        let lead = noted.optional()?.map_or(Duration::ZERO, |noted| clock_offset.ahead_of(&noted));
-        if !lead.is_zero() {
-            let by = millis(Timestamp::default() + lead);
-            self.db.execute(
-                "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
-                 WHERE started_at > ?2 AND channel = ?1",
-                params![channel, millis(now.before(lead + ASKED_FOR)), by],
-            )?;
-            for key in self.keys("channel = ?1 AND contact ->> '$.made_at' IS NOT NULL", channel)? {
-                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + lead))?;
-            }
-            for key in self.keys("channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL", channel)? {
-                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + lead))?;
-            }
+        let lookahead = noted.optional()?.map_or(Duration::ZERO, |noted| clock_offset.ahead_of(&noted));
+        if !lookahead.is_zero() {
+            self.set_ahead(channel, lookahead, now)?;
         }
         self.db.execute(
             "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
@@ -102,31 +74,61 @@ impl Store {
         Ok(())
     }
 
-    // The keys of known contacts of a channel, its name the one value in `which`.
-    fn keys(&self, which: &str, channel: &str) -> Result<Vec<String>> {
-        let mut query = self.db.prepare_cached(&format!("SELECT key FROM known WHERE {which}"))?;
-        let keys = query.query_map([channel], |row| row.get(0))?;
-        Ok(keys.collect::<rusqlite::Result<_>>()?)
-    }
-
-    fn change_known(&self, channel: &str, key: &str, change: impl FnOnce(&mut Known)) -> Result<()> {
-        let mut remote_state = self.remote_state(channel, key)?;
-        if let RemoteState::Known(known) = &mut remote_state {
-            change(known);
-            let mut write = self.db.prepare_cached("UPDATE known SET contact = ?3 WHERE channel = ?1 AND key = ?2")?;
-            write.execute(params![channel, key, sealed(known)])?;
+    // Sets the late moments of a channel ahead.
+    fn set_ahead(&self, channel: &str, lookahead: Duration, now: Timestamp) -> Result<()> {
+        let Some(channel) = self.channels.find(self, channel)? else { return Ok(()) };
+        self.db.execute(
+            "UPDATE calls SET started_at = started_at + ?3 WHERE started_at > ?2 AND channel = ?1",
+            params![channel, millis(now.before(lookahead + ASKED_FOR)), millis(Timestamp::default() + lookahead)],
+        )?;
+        let mut made = self.db.prepare(
+            "SELECT states.contact FROM states JOIN contacts ON contacts.number = states.contact
+             WHERE contacts.channel = ?1 AND states.content >= ?2",
+        )?;
+        let made = made.query_map(params![channel, [HAS_MADE_AT]], |row| row.get(0))?;
+        for contact in made.collect::<rusqlite::Result<Vec<i64>>>()? {
+            self.change_known(contact, |known| known.made_at = known.made_at.map(|at| at + lookahead))?;
+        }
+        for (contact, ..) in self.doubts_of(channel)? {
+            self.change_doubt(contact, |doubt| doubt.since = doubt.since.map(|since| since + lookahead))?;
         }
         Ok(())
     }
 
-    fn change_doubt(&self, channel: &str, key: &str, change: impl FnOnce(&mut Doubt)) -> Result<()> {
-        let mut remote_state = self.remote_state(channel, key)?;
-        if let RemoteState::InDoubt(doubt) = &mut remote_state {
-            change(doubt);
-            let mut write = self.db.prepare_cached("UPDATE known SET doubt = ?3 WHERE channel = ?1 AND key = ?2")?;
-            write.execute(params![channel, key, sealed(doubt)])?;
+    // The contacts in doubt of a channel, with their keys.
+    fn doubts_of(&self, channel: i64) -> Result<Vec<(i64, KeyParts<'static>, Vec<u8>)>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT doubts.contact, contacts.field, contacts.value, doubts.content
+             FROM doubts CROSS JOIN contacts ON contacts.number = doubts.contact WHERE contacts.channel = ?1",
+        )?;
+        let mut rows = query.query([channel])?;
+        let mut doubts = Vec::new();
+        while let Some(row) = rows.next()? {
+            doubts.push((row.get(0)?, KeyParts::stored(self, row.get(1)?, row.get(2)?)?, row.get(3)?));
         }
-        Ok(())
+        Ok(doubts)
+    }
+
+    fn change_known(&self, contact: i64, change: impl FnOnce(&mut Known)) -> Result<()> {
+        let Some(key) = self.key_of_contact(contact)? else { return Ok(()) };
+        let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
+        let stored = query.query_row([contact], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((id, content)): Option<(String, Vec<u8>)> = stored else { return Ok(()) };
+        let owner = Owner { number: contact, key: key.value() };
+        let mut known = compact::read_known(self, owner, &id, &content)?;
+        change(&mut known);
+        self.set_known(owner, &known)
+    }
+
+    fn change_doubt(&self, contact: i64, change: impl FnOnce(&mut Doubt)) -> Result<()> {
+        let Some(key) = self.key_of_contact(contact)? else { return Ok(()) };
+        let mut query = self.db.prepare_cached("SELECT content FROM doubts WHERE contact = ?1")?;
+        let stored = query.query_row([contact], |row| row.get(0)).optional()?;
+        let Some(content): Option<Vec<u8>> = stored else { return Ok(()) };
+        let owner = Owner { number: contact, key: key.value() };
+        let mut doubt = compact::read_doubt(self, owner, &key, &content)?;
+        change(&mut doubt);
+        self.set_doubt(owner, &doubt)
     }
 
     pub(in crate::journal) fn begin_sending(
@@ -139,10 +141,13 @@ impl Store {
     ) -> Result<()> {
         self.hold_all()?;
         self.db.execute(
-            "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
+            "INSERT INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1
+             ON CONFLICT (name) DO UPDATE SET url = excluded.url",
             [run],
         )?;
         self.close_open(channel, window, call_timeout, now)?;
+        self.forget_past_calls(run);
+        self.sending_in.borrow_mut().remove(&run);
         // The summary of an earlier stop is outdated: if this process is killed, the rows themselves show its progress.
         self.db.execute(
             "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
@@ -160,55 +165,55 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let killed = killed();
+        let (channel, window) = (self.channel_number(channel)?, self.windows.number(self, window.as_str())?);
         // The search lag of such a create begins at the latest possible end of its call.
         let mut open = self.db.prepare_cached(
-            "SELECT open.channel, open.key, open.ended_at
-             FROM (SELECT channel, key, max(min(:latest, started_at + :timeout)) AS ended_at FROM calls
-                   WHERE (channel = :channel OR window = :window) AND ended_at IS NULL AND kind = 'create'
-                   GROUP BY channel, key) AS open
-             JOIN known ON known.channel = open.channel AND known.key = open.key
-             WHERE known.doubt IS NOT NULL AND known.doubt ->> '$.since' IS NULL",
+            "SELECT contact, max(min(:latest, started_at + :timeout)) FROM calls
+             WHERE (channel = :channel OR window = :window) AND took IS NULL AND kind = :create AND contact IS NOT NULL
+             GROUP BY contact",
         )?;
+        let (latest, timeout) = (millis(now + IN_FLIGHT_GRACE), millis(Timestamp::default() + call_timeout));
         let named = named_params! {
-            ":latest": millis(now + IN_FLIGHT_GRACE),
-            ":timeout": millis(Timestamp::default() + call_timeout),
+            ":latest": latest,
+            ":timeout": timeout,
             ":channel": channel,
-            ":window": window.as_str(),
+            ":window": window,
+            ":create": kind_number(CallKind::Create),
         };
-        let open = open.query_map(named, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        for (channel, key, ended) in open.collect::<rusqlite::Result<Vec<(String, String, i64)>>>()? {
+        let open = open.query_map(named, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (contact, ended) in open.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
             let ended = Timestamp::from_millis(natural(ended));
-            self.change_doubt(&channel, &key, |doubt| doubt.since = Some(ended))?;
+            self.change_doubt(contact, |doubt| doubt.since = doubt.since.or(Some(ended)))?;
         }
         self.db.execute(
-            "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
-             WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
+            "UPDATE calls SET took = min(:latest, started_at + :timeout) - started_at, result = :result, detail = :detail
+             WHERE (channel = :channel OR window = :window) AND took IS NULL",
             named_params! {
-                ":latest": millis(now + IN_FLIGHT_GRACE),
-                ":timeout": millis(Timestamp::default() + call_timeout),
-                ":result": killed.name(),
-                ":attempt": sealed(&killed),
+                ":latest": latest,
+                ":timeout": timeout,
+                ":result": result_number(&killed),
+                ":detail": detail(&killed),
                 ":channel": channel,
-                ":window": window.as_str(),
+                ":window": window,
             },
         )?;
         Ok(())
     }
 
     pub(in crate::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
+        let Some(window) = self.windows.find(self, window.as_str())? else { return Ok(Vec::new()) };
         let since_grace = since.before(IN_FLIGHT_GRACE);
         // The attempt matters only for lost calls.
         let mut query = self.db.prepare_cached(
-            "SELECT ended_at, iif(result = 'lost', attempt, NULL) FROM calls
-             WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3",
+            "SELECT started_at, took, iif(result = ?3, detail, NULL) FROM calls
+             WHERE window = ?1 AND started_at > ?2 AND took IS NOT NULL",
         )?;
-        // The index is on the start, which precedes the end by at most ten minutes.
-        let began = since_grace.before(Duration::from_mins(10));
-        let mut rows = query.query(params![millis(began), window.as_str(), millis(since_grace)])?;
+        // The index is on the start.
+        let mut rows = query.query(params![window, millis(since_grace.before(LONGEST_CALL)), result::LOST])?;
         let (mut ends, killed) = (Vec::new(), killed());
         while let Some(row) = rows.next()? {
-            let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
-            let ended = Timestamp::from_millis(natural(ended));
+            let ended = ended_at(row, 0)?;
+            let lost: Option<String> = row.get(2)?;
             let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
             // The end of a killed process's call already includes the time in which it may be in flight.
             let is_in_flight = lost.is_some_and(|lost| lost.may_be_in_flight() && lost != killed);
@@ -221,62 +226,80 @@ impl Store {
     }
 
     pub(in crate::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT known.doubt, items.row, items.line, items.contact, items.cells, items.key,
-                    EXISTS (SELECT 1 FROM items WHERE run = ?1 AND key = known.key AND doubles IS NULL)
-             FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
-             WHERE known.channel = ?2 AND known.doubt IS NOT NULL ORDER BY items.row",
+        let Some(channel) = self.channels.find(self, channel)? else { return Ok(Vec::new()) };
+        let doubts = self.doubts_of(channel)?;
+        if doubts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pending = self.db.prepare_cached(
+            "SELECT contact, row FROM pending WHERE run = ?1 AND contact IN (SELECT contact FROM doubts)",
         )?;
-        let mut rows = query.query(params![run, channel])?;
+        let pending = pending.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows: HashMap<i64, i64> = pending.collect::<rusqlite::Result<_>>()?;
         let mut carried = Vec::new();
-        while let Some(row) = rows.next()? {
-            if row.get::<_, Option<i64>>(1)?.is_some() {
-                carried.push(Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)));
+        for (contact, key, content) in doubts {
+            if let Some(row) = rows.get(&contact) {
+                let mut query = self.db.prepare_cached(&format!("{PENDING} WHERE run = ?1 AND row = ?2"))?;
+                let mut rows = query.query([run, *row])?;
+                let row = rows.next()?.ok_or_else(|| damaged("a row", "it is missing"))?;
+                carried.push((Some(natural(row.get(0)?)), Carried::Item(Box::new(self.item(run, row)?))));
                 continue;
             }
-            let doubt: Doubt = unsealed("a contact in doubt", &row.get::<_, String>(0)?)?;
+            let owner = Owner { number: contact, key: key.value() };
+            let doubt = compact::read_doubt(self, owner, &key, &content)?;
             // No search can resolve it, and its row was rejected for that: the input has it.
-            let is_rejected = doubt.sent.matches().is_empty() && row.get(6)?;
+            let is_rejected = doubt.sent.matches().is_empty() && self.has_rejected_row(run, contact)?;
             if !is_rejected {
-                carried.push(Carried::Orphan(Box::new(doubt)));
+                carried.push((None, Carried::Orphan(Box::new(doubt))));
             }
         }
-        Ok(carried)
+        carried.sort_by_key(|(row, _)| *row);
+        Ok(carried.into_iter().map(|(_, carried)| carried).collect())
     }
 
-    pub(in crate::journal) fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT row, line, contact, cells, key FROM items
-             WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
-        )?;
+    // Whether the row that counts for a contact was rejected.
+    fn has_rejected_row(&self, run: i64, contact: i64) -> Result<bool> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM items WHERE run = ?1 AND contact = ?2 AND state = ?3)")?;
+        Ok(query.query_row(params![run, contact, state::REJECTED], |row| row.get(0))?)
+    }
+
+    pub(in crate::journal) fn pending(&self, run: i64, row: u64, limit: u32) -> Result<Vec<Item>> {
+        let mut query =
+            self.db.prepare_cached(&format!("{PENDING} WHERE run = ?1 AND row > ?2 ORDER BY row LIMIT ?3"))?;
         let mut rows = query.query(params![run, integer(row), limit])?;
         let mut items = Vec::new();
         while let Some(row) = rows.next()? {
-            items.push(self.item(run, channel, pending_row(row, 0)?)?);
+            items.push(self.item(run, row)?);
         }
         Ok(items)
     }
 
-    fn item(&self, run: i64, channel: &str, pending: PendingRow) -> Result<Item> {
-        let PendingRow { row, line, contact, cells } = pending;
-        let key = contact.key().to_string();
-        let remote_state = self.remote_state(channel, &key)?;
-        let mut query = self.db.prepare_cached(
-            "SELECT kind, asked, attempt, ended_at FROM calls
-             WHERE run = ?1 AND key = ?2 AND ended_at IS NOT NULL ORDER BY number",
-        )?;
-        let mut rows = query.query(params![run, key])?;
-        let mut past = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (kind, asked, attempt): (String, Option<String>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            past.push(PastCall {
-                kind: call_kind(&kind)?,
-                asked: asked.map(|asked| parse("what was asked", &asked)).transpose()?,
-                attempt: unsealed("an attempt", &attempt)?,
-                ended: Timestamp::from_millis(natural(row.get(3)?)),
-            });
-        }
-        Ok(Item { row, line, contact, cells, remote_state, past })
+    // From the columns of `PENDING`.
+    fn item(&self, run: i64, row: &Row<'_>) -> Result<Item> {
+        let (contact, content): (i64, Vec<u8>) = (row.get(4)?, row.get(3)?);
+        let (Some(field), Some(value)) = (row.get(5)?, row.get(6)?) else {
+            return Err(damaged("a contact", "its key is missing"));
+        };
+        let key = KeyParts::stored(self, field, value)?;
+        let owner = Owner { number: contact, key: key.value() };
+        let (id, known, doubt): (Option<String>, Option<Vec<u8>>, Option<Vec<u8>>) =
+            (row.get(7)?, row.get(8)?, row.get(9)?);
+        let remote_state = match (id.zip(known), doubt) {
+            (_, Some(doubt)) => RemoteState::InDoubt(compact::read_doubt(self, owner, &key, &doubt)?),
+            (Some((id, known)), None) => RemoteState::Known(compact::read_known(self, owner, &id, &known)?),
+            (None, None) => RemoteState::Unknown,
+        };
+        let cells: Option<String> = row.get(2)?;
+        Ok(Item {
+            row: natural(row.get(0)?),
+            line: natural(row.get(1)?),
+            contact: compact::read_contact(self, owner, &key, &content)?,
+            cells: cells.as_deref().map(read_cells).transpose()?,
+            remote_state,
+            past: self.past_calls_of(run, contact)?,
+        })
     }
 
     pub(in crate::journal) fn start(
@@ -287,16 +310,31 @@ impl Store {
         state_update: &StateUpdate,
         now: Timestamp,
     ) -> Result<i64> {
+        let channel = self.channel_number(&state_update.channel)?;
+        let key = KeyParts::of(state_update.contact.key());
+        let contact = self.contact_number(channel, &key)?;
+        let window = self.window_of_run(run)?;
+        let asked = asked.map(|asked| self.asked_number(asked)).transpose()?;
         let mut insert = self.db.prepare_cached(
-            "INSERT INTO calls (run, channel, window, key, kind, asked, started_at)
-             SELECT ?1, ?2, window, ?3, ?4, ?5, ?6 FROM runs WHERE id = ?1",
+            "INSERT INTO calls (run, channel, window, contact, kind, asked, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        let key = state_update.contact.key().to_string();
-        insert.execute(params![run, state_update.channel, key, kind.name(), asked.map(json), millis(now)])?;
+        insert.execute(params![run, channel, window, contact, kind_number(kind), asked, millis(now)])?;
         let number = self.db.last_insert_rowid();
-        self.imply(state_update)?;
-        self.starts(&state_update.channel, number)?;
+        self.apply(Owner { number: contact, key: key.value() }, state_update)?;
+        self.starts(&state_update.channel, number);
         Ok(number)
+    }
+
+    // The number of the window in which the calls of a run count.
+    fn window_of_run(&self, run: i64) -> Result<i64> {
+        if let Some(window) = self.sending_in.borrow().get(&run) {
+            return Ok(*window);
+        }
+        let mut query = self.db.prepare_cached("SELECT window FROM runs WHERE id = ?1")?;
+        let window: Option<String> = query.query_row([run], |row| row.get(0)).optional()?;
+        let window = self.windows.number(self, &window.unwrap_or_default())?;
+        self.sending_in.borrow_mut().insert(run, window);
+        Ok(window)
     }
 
     // A call that belongs to no run and no contact.
@@ -307,9 +345,10 @@ impl Store {
         kind: CallKind,
         now: Timestamp,
     ) -> Result<i64> {
+        let (number, window) = (self.channel_number(channel)?, self.windows.number(self, window.as_str())?);
         self.db.execute(
-            "INSERT INTO calls (run, channel, window, key, kind, started_at) VALUES (0, ?1, ?2, '', ?3, ?4)",
-            params![channel, window.as_str(), kind.name(), millis(now)],
+            "INSERT INTO calls (run, channel, window, kind, started_at) VALUES (0, ?1, ?2, ?3, ?4)",
+            params![number, window, kind_number(kind), millis(now)],
         )?;
         let number = self.db.last_insert_rowid();
         self.looks(channel)?;
@@ -317,100 +356,125 @@ impl Store {
     }
 
     pub(in crate::journal) fn end_probe(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
-        self.db.execute(
-            "UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1",
-            params![number, millis(at), attempt.name(), sealed(attempt)],
-        )?;
+        let mut update = self
+            .db
+            .prepare_cached("UPDATE calls SET took = ?2 - started_at, result = ?3, detail = ?4 WHERE number = ?1")?;
+        update.execute(params![number, millis(at), result_number(attempt), detail(attempt)])?;
         Ok(())
     }
 
     pub(in crate::journal) fn answered(&self, ended: &Ended, state_update: &StateUpdate) -> Result<Recorded> {
-        if let Some(claimed) = self.claim(ended.number, state_update)? {
-            return Ok(Recorded::Claimed { by: claimed });
+        let channel = self.channel_number(&state_update.channel)?;
+        let key = KeyParts::of(state_update.contact.key());
+        if let Some(claimed) = self.claim(ended.number, channel, &key, state_update)? {
+            return Ok(Recorded::Claimed { by: claimed.text() });
         }
-        let mut update =
-            self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;
-        update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), sealed(&ended.attempt)])?;
-        self.imply(state_update)?;
+        self.end_probe(ended.number, &ended.attempt, ended.at)?;
+        self.imply_of(channel, &key, state_update)?;
         Ok(Recorded::Written)
-    }
-
-    // The other keys of the channel that have this contact id. A key that is the id itself is the same contact.
-    pub(in crate::journal) fn holders(&self, channel: &str, id: &ContactId, key: &str) -> Result<Vec<String>> {
-        let mut holders = self.db.prepare_cached(HOLDERS)?;
-        let keys = holders.query_map([channel, id.as_str(), key], |row| row.get::<_, String>(0))?;
-        let mut keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
-        keys.retain(|key| !key.starts_with(ID_KEY));
-        Ok(keys)
     }
 
     // One id is one contact. Returns the other key with the id that the platform named, if that key's row is in the input too,
     // or if the answer to a create named the id. A key that the input no longer has gives up a contact that was found.
-    fn claim(&self, call: i64, state_update: &StateUpdate) -> Result<Option<String>> {
+    fn claim(
+        &self,
+        call: i64,
+        channel: i64,
+        key: &KeyParts<'_>,
+        state_update: &StateUpdate,
+    ) -> Result<Option<KeyParts<'static>>> {
         let (Some(named_by), Some(RemoteState::Known(known))) = (state_update.names_id, &state_update.remote_state)
         else {
             return Ok(None);
         };
-        let mut is_in_input = self.db.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
-                            WHERE calls.number = ?1 AND items.key = ?2 AND items.doubles IS NULL)",
-        )?;
-        let (channel, key) = (&state_update.channel, state_update.contact.key().to_string());
         let mut given_up = Vec::new();
-        for holder in self.holders(channel, &known.id, &key)? {
+        for holder in self.holders_of(channel, &known.id, key)? {
             // A read confirms the answer to a create.
             if matches!(named_by, CallKind::Create | CallKind::Read) {
                 // The create may have overwritten the holder's fields: they are written again when its row is next sent.
-                self.change_known(channel, &holder, |known| {
+                self.change_known(holder.number, |known| {
                     known.doubt = true;
                     known.fields.clear();
                 })?;
-                return Ok(Some(holder));
+                return Ok(Some(holder.key));
             }
-            if is_in_input.query_row(params![call, holder], |row| row.get(0))? {
-                return Ok(Some(holder));
+            if self.is_in_input_of(call, holder.number)? {
+                return Ok(Some(holder.key));
             }
-            given_up.push(holder);
+            given_up.push(holder.number);
         }
-        let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
         for holder in given_up {
-            forget.execute([channel, &holder])?;
+            self.forget_state(holder)?;
         }
         Ok(None)
     }
 
+    // Whether the input of the run of this call has a row of this contact.
+    fn is_in_input_of(&self, call: i64, contact: i64) -> Result<bool> {
+        let mut query = self.db.prepare_cached(
+            "SELECT runs.id, runs.channel, runs.unchanged FROM runs JOIN calls ON calls.run = runs.id WHERE calls.number = ?1",
+        )?;
+        let run = query.query_row([call], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let Some((run, channel, unchanged)): Option<(i64, String, i64)> = run else { return Ok(false) };
+        if let Some(plan) = self.plans.borrow().finished.get(&channel).filter(|plan| plan.run == run) {
+            return Ok(plan.members.has(contact));
+        }
+        // An earlier process planned it. Its rows that needed nothing are not stored: if there are any, the contact may be
+        // among them, and stays what it is.
+        let mut query = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM pending WHERE run = ?1 AND contact = ?2)
+                 OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND contact = ?2 AND state NOT IN (5, 6))",
+        )?;
+        Ok(unchanged > 0 || query.query_row([run, contact], |row| row.get(0))?)
+    }
+
     pub(in crate::journal) fn imply(&self, state_update: &StateUpdate) -> Result<()> {
-        let (channel, key) = (&state_update.channel, state_update.contact.key().to_string());
+        let channel = self.channel_number(&state_update.channel)?;
+        self.imply_of(channel, &KeyParts::of(state_update.contact.key()), state_update)
+    }
+
+    fn imply_of(&self, channel: i64, key: &KeyParts<'_>, state_update: &StateUpdate) -> Result<()> {
+        if state_update.remote_state.is_none() && state_update.outcome.is_none() {
+            return Ok(());
+        }
+        let number = self.contact_number(channel, key)?;
+        self.apply(Owner { number, key: key.value() }, state_update)
+    }
+
+    fn apply(&self, owner: Owner<'_>, state_update: &StateUpdate) -> Result<()> {
         match &state_update.remote_state {
             None => {}
-            Some(RemoteState::Unknown) => {
-                let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
-                forget.execute(params![channel, key])?;
-            }
-            Some(RemoteState::InDoubt(doubt)) => {
-                let mut mark = self.db.prepare_cached(
-                    "INSERT INTO known (channel, key, doubt) VALUES (?1, ?2, ?3)
-                     ON CONFLICT DO UPDATE SET contact = NULL, doubt = excluded.doubt",
-                )?;
-                mark.execute(params![channel, key, sealed(doubt)])?;
-            }
-            Some(RemoteState::Known(known)) => {
-                let mut learn = self.db.prepare_cached(
-                    "INSERT INTO known (channel, key, contact) VALUES (?1, ?2, ?3)
-                     ON CONFLICT DO UPDATE SET contact = excluded.contact, doubt = NULL",
-                )?;
-                learn.execute(params![channel, key, sealed(known)])?;
-            }
+            Some(RemoteState::Unknown) => self.forget_state(owner.number)?,
+            Some(RemoteState::InDoubt(doubt)) => self.set_doubt(owner, doubt)?,
+            Some(RemoteState::Known(known)) => self.set_known(owner, known)?,
         }
         if let Some((run, row, outcome)) = &state_update.outcome {
-            let (state, reason) = (outcome.name(), outcome.reason());
-            let mut end = self.db.prepare_cached(
-                "UPDATE items SET state = ?3, reason = ?4, contact = NULL, cells = CASE ?3 WHEN 'rejected' THEN cells END
-                 WHERE run = ?1 AND row = ?2",
-            )?;
-            end.execute(params![run, integer(*row), state, reason])?;
-            self.no_longer_left(channel, &key)?;
+            let (state, reason) = (state::of(outcome), outcome.reason());
+            self.end_row(*run, *row, state, reason)?;
+            self.no_longer_left(owner.number)?;
         }
+        Ok(())
+    }
+
+    // Moves a row from the pending ones to those that ended.
+    fn end_row(&self, run: i64, row: u64, state: i64, reason: Option<&str>) -> Result<()> {
+        let mut delete =
+            self.db.prepare_cached("DELETE FROM pending WHERE run = ?1 AND row = ?2 RETURNING line, contact, cells")?;
+        let ended = delete
+            .query_row(params![run, integer(row)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((line, contact, cells)): Option<(i64, i64, Option<String>)> = ended else {
+            // It ended before.
+            let mut change =
+                self.db.prepare_cached("UPDATE items SET state = ?3, reason = ?4 WHERE run = ?1 AND row = ?2")?;
+            change.execute(params![run, integer(row), state, reason])?;
+            return Ok(());
+        };
+        let cells = cells.filter(|_| state == state::REJECTED);
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO items (run, row, line, contact, state, reason, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        insert.execute(params![run, integer(row), line, contact, state, reason, cells])?;
         Ok(())
     }
 
@@ -441,15 +505,8 @@ fn killed() -> Attempt {
     Attempt::lost(None, "the process was killed before the answer".into())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_holder_of_a_contact_id_is_found_by_the_index() {
-        let store = Store::in_memory().unwrap();
-        let mut plan = store.db.prepare(&format!("EXPLAIN QUERY PLAN {HOLDERS}")).unwrap();
-        let plan: String = plan.query_row(["c", "7", "k"], |row| row.get(3)).unwrap();
-        assert_eq!(plan, "SEARCH known USING INDEX known_by_id (channel=? AND <expr>=?)");
-    }
+// When the call of a row ended, of which this column and the next are the start and the time that it took.
+pub(super) fn ended_at(row: &Row<'_>, at: usize) -> Result<Timestamp> {
+    let (started, took): (i64, i64) = (row.get(at)?, row.get(at + 1)?);
+    Ok(Timestamp::from_millis(natural(started.saturating_add(took))))
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::sealed::unsealed;
+use super::compact::{self, Owner};
+use super::keys::KeyParts;
 use super::{Result, Store};
 use crate::core::channel::WindowId;
 use crate::core::model::Key;
@@ -24,17 +25,21 @@ impl Store {
 
     // Contacts that can be compared come first. One of the others is enough to show that there are others.
     pub(in crate::journal) fn acquaintances(&self, channel: &str) -> Result<Vec<Acquaintance>> {
+        let Some(channel) = self.channels.find(self, channel)? else { return Ok(Vec::new()) };
         let mut query = self.db.prepare_cached(
-            "SELECT key, contact FROM known WHERE channel = ?1 AND contact IS NOT NULL AND doubt IS NULL",
+            "SELECT contacts.number, contacts.field, contacts.value, states.id, states.content
+             FROM contacts CROSS JOIN states ON states.contact = contacts.number WHERE contacts.channel = ?1",
         )?;
         let mut rows = query.query([channel])?;
         let (mut found, mut bare) = (Vec::new(), None);
         while let Some(row) = rows.next()?
             && found.len() < READ
         {
-            let (key, contact): (String, String) = (row.get(0)?, row.get(1)?);
-            let known = unsealed("a known contact", &contact)?;
-            let acquaintance = Acquaintance { key: Key::parse_match(&key), known };
+            let key = KeyParts::stored(self, row.get(1)?, row.get(2)?)?;
+            let owner = Owner { number: row.get(0)?, key: key.value() };
+            let content: Vec<u8> = row.get(4)?;
+            let known = compact::read_known(self, owner, &row.get::<_, String>(3)?, &content)?;
+            let acquaintance = Acquaintance { key: Key::parse_match(&key.text()), known };
             if acquaintance.has_content() {
                 found.push(acquaintance);
             } else {

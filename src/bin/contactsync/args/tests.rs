@@ -35,6 +35,7 @@ fn the_help_of_every_command_is_that_of_the_snapshot() {
     program.build();
     let mut text = String::new();
     let all = std::iter::once(&program).chain(program.get_subcommands());
+    let all = all.flat_map(|command| std::iter::once(command).chain(commands_within(command)));
     for command in all.filter(|command| command.get_name() != "help") {
         let name = command.get_bin_name().unwrap_or("contactsync");
         let help = command.clone().render_long_help().to_string();
@@ -134,6 +135,12 @@ fn an_option_without_a_key_is_refused_in_the_file() {
     }
 }
 
+/// The commands of a command, such as `check` of `journal`. Those of the program itself are elsewhere.
+fn commands_within(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    let is_program = command.get_name() == "contactsync";
+    command.get_subcommands().filter(move |_| !is_program)
+}
+
 /// Compares a file of the repository with its generated text, or writes it.
 fn compare(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -219,7 +226,7 @@ This page is generated from the declarations of the options; `UPDATE_SNAPSHOTS=1
 
 An option wins over the key of the same name in `contactsync.toml`, the key over a value of the platform's preset, and that \
 over the default. A key in the table of a channel wins over the same key of the whole file. Options without a key apply to one \
-run. TIME is a number with `ms`, `s`, `m` or `h`, such as `30s`; a plain number is in seconds.
+run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain number is in seconds.
 ",
     );
     let shared = ["sync", "plan", "check", "resume", "runs", "init"];

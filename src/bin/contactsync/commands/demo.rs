@@ -10,9 +10,9 @@ use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode, OUTAGE_TIMEOUT,
-    Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput, TagsMode, Token, Workspace,
-    sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, KEPT_HISTORY, Limits, Mapping, Mode,
+    OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput, TagsMode,
+    Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -132,7 +132,12 @@ impl<'a> Demo<'a> {
             max_changes: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),
-            options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: seed(&self.clock) },
+            options: RunOptions {
+                limits: Limits::default(),
+                outage_timeout: OUTAGE_TIMEOUT,
+                keep_history: KEPT_HISTORY,
+                seed: seed(&self.clock),
+            },
         };
         let printer = Printer {
             notices: Notices { console, announcement: Announcement::default() },

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod init;
+pub mod journal;
 pub mod plan;
 pub mod reference;
 mod request;

@@ -86,7 +86,12 @@ pub fn overrides(args: &ConnectionArgs) -> Overrides {
 
 /// How far the runs go. The time counts from now.
 pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
-    RunOptions { limits: bounds.limits(clock.now()), outage_timeout: bounds.outage_timeout, seed: seed(clock) }
+    RunOptions {
+        limits: bounds.limits(clock.now()),
+        outage_timeout: bounds.outage_timeout,
+        keep_history: bounds.keep_history,
+        seed: seed(clock),
+    }
 }
 
 /// The seed of the random spread of retries, which differs from process to process.

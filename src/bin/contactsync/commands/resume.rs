@@ -17,7 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::options::Layer;
 use crate::render::console::{Console, Level};
-use crate::render::notices::{Announcement, Notices};
+use crate::render::notices::{Announcement, Notices, report_upgrade};
 use crate::render::outcome::{Again, conclude};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
@@ -45,6 +45,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     let notices = Notices { console, announcement: Announcement::default() };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
     let workspace = Workspace::open(&journal, holder())?;
+    report_upgrade(workspace.journal(), &journal, console);
     let names = channels.here().iter().map(|channel| channel.name.as_str());
     let interrupted = Interrupted::find(&workspace, names, environment)?;
     let with_runs = interrupted.runs().iter().filter_map(|run| {

@@ -15,7 +15,7 @@ use crate::open_files;
 use crate::options::Layer;
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::InputNotices;
-use crate::render::notices::Notices;
+use crate::render::notices::{Notices, report_upgrade};
 use crate::render::outcome::{Again, conclude};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
@@ -63,6 +63,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
     let workspace = Workspace::open(&journal, holder())?;
+    report_upgrade(workspace.journal(), &journal, console);
     let outcome = sync_input(&workspace, request, environment)?;
     let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     conclude(outcome, args.json, &again, console)

@@ -69,6 +69,7 @@ impl Config {
             matching: group(&mut table)?,
             policy: group(&mut table)?,
             journal: group(&mut table)?,
+            history: group(&mut table)?,
             lists: group(&mut table)?,
         };
         let TalkArgs { log_format, .. } = group(&mut table)?;

@@ -73,7 +73,7 @@ fn a_mistake_is_reported_in_one_line() {
     );
     check(
         "search_lag = \"soon\"",
-        "c.toml:1: key `search_lag`: expected a time such as 300ms, 30s, 5m or 2h, found `soon`",
+        "c.toml:1: key `search_lag`: expected a time such as 300ms, 30s, 5m, 2h or 90d, found `soon`",
     );
     check("format = \"xml\"", "c.toml:1: key `format`: expected csv, tsv, jsonl, json, xlsx or ods, found `xml`");
     check(

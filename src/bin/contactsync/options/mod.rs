@@ -254,6 +254,18 @@ pub struct JournalArgs {
     pub journal: Option<PathBuf>,
 }
 
+/// What the journal keeps of runs that are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
+#[command(next_help_heading = "Channel and journal")]
+#[serde(default)]
+#[merge(strategy = overwrite_none)]
+pub struct HistoryArgs {
+    /// Keep calls and rows of earlier runs for this time, such as 90d; known contacts are always kept [default: 90d]
+    #[arg(long, value_name = "TIME")]
+    #[serde(deserialize_with = "parsed")]
+    pub keep_history: Option<Span>,
+}
+
 /// Lists of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Lists of rows")]
@@ -305,6 +317,7 @@ pub struct Layer {
     pub matching: MatchArgs,
     pub policy: PolicyArgs,
     pub journal: JournalArgs,
+    pub history: HistoryArgs,
     pub lists: ListArgs,
 }
 

@@ -103,7 +103,7 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected = || format!("expected a time such as 300ms, 30s, 5m or 2h, found `{text}`");
+        let expected = || format!("expected a time such as 300ms, 30s, 5m, 2h or 90d, found `{text}`");
         let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
         let (digits, unit) = text.split_at(split);
         let number: u64 = digits.parse().map_err(|_| expected())?;
@@ -112,6 +112,7 @@ impl FromStr for Span {
             "" | "s" => number.checked_mul(1_000),
             "m" => number.checked_mul(60_000),
             "h" => number.checked_mul(3_600_000),
+            "d" => number.checked_mul(86_400_000),
             _ => None,
         };
         millis.map(|millis| Self(Duration::from_millis(millis))).ok_or_else(expected)
@@ -467,10 +468,11 @@ mod tests {
         check("30", 30_000);
         check("5m", 300_000);
         check("2h", 7_200_000);
+        check("90d", 7_776_000_000);
         for text in ["0ms", "300ms", "1500ms", "30s", "5m", "90m", "2h"] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
-        for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999h"] {
+        for text in ["", "s", "1w", "-1s", "1.5s", "99999999999999999h"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use contactsync::history::Loss;
 use contactsync::report::NewColumn;
-use contactsync::{BaseUrl, Event, Notification, Observer, Reporter, Silent};
+use contactsync::{BaseUrl, Event, Journal, Notification, Observer, Reporter, Silent};
 
 use crate::render::console::{Console, Level};
 use crate::render::summary::grouped;
@@ -49,6 +50,18 @@ impl Announcement {
         for (level, text) in self.lines.take() {
             console.say(level, &text);
         }
+    }
+}
+
+/// Prints where the copy of a journal is that was of an earlier version.
+pub fn report_upgrade(journal: &Journal, path: &Path, console: &Console) {
+    if let Some(backup) = journal.backup_of_upgrade() {
+        let text = format!(
+            "journal {}: upgraded from an earlier version; a copy of it as it was is {}",
+            path.display(),
+            backup.display()
+        );
+        console.say(Level::Info, &text);
     }
 }
 

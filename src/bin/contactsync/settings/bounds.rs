@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contactsync::{Limits, OUTAGE_TIMEOUT, Timestamp};
+use contactsync::{KEPT_HISTORY, Limits, OUTAGE_TIMEOUT, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::options::value::Span;
@@ -16,11 +16,13 @@ pub struct Bounds {
     pub end: Option<End>,
     /// The longest wait for a platform that is down.
     pub outage_timeout: Duration,
+    /// How long the journal keeps what runs did.
+    pub keep_history: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { max_calls: None, end: None, outage_timeout: OUTAGE_TIMEOUT }
+        Self { max_calls: None, end: None, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY }
     }
 }
 

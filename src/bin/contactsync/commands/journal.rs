@@ -1,0 +1,72 @@
+//! `journal check | prune | backup`: maintenance of a journal.
+
+use std::path::{Path, PathBuf};
+
+use contactsync::history::Removed;
+use contactsync::{Clock, Journal};
+
+use crate::args::JournalCommand;
+use crate::commands::shown;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::options::{HistoryArgs, JournalArgs};
+use crate::render::summary::{counted_calls, counted_rows, grouped, print, print_lines};
+use crate::settings::{journal, kept_history};
+
+pub fn run(command: &JournalCommand, config: Config) -> Result<Exit, Failure> {
+    let of_file = config.layer;
+    let place =
+        |given: &JournalArgs| existing(JournalArgs { journal: given.journal.clone().or(of_file.journal.journal) });
+    match command {
+        JournalCommand::Check { journal, .. } => check(&place(journal)?),
+        JournalCommand::Prune { journal, history, .. } => {
+            prune(&place(journal)?, HistoryArgs { keep_history: history.keep_history.or(of_file.history.keep_history) })
+        }
+        JournalCommand::Backup { file, journal, .. } => backup(&place(journal)?, file),
+    }
+}
+
+// The path of a journal that is there.
+fn existing(given: JournalArgs) -> Result<PathBuf, Failure> {
+    let path = journal(given)?;
+    if path.exists() {
+        return Ok(path);
+    }
+    let text = format!("journal {}: there is no such file", shown(&path));
+    Err(Failure::usage_text(text).hint("use --journal FILE to name the journal"))
+}
+
+fn check(path: &Path) -> Result<Exit, Failure> {
+    let problems = Journal::check_invariants(path)?;
+    let name = shown(path);
+    if problems.is_empty() {
+        print(&format!("journal {name}: no problem found"))?;
+        return Ok(Exit::Done);
+    }
+    let lines: Vec<String> = problems.iter().map(|problem| format!("journal {name}: {problem}")).collect();
+    print_lines(&lines)?;
+    Ok(Exit::Failed)
+}
+
+fn prune(path: &Path, history: HistoryArgs) -> Result<Exit, Failure> {
+    let before = Clock::system().now().before(kept_history(history));
+    let removed = Journal::open(path)?.prune(before)?;
+    let Removed { calls, rows, runs, contacts, bytes_before, bytes_after, .. } = removed;
+    print(&format!(
+        "journal {}: removed {}, {}, {} runs and {} unused contacts; {} KB, {} KB before",
+        shown(path),
+        counted_calls(calls),
+        counted_rows(rows),
+        grouped(runs),
+        grouped(contacts),
+        grouped(bytes_after.div_ceil(1_000)),
+        grouped(bytes_before.div_ceil(1_000)),
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn backup(path: &Path, file: &Path) -> Result<Exit, Failure> {
+    Journal::backup(path, file)?;
+    print(&format!("journal {}: copied to {}", shown(path), shown(file)))?;
+    Ok(Exit::Done)
+}

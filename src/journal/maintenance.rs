@@ -1,0 +1,286 @@
+//! Maintenance of a journal: checking its invariants, removing what is old, and copying it.
+
+use std::path::Path;
+
+use super::store::Store;
+use super::{Journal, JournalError};
+use crate::core::time::Timestamp;
+
+/// What was removed from a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Calls with their results.
+    pub calls: u64,
+    /// Rows of runs that are over.
+    pub rows: u64,
+    /// Runs without rows and calls.
+    pub runs: u64,
+    /// Contacts of which nothing was known, and that no row had.
+    pub contacts: u64,
+    /// The size of the journal before, in bytes.
+    pub bytes_before: u64,
+    /// Its size afterwards.
+    pub bytes_after: u64,
+    // The last call and the last run that were looked at.
+    pub(super) looked_at: i64,
+    pub(super) looked_at_run: i64,
+}
+
+impl Journal {
+    /// Checks the journal at `path`: SQLite's own check of the file, every checksum, and the invariants of its content, such as
+    /// that the rows of a run are the sum of their outcomes, and that no contact id belongs to two keys of a channel. Returns
+    /// what is wrong, in words; empty when nothing is. It reads the whole journal and writes nothing.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn check_invariants(path: &Path) -> Result<Vec<String>, JournalError> {
+        Store::open_to_read(path)?.check_invariants()
+    }
+
+    /// Copies the journal at `path`, with what its log holds, to the new file `copy`, which gets mode 0600. Runs may use the
+    /// journal meanwhile.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read, or `copy` exists or cannot be written.
+    pub fn backup(path: &Path, copy: &Path) -> Result<(), JournalError> {
+        Store::open_to_read(path)?.copy_to_new(copy)
+    }
+
+    /// Removes calls that started before `before`, and rows of runs that ended before it. What a later run needs stays: known
+    /// contacts, runs that can be resumed with their calls, the newest run of each channel, and the last call of each channel.
+    /// Then the file shrinks. It works in steps, so that other requests wait for a part of it only.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn remove_history(&self, before: Timestamp) -> Result<Removed, JournalError> {
+        let mut removed = Removed { bytes_before: self.ask_blocking(Store::size)?, ..Removed::default() };
+        loop {
+            let (more, so_far) = self.ask_blocking(move |store| {
+                let more = store.remove_history(before, &mut removed)?;
+                Ok((more, removed))
+            })?;
+            removed = so_far;
+            if !more {
+                break;
+            }
+        }
+        self.shrink(removed)
+    }
+
+    /// As [`remove_history`](Self::remove_history), and removes contacts of which nothing is known and that no row has: those of
+    /// runs that never reached them.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn prune(&self, before: Timestamp) -> Result<Removed, JournalError> {
+        let removed = self.remove_history(before)?;
+        let removed = self.ask_blocking(move |store| {
+            let mut removed = removed;
+            store.remove_unused_contacts(&mut removed)?;
+            Ok(removed)
+        })?;
+        self.shrink(removed)
+    }
+
+    fn shrink(&self, removed: Removed) -> Result<Removed, JournalError> {
+        while self.ask_blocking(Store::give_back_pages)? {}
+        Ok(Removed { bytes_after: self.ask_blocking(Store::size)?, ..removed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::core::attempt::Attempt;
+    use crate::core::call::Call;
+    use crate::core::channel::WindowId;
+    use crate::core::diff::TagsMode;
+    use crate::core::doubt::Doubt;
+    use crate::core::model::ContactId;
+    use crate::core::model::{Contact, Draft, Field, Known, Mode, RemoteState};
+    use crate::core::planner::Planner;
+    use crate::core::task::{Outcome, Policy};
+    use crate::journal::{Ended, NewPlan, NewRun, Planned, RunState, SendJournal, StateUpdate};
+
+    const DAY: Duration = Duration::from_hours(24);
+    const FIRST: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn of_phone(phone: u64) -> Contact {
+        let matches = vec![Field::text("phone", phone.to_string())];
+        Contact::new(Draft { matches, ..Draft::default() }).unwrap()
+    }
+
+    /// Plans a run of these phones at `now` and creates all of them but the last, which is in doubt.
+    async fn night(journal: &Journal, channel: &str, phones: std::ops::Range<u64>, now: Timestamp) -> i64 {
+        let policy = Policy {
+            mode: Mode::Upsert,
+            tags_mode: TagsMode::Add,
+            search_lag: Duration::ZERO,
+            retry_in_doubt: false,
+            search_first: false,
+        };
+        let new = NewRun {
+            channel: channel.into(),
+            url: "u".into(),
+            kind: "k".into(),
+            rate: 100,
+            input: "in".into(),
+            policy,
+            now,
+        };
+        let planner = Planner { match_fields: vec!["phone".into()], ..Planner::default() };
+        let last = phones.end - 1;
+        let rows: Vec<_> = phones.clone().zip(1..).collect();
+        let of_row = |&(phone, row): &(u64, u64)| {
+            (0, Planned::Contact { row, line: row, contact: of_phone(phone), cells: None })
+        };
+        let blocking = || {
+            let plan = journal.begin_plan(NewPlan { runs: vec![new], planner, lists_rows: false }).unwrap();
+            journal.plan_rows(&plan, rows.iter().map(of_row).collect()).unwrap();
+            journal.finish_plan(&plan, None).unwrap();
+            plan.runs[0].run
+        };
+        let run = tokio::task::block_in_place(blocking);
+        let window = WindowId::of(channel, b"");
+        journal.begin_sending(run, channel, &window, Duration::from_secs(30), now, None).await.unwrap();
+        for &(phone, row) in &rows {
+            let contact = of_phone(phone);
+            let update = |remote_state, outcome| StateUpdate {
+                channel: channel.into(),
+                contact: contact.clone(),
+                remote_state: Some(remote_state),
+                names_id: None,
+                outcome,
+            };
+            let call = Call::Create { fields: contact.fields().to_vec() };
+            let in_doubt = RemoteState::InDoubt(Doubt::of_create(&contact, None));
+            let number = journal.start(run, &call, update(in_doubt, None), now).await.unwrap().number();
+            if phone < last {
+                let id = ContactId::new(format!("{channel}{phone}")).unwrap();
+                let known = RemoteState::Known(Known::only_id(id.clone()));
+                let outcome = Some((run, row, Outcome::Created));
+                let ended = Ended { number, attempt: Attempt::Created(id), at: now };
+                let _ = journal.answered(ended, update(known, outcome)).await.unwrap();
+            }
+        }
+        run
+    }
+
+    async fn end(journal: &Journal, run: i64, state: RunState, now: Timestamp) {
+        journal.end(run, state, None, Duration::ZERO, now, "{}".into()).await.unwrap();
+    }
+
+    fn count(path: &Path, query: &str) -> i64 {
+        Connection::open(path).unwrap().query_row(query, [], |row| row.get(0)).unwrap()
+    }
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        (folder, path)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_later_runs_need_is_not_removed_and_the_file_shrinks() {
+        let (_folder, path) = folder();
+        let journal = Journal::open(&path).unwrap();
+        // Two nights that a later one replaced, the run of another channel, and one that can be resumed.
+        for (channel, phones, day) in [("a", 0..601, 0), ("b", 0..5, 0), ("a", 600..1_201, 1), ("a", 1_200..1_210, 2)] {
+            let now = FIRST + day * DAY;
+            let run = night(&journal, channel, phones, now).await;
+            end(&journal, run, RunState::Stopped, now).await;
+        }
+        let before = FIRST + Duration::from_hours(36);
+        let removed = tokio::task::block_in_place(|| journal.remove_history(before)).unwrap();
+        assert_eq!((removed.calls, removed.rows, removed.runs), (2 * 601, 2 * 600, 2), "{removed:?}");
+        assert!(removed.bytes_after < removed.bytes_before, "{removed:?}");
+        assert_eq!(count(&path, "SELECT count(*) FROM states"), 600 + 600 + 9 + 4);
+        assert_eq!(count(&path, "SELECT count(*) FROM items"), 9 + 4);
+        assert_eq!(count(&path, "SELECT count(*) FROM calls WHERE run = 4"), 10);
+        assert_eq!(count(&path, "SELECT count(*) FROM calls WHERE run = 2"), 5);
+        assert_eq!(Journal::check_invariants(&path).unwrap(), Vec::<String>::new());
+        // A second time, nothing is left to remove.
+        let again = tokio::task::block_in_place(|| journal.remove_history(before)).unwrap();
+        assert_eq!((again.calls, again.rows, again.bytes_after), (0, 0, removed.bytes_after));
+        drop(journal);
+        assert!(std::fs::metadata(&path).unwrap().len() <= removed.bytes_after + 4_096 * 8);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_copy_has_what_the_log_holds_and_replaces_nothing() {
+        let (folder, path) = folder();
+        let journal = Journal::open(&path).unwrap();
+        night(&journal, "a", 0..10, FIRST).await;
+        let copy = folder.path().join("copy.db");
+        Journal::backup(&path, &copy).unwrap();
+        assert_eq!(count(&copy, "SELECT count(*) FROM states"), 9);
+        assert_eq!(Journal::check_invariants(&copy).unwrap(), Vec::<String>::new());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let before = std::fs::read(&copy).unwrap();
+        night(&journal, "a", 0..12, FIRST).await;
+        Journal::backup(&path, &copy).unwrap_err();
+        assert_eq!(std::fs::read(&copy).unwrap(), before);
+        Journal::backup(&folder.path().join("missing.db"), &folder.path().join("other.db")).unwrap_err();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_broken_invariant_is_found() {
+        let (folder, path) = folder();
+        let journal = Journal::open(&path).unwrap();
+        let run = night(&journal, "a", 0..5, FIRST).await;
+        end(&journal, run, RunState::Stopped, FIRST).await;
+        drop(journal);
+        assert_eq!(Journal::check_invariants(&path).unwrap(), Vec::<String>::new());
+        let broken = folder.path().join("broken.db");
+        for (sql, expected) in [
+            ("UPDATE runs SET rows = rows + 1", "run 1: its rows are not the sum of their outcomes"),
+            ("DELETE FROM items WHERE row = 1", "run 1: its rows are not the sum of their outcomes"),
+            ("UPDATE runs SET state = 'finished'", "run 1, row 5: it is pending in a run that is over"),
+            (
+                "INSERT INTO items (run, row, line, contact, state) SELECT run, row, line, contact, 1 FROM pending;
+                 UPDATE runs SET rows = rows + 1",
+                "run 1, row 5: it is pending and has ended",
+            ),
+            ("INSERT INTO items (run, row, line, state) VALUES (9, 1, 1, 1)", "run 9, row 1: it belongs to no run"),
+            (
+                "INSERT INTO runs (id, sync, channel, url, kind, rate, input, policy, state, started_at)
+                 SELECT 2, 2, channel, url, kind, rate, input, policy, state, started_at FROM runs",
+                "run 1: a newer run of its channel did not replace it",
+            ),
+            ("UPDATE states SET id = 'a0' WHERE id = 'a1'", "contact id a0: two keys of a channel have it"),
+            ("INSERT INTO doubts SELECT contact, content FROM states LIMIT 1", "contact 1: it is known and in doubt"),
+            ("DELETE FROM contacts WHERE number = 2", "contact 2: it has no key"),
+            ("DELETE FROM contacts WHERE number = 5", "contact 5: it has no key"),
+            ("DELETE FROM channels", "contact 1: it belongs to no channel"),
+            ("UPDATE next_contact SET number = 3", "its number would be given to another one"),
+            ("DELETE FROM windows", "call 1: it belongs to no channel or window"),
+            ("UPDATE calls SET result = NULL WHERE number = 2", "call 2: it has half a result"),
+            ("UPDATE calls SET result = 9 WHERE number = 2", "call 2: journal: damaged"),
+            ("UPDATE states SET id = id || 'x' WHERE contact = 3", "contact 3, known: journal: damaged"),
+            ("UPDATE states SET content = x'00' WHERE contact = 3", "contact 3, known: journal: damaged"),
+            ("UPDATE pending SET content = 'a'", "contact 5, pending: journal: the file is damaged"),
+            ("UPDATE doubts SET content = substr(content, 2)", "contact 5, in doubt: journal: damaged"),
+            ("UPDATE names SET name = 'p'", "contact 5, pending: journal: damaged"),
+        ] {
+            std::fs::copy(&path, &broken).unwrap();
+            Connection::open(&broken).unwrap().execute_batch(sql).unwrap();
+            let problems = Journal::check_invariants(&broken).unwrap();
+            assert!(problems.iter().any(|problem| problem.contains(expected)), "{sql}: {problems:?}");
+        }
+        // A flipped byte in an index, where SQLite's own check finds it.
+        let mut bytes = std::fs::read(&path).unwrap();
+        let index = bytes.windows(3).rposition(|window| window == b"a3\x04").unwrap_or(0);
+        bytes[index + 1] = b'9';
+        std::fs::write(&broken, bytes).unwrap();
+        assert_ne!(Journal::check_invariants(&broken).unwrap(), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,342 @@
+//! What the plan of an input has in memory: the rows of each contact so far, and contacts and aliases that are not stored yet.
+//!
+//! New contacts are stored many at a time and in the order of their keys: one by one, each would write a page of the index.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::keys::KeyParts;
+use super::{Result, Store, integer};
+use crate::core::plan::Forecast;
+use crate::core::planner::EarlierRow;
+use crate::core::task::Policy;
+
+/// Number of contacts that are stored at a time, and likewise of aliases. Some 100 bytes each are in memory.
+const STORED_TOGETHER: usize = 200_000;
+
+/// Number of contact numbers that a plan takes at a time.
+const BLOCK: i64 = 10_000;
+
+/// The first number of a contact that is only in memory, because the journal may not be written.
+const FIRST_IN_MEMORY: i64 = 1 << 40;
+
+/// The plans of this process.
+#[derive(Debug, Default)]
+pub(super) struct Plans {
+    /// Those in progress, by the number that their runs share.
+    pub open: BTreeMap<i64, OpenPlan>,
+    /// The last finished one of each channel.
+    pub finished: BTreeMap<String, FinishedPlan>,
+}
+
+/// What is known of a finished plan besides what is stored.
+#[derive(Clone, Debug)]
+pub(super) struct FinishedPlan {
+    pub run: i64,
+    pub members: Arc<Members>,
+    /// The calls that its pending rows take under this policy; `None` when they have to be counted.
+    pub forecast: Option<(Policy, Forecast)>,
+    // The new contacts of a dry run.
+    pub keys: Option<Arc<OpenPlan>>,
+}
+
+/// A plan in progress.
+#[derive(Debug)]
+pub(super) struct OpenPlan {
+    pub sync: i64,
+    /// Whether rows that need nothing are stored, because all rows are listed.
+    pub lists_rows: bool,
+    pub seen: SeenContacts,
+    pub runs: BTreeMap<i64, RunPlan>,
+    // The number of rows without a key, by run and the digest of their content.
+    equal: HashMap<(i64, String), u32>,
+    // The next number for a contact, and the end of those that were taken.
+    numbers: (i64, i64),
+    contacts: Staged,
+    aliases: Staged,
+}
+
+/// The rows of a run so far.
+#[derive(Debug)]
+pub(super) struct RunPlan {
+    pub channel: i64,
+    pub rows: u64,
+    pub pending: u64,
+    pub unchanged: u64,
+    pub merged: u64,
+    pub forecast: Option<Forecast>,
+    // Whether the journal has contacts of the channel, and aliases of the channel or of this run.
+    has_contacts: bool,
+    has_aliases: bool,
+    has_new_aliases: bool,
+}
+
+/// Values that are not stored yet, each with the number of a contact.
+#[derive(Debug, Default)]
+struct Staged {
+    // By channel or run, and field.
+    by_value: HashMap<(i64, i64), HashMap<Arc<str>, i64>>,
+    // In the order in which they came.
+    all: Vec<(i64, i64, i64, Arc<str>)>,
+}
+
+/// Where the row that counts for a contact is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Pending,
+    /// Only counted, or an item if all rows are listed.
+    Unchanged,
+    Item,
+}
+
+/// The rows that count, by the numbers of their contacts.
+#[derive(Debug, Default)]
+pub(super) struct SeenContacts {
+    pages: HashMap<i64, Box<[SeenRow; PAGE]>>,
+}
+
+/// Number of contacts in a page.
+const PAGE: usize = 64;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct SeenRow {
+    // The row times 4, plus where it is; 0 for none.
+    row: u64,
+    line: u64,
+}
+
+/// The contacts of an input, one bit each.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    words: BTreeMap<i64, u64>,
+}
+
+const fn place(contact: i64) -> (i64, usize) {
+    // The lowest six bits.
+    (contact >> 6, (contact.cast_unsigned() & 63) as usize)
+}
+
+impl Plans {
+    /// The key of a new contact of a finished dry run, which is stored nowhere.
+    pub(super) fn key_in_memory(&self, store: &Store, run: i64, contact: i64) -> Result<Option<KeyParts<'static>>> {
+        let keys = self.finished.values().find(|plan| plan.run == run).and_then(|plan| plan.keys.as_ref());
+        keys.map_or(Ok(None), |plan| plan.key_of_contact(store, contact))
+    }
+}
+
+impl SeenContacts {
+    pub(super) fn get(&self, contact: i64) -> Option<(EarlierRow, Kept)> {
+        let (page, at) = place(contact);
+        let SeenRow { row, line } = *self.pages.get(&page)?.get(at)?;
+        let kept = match row & 3 {
+            1 => Kept::Pending,
+            2 => Kept::Unchanged,
+            3 => Kept::Item,
+            _ => return None,
+        };
+        Some((EarlierRow { row: row >> 2, line }, kept))
+    }
+
+    pub(super) fn set(&mut self, contact: i64, counts: EarlierRow, kept: Kept) {
+        let (page, at) = place(contact);
+        let kept = match kept {
+            Kept::Pending => 1,
+            Kept::Unchanged => 2,
+            Kept::Item => 3,
+        };
+        let page = self.pages.entry(page).or_insert_with(|| Box::new([SeenRow::default(); PAGE]));
+        page[at] = SeenRow { row: counts.row << 2 | kept, line: counts.line };
+    }
+
+    pub(super) fn members(&self) -> Members {
+        let bits = |page: &[SeenRow; PAGE]| {
+            page.iter().enumerate().filter(|(_, seen)| seen.row != 0).fold(0, |bits, (at, _)| bits | 1 << at)
+        };
+        Members { words: self.pages.iter().map(|(page, rows)| (*page, bits(rows))).collect() }
+    }
+}
+
+impl Members {
+    pub(super) fn has(&self, contact: i64) -> bool {
+        let (word, at) = place(contact);
+        self.words.get(&word).is_some_and(|word| word & 1 << at != 0)
+    }
+}
+
+impl Staged {
+    fn get(&self, of: i64, field: i64, value: &str) -> Option<i64> {
+        self.by_value.get(&(of, field))?.get(value).copied()
+    }
+
+    fn add(&mut self, contact: i64, of: i64, field: i64, value: &str) {
+        let value: Arc<str> = value.into();
+        self.by_value.entry((of, field)).or_default().insert(Arc::clone(&value), contact);
+        self.all.push((contact, of, field, value));
+    }
+
+    // All of them, ordered by their keys.
+    fn take(&mut self) -> Vec<(i64, i64, i64, Arc<str>)> {
+        self.by_value.clear();
+        let mut all = std::mem::take(&mut self.all);
+        // Of two equal ones, the later one is stored last.
+        all.sort_by(|(_, of, field, value), other| (of, field, value).cmp(&(&other.1, &other.2, &other.3)));
+        all
+    }
+}
+
+impl OpenPlan {
+    pub(super) fn new(sync: i64, lists_rows: bool) -> Self {
+        Self {
+            sync,
+            lists_rows,
+            seen: SeenContacts::default(),
+            runs: BTreeMap::new(),
+            equal: HashMap::new(),
+            numbers: (0, 0),
+            contacts: Staged::default(),
+            aliases: Staged::default(),
+        }
+    }
+
+    pub(super) fn equal_rows(&self, run: i64, digest: &str) -> u32 {
+        self.equal.get(&(run, digest.to_owned())).copied().unwrap_or(0)
+    }
+
+    pub(super) fn note_equal(&mut self, run: i64, digest: &str, nth: u32) {
+        self.equal.insert((run, digest.to_owned()), nth);
+    }
+
+    /// The number of a contact that is not stored yet.
+    pub(super) fn staged_contact(&self, store: &Store, channel: i64, key: &KeyParts<'_>) -> Result<Option<i64>> {
+        if self.contacts.all.is_empty() {
+            return Ok(None);
+        }
+        let field = key.find_field(store)?;
+        Ok(field.and_then(|field| self.contacts.get(channel, field, key.value())))
+    }
+
+    /// The key of a contact, stored or not.
+    pub(super) fn key_of_contact(&self, store: &Store, contact: i64) -> Result<Option<KeyParts<'static>>> {
+        let staged = &self.contacts.all;
+        match staged.binary_search_by_key(&contact, |(number, ..)| *number) {
+            Ok(at) => {
+                let (_, _, field, value) = &staged[at];
+                KeyParts::stored(store, *field, value.to_string()).map(Some)
+            }
+            Err(_) => store.key_of_contact(contact),
+        }
+    }
+
+    /// Gives a new contact its number.
+    pub(super) fn add_contact(&mut self, store: &Store, channel: i64, key: &KeyParts<'_>) -> Result<i64> {
+        if self.numbers.0 == self.numbers.1 {
+            self.numbers = if store.is_read_only {
+                let first = FIRST_IN_MEMORY.max(self.numbers.1);
+                (first, first + BLOCK)
+            } else {
+                let first = store.take_numbers(BLOCK)?;
+                let mut note =
+                    store.db.prepare_cached("INSERT INTO contact_blocks (first, last, sync) VALUES (?1, ?2, ?3)")?;
+                note.execute([first, first + BLOCK - 1, self.sync])?;
+                (first, first + BLOCK)
+            };
+        }
+        let number = self.numbers.0;
+        self.numbers.0 += 1;
+        self.contacts.add(number, channel, key.field(store)?, key.value());
+        if self.contacts.all.len() >= STORED_TOGETHER && !store.is_read_only {
+            self.store_contacts(store)?;
+        }
+        Ok(number)
+    }
+
+    /// The contact of which the input has this value as an alias.
+    pub(super) fn new_alias(&self, store: &Store, run: i64, value: &KeyParts<'_>) -> Result<Option<i64>> {
+        let Some(field) = value.find_field(store)? else { return Ok(None) };
+        if let Some(contact) = self.aliases.get(run, field, value.value()) {
+            return Ok(Some(contact));
+        }
+        if !self.runs.get(&run).is_some_and(|plan| plan.has_new_aliases) {
+            return Ok(None);
+        }
+        let mut find =
+            store.db.prepare_cached("SELECT contact FROM new_aliases WHERE run = ?1 AND field = ?2 AND value = ?3")?;
+        Ok(find.query_row(params![run, field, value.value()], |row| row.get(0)).optional()?)
+    }
+
+    pub(super) fn add_alias(&mut self, store: &Store, run: i64, value: &KeyParts<'_>, contact: i64) -> Result<()> {
+        self.aliases.add(contact, run, value.field(store)?, value.value());
+        if self.aliases.all.len() >= STORED_TOGETHER {
+            self.store_aliases(store)?;
+        }
+        Ok(())
+    }
+
+    fn store_contacts(&mut self, store: &Store) -> Result<()> {
+        let mut insert =
+            store.db.prepare_cached("INSERT INTO contacts (number, channel, field, value) VALUES (?1, ?2, ?3, ?4)")?;
+        for (number, channel, field, value) in self.contacts.take() {
+            insert.execute(params![number, channel, field, value])?;
+        }
+        self.runs.values_mut().for_each(|run| run.has_contacts = true);
+        Ok(())
+    }
+
+    fn store_aliases(&mut self, store: &Store) -> Result<()> {
+        let mut insert = store.db.prepare_cached(
+            "INSERT OR REPLACE INTO new_aliases (run, field, value, contact) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for (contact, run, field, value) in self.aliases.take() {
+            insert.execute(params![run, field, value, contact])?;
+        }
+        self.runs.values_mut().for_each(|run| run.has_new_aliases = true);
+        Ok(())
+    }
+
+    /// Stores what is not stored yet, at the end of the plan.
+    pub(super) fn store(&mut self, store: &Store) -> Result<()> {
+        if store.is_read_only {
+            return Ok(());
+        }
+        self.store_contacts(store)?;
+        self.store_aliases(store)
+    }
+}
+
+impl RunPlan {
+    pub(super) fn begin(store: &Store, channel: i64) -> Result<Self> {
+        let has = |table: &str| -> Result<bool> {
+            let exists = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE channel = ?1)");
+            Ok(store.db.prepare_cached(&exists)?.query_row([channel], |row| row.get(0))?)
+        };
+        Ok(Self {
+            channel,
+            rows: 0,
+            pending: 0,
+            unchanged: 0,
+            merged: 0,
+            forecast: Some(Forecast::default()),
+            has_contacts: has("contacts")?,
+            has_aliases: has("aliases")?,
+            has_new_aliases: false,
+        })
+    }
+
+    pub(super) const fn has_contacts(&self) -> bool {
+        self.has_contacts
+    }
+
+    pub(super) const fn has_aliases(&self) -> bool {
+        self.has_aliases
+    }
+
+    /// Writes the number of rows that are only counted.
+    pub(super) fn store(&self, store: &Store, run: i64) -> Result<()> {
+        let mut write =
+            store.db.prepare_cached("UPDATE runs SET rows = ?2, unchanged = ?3, merged = ?4 WHERE id = ?1")?;
+        write.execute(params![run, integer(self.rows), integer(self.unchanged), integer(self.merged)])?;
+        Ok(())
+    }
+}
