@@ -101,6 +101,7 @@ impl Harness {
             channels: vec![("c".into(), self.connection(wanted))],
             routing: Routing::One,
             source,
+            source_name: "default".into(),
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),

@@ -32,6 +32,7 @@ pub mod retry;
 pub mod sample;
 pub mod search;
 pub mod shared_values;
+pub mod snapshot;
 pub mod start_throttle;
 pub mod task;
 pub mod text;

@@ -9,6 +9,7 @@
 //! is an error. Memory is bounded by [`MAX_ROW`], not by the input, but for spreadsheets. No message repeats what a cell
 //! holds.
 
+mod again;
 mod batches;
 mod cell;
 mod cell_kind;
@@ -56,6 +57,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use self::again::Again;
 use self::decompress::{Book, Content, peel};
 use self::encoding::{Found, Text, Wanted};
 use self::lookahead::Lookahead;
@@ -93,6 +95,16 @@ pub enum Row {
     Rejected(Rejection),
 }
 
+impl Row {
+    /// Its place among the data rows, from 1.
+    pub(crate) const fn place(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.row,
+            Self::Rejected(rejection) => rejection.row,
+        }
+    }
+}
+
 /// An open input: an iterator over its rows, each read when it is asked for.
 ///
 /// ```
@@ -110,6 +122,9 @@ pub struct Source {
     detected: Detected,
     mixed: Mixed,
     broken: bool,
+    // Which columns are read, once that was said.
+    used: Option<Vec<bool>>,
+    again: Again,
 }
 
 enum Rows {
@@ -159,8 +174,9 @@ impl Source {
         named: Option<Format>,
         given: &SourceOptions,
     ) -> Result<Self, SourceError> {
+        let (opened, again) = Again::of(opened, named, given);
         match layers(opened, named, given) {
-            Ok((rows, detected)) => Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false }),
+            Ok((rows, detected)) => Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again }),
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
     }
@@ -186,6 +202,30 @@ impl Source {
         if is_twice {
             notices.add(NoticeKind::DoubleEncoded, record.line);
         }
+    }
+
+    /// Prepares for reading the input [again](Self::again), before its first row is read, and says whether that is possible. What
+    /// comes through a pipe is copied from now on.
+    pub(crate) fn prepare_again(&self) -> bool {
+        self.again.prepare()
+    }
+
+    /// The same input from its beginning, once all of it was read. What it was found to be is found once more.
+    ///
+    /// # Errors
+    /// When it cannot be read again, or was changed meanwhile.
+    pub(crate) fn again(&self) -> Result<Self, SourceError> {
+        let mut again = self.again.open(&self.name)?;
+        if let Some(used) = self.used.clone() {
+            again.only(used);
+        }
+        Ok(again)
+    }
+
+    /// That the input is not what it was when it was read first.
+    pub(crate) fn changed(&self) -> SourceError {
+        let cause = std::io::Error::other("it was changed while it was read");
+        SourceError::new(&self.name, SourceFault::Read { line: 1, cause })
     }
 
     /// What errors call the input: the path, or `standard input`.
@@ -217,6 +257,7 @@ impl Source {
     /// Says which columns of the header anybody reads: for a cell of a spreadsheet that came to nothing, such as `#N/A`, in
     /// another one, no row is set aside.
     pub fn only(&mut self, used: Vec<bool>) {
+        self.used = Some(used.clone());
         match &mut self.rows {
             Rows::Sheet(rows) => rows.only(used),
             Rows::Csv(_) | Rows::Jsonl(_) | Rows::Json(_) => {}

@@ -8,6 +8,7 @@ mod files;
 mod lock;
 mod rows;
 mod sending;
+mod snapshots;
 mod store;
 mod tokens;
 
@@ -27,6 +28,7 @@ pub use self::rows::{
     RowOutcome, Rows, RunRow, RunState,
 };
 pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
+pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
 use self::store::open_files::Noted;
 use crate::core::attempt::Attempt;

@@ -12,6 +12,7 @@ mod rate_limits;
 mod runs;
 mod sealed;
 mod sending;
+mod snapshots;
 mod stored_cells;
 mod tokens;
 
@@ -38,18 +39,20 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 7;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
-const RUN_TABLES: &str = include_str!("runs.sql");
+const RUN_TABLES: &str = concat!(include_str!("runs.sql"), include_str!("skipped.sql"));
+const SNAPSHOT_TABLES: &str = include_str!("snapshots.sql");
 
 /// The migrations from each version to the next, beginning with version 1.
-const UPGRADES: [&str; 5] = [
+const UPGRADES: [&str; 6] = [
     include_str!("upgrade_1.sql"),
     include_str!("upgrade_2.sql"),
     include_str!("upgrade_3.sql"),
     include_str!("upgrade_4.sql"),
     include_str!("upgrade_5.sql"),
+    concat!(include_str!("snapshots.sql"), include_str!("skipped.sql")),
 ];
 
 /// Size of SQLite's page cache. A negative number is in KiB. A thousand channels repeatedly use some 20 MB of the file, five
@@ -110,6 +113,7 @@ impl Store {
     fn create(&self) -> Result<()> {
         self.db.execute_batch(LASTING_TABLES)?;
         self.db.execute_batch(RUN_TABLES)?;
+        self.db.execute_batch(SNAPSHOT_TABLES)?;
         self.db.pragma_update(None, "application_id", APPLICATION_ID)?;
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())

@@ -55,6 +55,8 @@ pub struct DryRun<'a> {
     pub routing: Routing,
     /// The rows.
     pub source: Source,
+    /// The name of where the input comes from; see [`SyncInput`](crate::SyncInput).
+    pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
     /// What is wanted of the contacts.
@@ -92,7 +94,7 @@ pub fn dry_run<R: Reporter>(
     dry_run: DryRun<'_>,
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
-    let DryRun { channels, routing, source, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
+    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
     let Environment { clock, stop, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
     let of = routing.source(channels.first().map(|channel| channel.name.as_str()));
@@ -108,7 +110,7 @@ pub fn dry_run<R: Reporter>(
     let by_channel = routing.is_by_channel();
     let routes = routing.routes(channels.iter().map(run).collect(), new.clone());
     // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
-    let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
+    let plan_options = PlanOptions { duplicates, source_name: Some(source_name), ..PlanOptions::default() };
     let detected = source.detected().clone();
     let planned = plan(&journal, source, mapping, routes, plan_options, reporter, stop)?;
     reporter.notify(&Notification::InputRead { detected: &detected, mapping });

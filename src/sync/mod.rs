@@ -8,6 +8,7 @@ mod environment;
 mod event;
 mod execute;
 mod guard_error;
+mod known_rows;
 mod limiters;
 mod new_columns;
 mod other_runs;

@@ -29,6 +29,9 @@ pub struct SyncInput<'a> {
     pub routing: Routing,
     /// The rows.
     pub source: Source,
+    /// The name of where the input comes from, such as `default`: the same for each night's export. Rows that are as they were
+    /// in the last input of that name are not mapped again.
+    pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
     /// What is wanted of the contacts.
@@ -76,7 +79,12 @@ pub fn sync_input<R: Reporter>(
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
     let routes = routing.routes(runs, unknown);
     let plan_options =
-        PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
+        PlanOptions {
+            duplicates: input.duplicates,
+            max_changes: input.max_changes,
+            files: claims.files(),
+            source_name: Some(input.source_name),
+        };
     let detected = source.detected().clone();
     let planned = plan(journal, source, mapping, routes, plan_options, reporter, stop)?;
     reporter.notify(&Notification::InputRead { detected: &detected, mapping });

@@ -19,7 +19,7 @@ use contactsync::{
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Span};
+use crate::options::value::{Calls, Name, Span};
 use crate::options::{JournalArgs, Layer, ListArgs, Shard};
 use crate::ownership;
 
@@ -28,6 +28,9 @@ pub use channels::{Channel, Channels, Connection, Earlier};
 
 /// The journal's path, when no level sets it.
 const DEFAULT_JOURNAL: &str = "contactsync.db";
+
+/// The name of where the input comes from, when no level sets it.
+const DEFAULT_SOURCE: &str = "default";
 
 /// How long a platform's search may lag, when no level sets it.
 const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
@@ -53,6 +56,8 @@ pub struct InputSettings {
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
+    /// The name of where the input comes from.
+    pub source_name: String,
     pub max_changes: Option<MaxChanges>,
 }
 
@@ -74,6 +79,7 @@ impl Settings {
             input: InputSettings {
                 duplicates: set.matching.duplicates.map(Duplicates::from).unwrap_or_default(),
                 max_changes: set.policy.max_changes,
+                source_name: set.policy.source_name.map_or_else(|| DEFAULT_SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,

@@ -63,6 +63,9 @@ impl Store {
                 _ => return Err(JournalError::damaged("a row's state")(serde::de::Error::custom("unknown state"))),
             }
         }
+        let skipped = self.skipped_rows(run)?;
+        counts.rows += skipped;
+        counts.unchanged += skipped;
         let mut query =
             self.db.prepare_cached("SELECT kind, result, count(*) FROM calls WHERE run = ?1 GROUP BY kind, result")?;
         let mut rows = query.query([run])?;

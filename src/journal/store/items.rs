@@ -10,9 +10,11 @@ use crate::core::model::{Contact, Key, RemoteState};
 use crate::core::plan::Decision;
 use crate::core::planner::{EarlierRow, PriorRows, RowPlan, aliases};
 use crate::core::record::Cells;
+use crate::core::snapshot::SnapshotKey;
 use crate::core::task::Outcome;
 use crate::journal::JournalError;
 use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
+use crate::journal::snapshots::RowTrace;
 
 /// A row for the table of items.
 #[derive(Clone, Copy, Default)]
@@ -28,18 +30,39 @@ struct NewItem<'a> {
 }
 
 /// The rows of a run so far and the known contacts of its channel, as the planner asks for them.
-struct Prior<'a> {
-    store: &'a Store,
-    run: i64,
-    channel: &'a str,
+pub(super) struct Prior<'a> {
+    pub(super) store: &'a Store,
+    pub(super) run: i64,
+    pub(super) channel: &'a str,
 }
 
 impl Store {
     pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>> {
-        rows.into_iter().map(|(at, row)| self.store_row(plan, &plan.runs[at], row)).collect()
+        let mut trace = RowTrace::default();
+        rows.into_iter().map(|(at, row)| self.store_row(plan, &plan.runs[at], row, (None, &mut trace))).collect()
     }
 
-    fn store_row(&self, plan: &Plan, planning: &PlanningRun, planned: Planned) -> Result<RowOutcome> {
+    pub(in crate::journal) fn plan_rows_traced(
+        &self,
+        plan: &Plan,
+        rows: Vec<(usize, Planned)>,
+    ) -> Result<Vec<(RowOutcome, RowTrace)>> {
+        let tags = self.snapshot_key()?;
+        let store_row = |(at, row): (usize, Planned)| {
+            let mut trace = RowTrace::default();
+            Ok((self.store_row(plan, &plan.runs[at], row, (Some(&tags), &mut trace))?, trace))
+        };
+        rows.into_iter().map(store_row).collect()
+    }
+
+    // Traces the row where there is a key for it.
+    fn store_row(
+        &self,
+        plan: &Plan,
+        planning: &PlanningRun,
+        planned: Planned,
+        (tags, trace): (Option<&SnapshotKey>, &mut RowTrace),
+    ) -> Result<RowOutcome> {
         let PlanningRun { run, ref channel, policy } = *planning;
         let (row, line, contact, cells) = match planned {
             Planned::Contact { row, line, contact, cells } => (row, line, contact, cells),
@@ -48,7 +71,11 @@ impl Store {
                 return self.reject(run, NewItem { row, line, cells: cells.as_ref(), ..NewItem::default() }, reason);
             }
         };
-        let row_plan = plan.planner.plan_row(contact, policy, &Prior { store: self, run, channel })?;
+        let prior = Prior { store: self, run, channel };
+        let row_plan = plan.planner.plan_row(contact, policy, &prior)?;
+        if let Some(tags) = tags {
+            *trace = self.trace(tags, &prior, &row_plan)?;
+        }
         let key = row_plan.contact().key().to_string();
         let cells = cells.as_ref();
         let item = NewItem { row, line, key: Some(&key), ..NewItem::default() };

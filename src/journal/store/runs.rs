@@ -12,6 +12,7 @@ use crate::core::output_format::Listing;
 use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
+use crate::journal::snapshots::NewSnapshot;
 use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
 
 /// Maximum mean duration of calls that is read from a journal. Calls time out far sooner.
@@ -161,16 +162,30 @@ impl Store {
     }
 
     pub(in crate::journal) fn finish_plan(&self, plan: &Plan, listing: Option<&Listing>) -> Result<()> {
+        self.finish_plan_with(plan, listing, &[])
+    }
+
+    pub(in crate::journal) fn finish_plan_with(
+        &self,
+        plan: &Plan,
+        listing: Option<&Listing>,
+        snapshots: &[(usize, NewSnapshot)],
+    ) -> Result<()> {
         self.hold_all()?;
         if let Some(listing) = listing {
             self.set_listing(plan.sync, listing)?;
         }
-        for planning in &plan.runs {
+        for (at, planning) in plan.runs.iter().enumerate() {
             if plan.planner.duplicates == Duplicates::Merge {
                 let kept = "run = ?1 AND state <> 'pending' AND contact IS NOT NULL";
                 self.db.execute(&format!("UPDATE items SET contact = NULL WHERE {kept}"), [planning.run])?;
             }
+            self.touch_replaced_aliases(planning.run, &planning.channel)?;
             self.finish_run(planning.run, &planning.channel)?;
+            match snapshots.iter().find(|(of, _)| *of == at) {
+                Some((_, snapshot)) => self.finish_snapshot(planning, snapshot)?,
+                None => self.touch_items(planning.run, &planning.channel, None)?,
+            }
         }
         Ok(())
     }

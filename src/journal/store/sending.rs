@@ -344,15 +344,17 @@ impl Store {
         else {
             return Ok(None);
         };
-        let mut is_in_input = self.db.prepare_cached(
+        let mut is_item = self.db.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
                             WHERE calls.number = ?1 AND items.key = ?2 AND items.doubles IS NULL)",
         )?;
+        let run: i64 = self.db.query_row("SELECT run FROM calls WHERE number = ?1", [call], |row| row.get(0))?;
         let (channel, key) = (&state_update.channel, state_update.contact.key().to_string());
         let mut given_up = Vec::new();
         for holder in self.holders(channel, &known.id, &key)? {
             // A read confirms the answer to a create.
             if matches!(named_by, CallKind::Create | CallKind::Read) {
+                self.touch(channel, &holder, None)?;
                 // The create may have overwritten the holder's fields: they are written again when its row is next sent.
                 self.change_known(channel, &holder, |known| {
                     known.doubt = true;
@@ -360,13 +362,16 @@ impl Store {
                 })?;
                 return Ok(Some(holder));
             }
-            if is_in_input.query_row(params![call, holder], |row| row.get(0))? {
+            let is_item: bool = is_item.query_row(params![call, holder], |row| row.get(0))?;
+            // Rows that are unchanged by a snapshot have no items.
+            if is_item || self.is_in_snapshot(channel, run, &holder)? {
                 return Ok(Some(holder));
             }
             given_up.push(holder);
         }
         let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
         for holder in given_up {
+            self.touch(channel, &holder, None)?;
             forget.execute([channel, &holder])?;
         }
         Ok(None)

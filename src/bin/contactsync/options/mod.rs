@@ -96,6 +96,11 @@ pub struct MatchArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct PolicyArgs {
+    /// Name where the input comes from, the same for each night's export: rows that are as they were in its last input are not
+    /// read again [default: default]
+    #[arg(long = "source", value_name = "NAME", help_heading = "Channel and journal")]
+    #[serde(rename = "source", deserialize_with = "parsed")]
+    pub source_name: Option<Name>,
     /// Choose what happens to tags that contactsync added and that the input no longer has [default: add]
     #[arg(long, value_enum, value_name = "MODE")]
     pub tags_mode: Option<TagsModeArg>,
