@@ -58,7 +58,8 @@ impl Again {
         let again = |origin| Self { named, options: options.clone(), origin };
         match opened {
             Opened::File(file) => {
-                let origin = if cfg!(unix) { file.try_clone().map_or(Origin::Once, Origin::File) } else { Origin::Once };
+                let origin =
+                    if cfg!(unix) { file.try_clone().map_or(Origin::Once, Origin::File) } else { Origin::Once };
                 (Opened::File(file), again(origin))
             }
             Opened::Stream(pipe) => {

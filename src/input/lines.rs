@@ -65,6 +65,12 @@ impl Lines {
         self.after_return = *last == b'\r';
     }
 
+    /// Takes note of a line with something in it that ended with this byte.
+    pub(super) const fn end(&mut self, byte: u8) {
+        self.number += 1;
+        self.after_return = byte == b'\r';
+    }
+
     /// Takes one line off, with its end. False when there is none.
     pub(super) fn skip_one(&mut self, bytes: &mut Bytes) -> io::Result<bool> {
         let mut text = 0;

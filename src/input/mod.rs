@@ -176,7 +176,9 @@ impl Source {
     ) -> Result<Self, SourceError> {
         let (opened, again) = Again::of(opened, named, given);
         match layers(opened, named, given) {
-            Ok((rows, detected)) => Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again }),
+            Ok((rows, detected)) => {
+                Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again })
+            }
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
     }

@@ -117,6 +117,12 @@ impl Journal {
         self.ask_blocking(move |store| store.skipped_rows(run))
     }
 
+    /// Forgets that contacts were touched.
+    #[cfg(test)]
+    pub(crate) fn forget_touched(&self) -> Result<(), JournalError> {
+        self.ask_blocking(super::Store::forget_touched)
+    }
+
     /// As [`finish_plan`](Self::finish_plan), and stores the snapshot of each run, by its place in the plan.
     ///
     /// # Errors

@@ -94,7 +94,8 @@ pub fn dry_run<R: Reporter>(
     dry_run: DryRun<'_>,
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
-    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
+    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } =
+        dry_run;
     let Environment { clock, stop, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
     let of = routing.source(channels.first().map(|channel| channel.name.as_str()));

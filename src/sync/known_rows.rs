@@ -54,6 +54,8 @@ impl<'a> KnownRows<'a> {
         let key = journal.snapshot_key()?;
         let header = format!("{:?}", input.header());
         let mapping = format!("{mapping:?}");
+        #[cfg(test)]
+        let mapping = if tests::has(tests::Bug::AnyMapping) { String::new() } else { mapping };
         let planner = format!("{:?}", plan.planner);
         let basis = |policy| {
             let parts = [("header", &header), ("mapping", &mapping), ("planner", &planner), ("policy", &policy)];
@@ -69,7 +71,17 @@ impl<'a> KnownRows<'a> {
         }
         let matcher = Arc::new(Matcher::new(hashes));
         let is_matching = AtomicBool::new(!matcher.is_empty() && input.prepare_again());
-        Ok(Self { journal, plan, key, source, bases, stored, matcher, is_matching, is_draining: AtomicBool::new(false) })
+        Ok(Self {
+            journal,
+            plan,
+            key,
+            source,
+            bases,
+            stored,
+            matcher,
+            is_matching,
+            is_draining: AtomicBool::new(false),
+        })
     }
 
     /// Whether rows are looked for.
@@ -119,6 +131,10 @@ impl<'a> KnownRows<'a> {
     ) -> Result<Demoted, JournalError> {
         let keys: Vec<(usize, Vec<Key>)> = contacts.map(|(run, contact)| (run, keys_of(contact))).collect();
         if keys.is_empty() {
+            return Ok(Demoted::new());
+        }
+        #[cfg(test)]
+        if tests::has(tests::Bug::MeetsNone) {
             return Ok(Demoted::new());
         }
         let met: HashSet<(usize, ContactTag)> = self.journal.contacts_by_keys(self.plan, keys)?.into_iter().collect();
@@ -206,6 +222,10 @@ impl NextRows {
         let NewRow { run, number, hash } = row;
         let next = &mut self.snapshots[run];
         next.settle(number, Entry { hash: hash.filter(|_| trace.is_unchanged), contact: trace.contact });
+        #[cfg(test)]
+        if tests::has(tests::Bug::SharesNone) {
+            return;
+        }
         trace.shared.iter().for_each(|contact| next.share(*contact));
     }
 

@@ -170,7 +170,7 @@ enum Made {
     /// It is as it was.
     Known(KnownRow),
     /// It was mapped.
-    Mapped(Way, Planned, Option<RowHash>),
+    Mapped(Box<(Way, Planned, Option<RowHash>)>),
     /// It is no row of the input.
     Unplanned(Unplanned),
 }
@@ -213,7 +213,7 @@ impl Mapper<'_> {
         if matches!(way, Way::Run(_)) {
             self.mentions.add(mention);
         }
-        Made::Mapped(way, planned, hash)
+        Made::Mapped(Box::new((way, planned, hash)))
     }
 }
 
@@ -311,12 +311,14 @@ impl<'a, O: Observer> Planning<'a, O> {
                         next.add(0, None);
                     }
                 }
-                Made::Mapped(Way::Run(run), planned, hash) => {
-                    let new = self.next.as_mut().map(|next| next.add(run, hash));
-                    self.gather(run, planned, new);
-                }
-                Made::Mapped(Way::Other, ..) => self.of_others += 1,
-                Made::Mapped(Way::Unknown, ..) => self.of_none += 1,
+                Made::Mapped(mapped) => match *mapped {
+                    (Way::Run(run), planned, hash) => {
+                        let new = self.next.as_mut().map(|next| next.add(run, hash));
+                        self.gather(run, planned, new);
+                    }
+                    (Way::Other, ..) => self.of_others += 1,
+                    (Way::Unknown, ..) => self.of_none += 1,
+                },
             }
         }
         self.batches += 1;
@@ -374,8 +376,11 @@ impl<'a, O: Observer> Planning<'a, O> {
             let hash = mapper.known.and_then(|known| known.hash(&row))?;
             let known = met.get(&hash).filter(|_| !mapped.contains(&row.place()))?;
             match mapper.map(row, None, Some(hash)) {
-                Made::Mapped(Way::Run(run), planned, _) => Some((*known, hash, run, planned)),
-                Made::Mapped(Way::Other | Way::Unknown, ..) | Made::Known(_) | Made::Unplanned(_) => None,
+                Made::Mapped(mapped) => match *mapped {
+                    (Way::Run(run), planned, _) => Some((*known, hash, run, planned)),
+                    (Way::Other | Way::Unknown, ..) => None,
+                },
+                Made::Known(_) | Made::Unplanned(_) => None,
             }
         };
         let mut count = 0;

@@ -78,13 +78,12 @@ pub fn sync_input<R: Reporter>(
     }
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
     let routes = routing.routes(runs, unknown);
-    let plan_options =
-        PlanOptions {
-            duplicates: input.duplicates,
-            max_changes: input.max_changes,
-            files: claims.files(),
-            source_name: Some(input.source_name),
-        };
+    let plan_options = PlanOptions {
+        duplicates: input.duplicates,
+        max_changes: input.max_changes,
+        files: claims.files(),
+        source_name: Some(input.source_name),
+    };
     let detected = source.detected().clone();
     let planned = plan(journal, source, mapping, routes, plan_options, reporter, stop)?;
     reporter.notify(&Notification::InputRead { detected: &detected, mapping });

@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::Hasher as _;
 
 use serde_json::Value as Json;
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use siphasher::sip::SipHasher13 as ShortHasher;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::core::model::Key;
 use crate::core::record::{Cells, Texts};
@@ -181,7 +181,8 @@ mod tests {
         let long: Vec<String> = (0..200).map(|at| at.to_string()).collect();
         let long: Vec<&str> = long.iter().map(String::as_str).collect();
         let swapped: Vec<&str> = long.iter().rev().copied().collect();
-        let rows: [&[&str]; 9] = [&["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""], &["", "abc"], &[], &[""], &long, &swapped];
+        let rows: [&[&str]; 9] =
+            [&["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""], &["", "abc"], &[], &[""], &long, &swapped];
         for (at, one) in rows.iter().enumerate() {
             assert_eq!(hash(one), hash(one));
             for other in &rows[..at] {
@@ -194,9 +195,25 @@ mod tests {
     #[test]
     fn objects_with_other_content_have_other_hashes() {
         let texts = [
-            r#"{}"#, r#"{"a":1}"#, r#"{"a":1.0}"#, r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"a":[[1]]}"#, r#"{"a":{"1":null}}"#,
-            r#"{"a":null}"#, r#"{"a":true}"#, r#"{"a":false}"#, r#"{"a":[]}"#, r#"{"a":{}}"#, r#"{"a":[null,null]}"#,
-            r#"{"a":1,"b":2}"#, r#"{"a":{"b":2}}"#, r#"{"a":["x","y"]}"#, r#"{"a":["xy",""]}"#, r#"{"a":["","xy"]}"#, r#"{"ab":"x"}"#,
+            r#"{}"#,
+            r#"{"a":1}"#,
+            r#"{"a":1.0}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":[1]}"#,
+            r#"{"a":[[1]]}"#,
+            r#"{"a":{"1":null}}"#,
+            r#"{"a":null}"#,
+            r#"{"a":true}"#,
+            r#"{"a":false}"#,
+            r#"{"a":[]}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":[null,null]}"#,
+            r#"{"a":1,"b":2}"#,
+            r#"{"a":{"b":2}}"#,
+            r#"{"a":["x","y"]}"#,
+            r#"{"a":["xy",""]}"#,
+            r#"{"a":["","xy"]}"#,
+            r#"{"ab":"x"}"#,
         ];
         let hash = |text: &str| {
             let json: serde_json::Map<String, Json> = serde_json::from_str(text).unwrap();

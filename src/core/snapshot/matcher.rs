@@ -212,9 +212,8 @@ mod tests {
         let rows = 10_000;
         let matcher = Matcher::new([snapshot(1..=rows)]);
         let found = places(&matcher, (1..=rows).map(|row| row * 7_919 % 10_007 % rows + 1));
-        let right = |(at, place): (u128, &Option<usize>)| {
-            place.is_none_or(|place| place as u128 == at * 7_919 % 10_007 % rows)
-        };
+        let right =
+            |(at, place): (u128, &Option<usize>)| place.is_none_or(|place| place as u128 == at * 7_919 % 10_007 % rows);
         assert!((1..).zip(&found).all(right));
         // Only the first ones are taken for new rows, and a few that the other order has twice.
         assert!(found.iter().flatten().count() > 9_000, "{}", found.iter().flatten().count());
@@ -223,7 +222,8 @@ mod tests {
     #[test]
     fn rows_of_several_runs_are_told_apart() {
         let matcher = Matcher::new([snapshot([1, 3]), Vec::new(), snapshot([2, 0, 4])]);
-        let runs: Vec<_> = places(&matcher, [1, 2, 3, 4, 5]).into_iter().map(|at| at.map(|at| matcher.run_of(at))).collect();
+        let runs: Vec<_> =
+            places(&matcher, [1, 2, 3, 4, 5]).into_iter().map(|at| at.map(|at| matcher.run_of(at))).collect();
         assert_eq!(runs, [Some((0, 0)), Some((2, 0)), Some((0, 1)), Some((2, 2)), None]);
         assert_eq!(matcher.hashes_of(2).len(), 3);
         assert_eq!(matcher.hashes_of(1), [0_u128; 0]);

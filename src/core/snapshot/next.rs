@@ -90,10 +90,13 @@ impl NextSnapshot {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.pieces.iter().map(|piece| match piece {
-            Piece::Kept(places) => places.len(),
-            Piece::New(numbers) => numbers.len(),
-        }).sum()
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Kept(places) => places.len(),
+                Piece::New(numbers) => numbers.len(),
+            })
+            .sum()
     }
 
     /// Number of rows that are unchanged without having been mapped.

@@ -7,13 +7,13 @@ use rusqlite::{OptionalExtension, ToSql, params};
 use super::{Result, Store, json, millis, natural};
 use crate::core::channel::WindowId;
 use crate::core::duplicates::Duplicates;
-use crate::core::model::Key;
+use crate::core::model::{ID_KEY, Key};
 use crate::core::output_format::Listing;
 use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
-use crate::journal::snapshots::NewSnapshot;
 use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
+use crate::journal::snapshots::NewSnapshot;
 
 /// Maximum mean duration of calls that is read from a journal. Calls time out far sooner.
 const LONGEST_LATENCY: Duration = Duration::from_mins(10);
@@ -64,22 +64,29 @@ impl Store {
         Ok(window.map(WindowId::from_journal))
     }
 
+    // Keys of one match field stand together, so that a few of a million keys are read.
     pub(in crate::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
         let mut query =
-            self.db.prepare_cached("SELECT key FROM known WHERE channel = ?1 AND key NOT LIKE 'contact_id=%'")?;
-        let mut rows = query.query([channel])?;
-        while let Some(row) = rows.next()? {
-            let text: String = row.get(0)?;
+            self.db.prepare_cached("SELECT key FROM known WHERE channel = ?1 AND key >= ?2 ORDER BY key LIMIT 1")?;
+        let mut from = String::new();
+        loop {
+            let text: Option<String> = query.query_row([channel, &from], |row| row.get(0)).optional()?;
+            let Some(text) = text else { return Ok(None) };
             let key = Key::parse_match(&text);
             let is_ours = match &key {
+                Some(Key::Match { .. }) if text.starts_with(ID_KEY) => true,
                 Some(Key::Match { field, .. }) => matches.iter().any(|name| *field == *name),
                 Some(Key::Id(_) | Key::Row { .. }) | None => matches.is_empty(),
             };
             if !is_ours {
                 return Ok(Some(key.unwrap_or(Key::Row { digest: String::new(), nth: 0 })));
             }
+            // The first text after all that begin like this one.
+            from = match text.split_once('=') {
+                Some((field, _)) => format!("{field}>"),
+                None => format!("{text}\0"),
+            };
         }
-        Ok(None)
     }
 
     pub(in crate::journal) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
@@ -294,6 +301,33 @@ mod tests {
             journal.finish_plan(&plan, None).unwrap();
             assert_eq!(journal.counts_blocking(plan.runs[1].run).unwrap().rejected, rejected);
         }
+    }
+
+    #[test]
+    fn a_key_of_another_match_field_is_found_among_many() {
+        let store = Store::in_memory().unwrap();
+        let check = |keys: &[&str], matches: &[&str], expected: Option<&str>| {
+            store.db.execute("DELETE FROM known", []).unwrap();
+            for key in keys {
+                store.db.execute("INSERT INTO known (channel, key, contact) VALUES ('c', ?1, '{}')", [key]).unwrap();
+                store.db.execute("INSERT INTO known (channel, key, contact) VALUES ('d', 'x=1', '{}')", []).ok();
+            }
+            let matches: Vec<String> = matches.iter().map(|name| (*name).to_owned()).collect();
+            let found = store.known_by_others("c", &matches).unwrap().map(|key| key.to_string());
+            assert_eq!(found.as_deref(), expected, "{keys:?} {matches:?}");
+        };
+        let row = format!("#{}.00000001", "0".repeat(32));
+        let of_no_field = Some("#.00000000");
+        check(&[], &["phone"], None);
+        check(&["phone=1", "phone=2", "phone=3"], &["phone"], None);
+        check(&["phone=1", "contact_id=7", "email=a", "email=b=c"], &["phone", "email"], None);
+        check(&["phone=1", "contact_id=7", "email=a"], &["phone"], Some("email=a"));
+        check(&["phone=1", "phone2=1", "phone=9"], &["phone"], Some("phone2=1"));
+        check(&["a%3Db=1", "a=1"], &["a=b"], Some("a=1"));
+        check(&["a%3Db=1", "a%3Db=2"], &["a=b"], None);
+        check(&[&row], &["phone"], of_no_field);
+        check(&[&row, &row.replace('1', "2")], &[], None);
+        check(&[&row, "phone=1"], &[], Some("phone=1"));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use rusqlite::{OptionalExtension, params};
 use super::items::Prior;
 use super::{Result, Store, integer, natural};
 use crate::core::model::Key;
-use crate::core::planner::{PriorRows as _, RowPlan};
 use crate::core::plan::Decision;
+use crate::core::planner::{PriorRows as _, RowPlan};
 use crate::core::snapshot::{Basis, CHUNK, ContactTag, Entry, NextRow, RowHash, SnapshotKey};
 use crate::core::task::Outcome;
 use crate::journal::rows::{Plan, PlanningRun};
@@ -71,9 +71,8 @@ impl Store {
     }
 
     fn snapshot_hashes(&self, head: &Head) -> Result<Option<Vec<u128>>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT hashes FROM snapshot_chunks WHERE snapshot = ?1 ORDER BY number")?;
+        let mut query =
+            self.db.prepare_cached("SELECT hashes FROM snapshot_chunks WHERE snapshot = ?1 ORDER BY number")?;
         let mut chunks = query.query([head.id])?;
         // A damaged number must not take all memory.
         let mut hashes: Vec<u128> = Vec::with_capacity(usize::try_from(head.rows).unwrap_or(0).min(CHUNK * CHUNK));
@@ -235,7 +234,8 @@ impl Store {
         let PlanningRun { run, ref channel, .. } = *planning;
         let kept = new.next.kept();
         if kept > 0 {
-            self.db.execute("INSERT INTO skipped_rows (run, rows) VALUES (?1, ?2)", params![run, integer(kept as u64)])?;
+            self.db
+                .execute("INSERT INTO skipped_rows (run, rows) VALUES (?1, ?2)", params![run, integer(kept as u64)])?;
         }
         if self.dry {
             return Ok(());
@@ -290,12 +290,27 @@ impl Store {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(in crate::journal) fn forget_touched(&self) -> Result<()> {
+        let mut query = self.db.prepare("SELECT channel, source FROM snapshots")?;
+        let names = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        for (channel, source) in names.collect::<rusqlite::Result<Vec<_>>>()? {
+            let Some(head) = self.snapshot_head(&channel, &source)? else { continue };
+            let head = Head { touched: 0, ..head };
+            let sum = head.sum_of(&channel, &source);
+            self.db.execute("UPDATE snapshots SET touched = 0, sum = ?2 WHERE id = ?1", params![head.id, sum])?;
+        }
+        self.db.execute("DELETE FROM snapshot_touched", [])?;
+        Ok(())
+    }
+
     // Writes the rows of a snapshot that had `before` rows, chunk by chunk, where they differ.
     fn write_chunks(&self, snapshot: i64, before: usize, new: &NewSnapshot) -> Result<()> {
         if new.next.is_same(before) {
             return Ok(());
         }
-        let contacts = if before > 0 { self.contacts_of(snapshot, before as u64)?.unwrap_or_default() } else { Vec::new() };
+        let contacts =
+            if before > 0 { self.contacts_of(snapshot, before as u64)?.unwrap_or_default() } else { Vec::new() };
         let hashes = new.base.as_ref().map_or(&[][..], |base| base.rows.hashes_of(base.run));
         let mut write = self.db.prepare_cached(
             "INSERT OR REPLACE INTO snapshot_chunks (snapshot, number, hashes, contacts) VALUES (?1, ?2, ?3, ?4)",
@@ -327,7 +342,8 @@ impl Store {
                 chunk = Chunk::default();
             }
         }
-        self.db.execute("DELETE FROM snapshot_chunks WHERE snapshot = ?1 AND number >= ?2", params![snapshot, number])?;
+        self.db
+            .execute("DELETE FROM snapshot_chunks WHERE snapshot = ?1 AND number >= ?2", params![snapshot, number])?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Nights with snapshots against nights without: two journals, one input, and everything that a plan has as its result.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -8,10 +9,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
 use crate::core::diff::TagsMode;
 use crate::core::doubt::Doubt;
 use crate::core::duplicates::Duplicates;
+use crate::core::guard::MaxChanges;
 use crate::core::mapping::Mapping;
 use crate::core::mapping::rules::{FieldRule, Rules, Step, TakeRule, TakeWhen, Words};
 use crate::core::model::{ContactId, Field, Known, Mode, RemoteState};
@@ -22,8 +25,6 @@ use crate::input::{Format, Input, Source};
 use crate::journal::{
     Ended, Item, Journal, ListedRow, NO_CHANNEL, NewRun, Recorded, Rows, RunState, SendJournal, StateUpdate,
 };
-use crate::core::attempt::Attempt;
-use crate::core::guard::MaxChanges;
 use crate::sync::event::{Event, Observer};
 use crate::sync::plan::{PlanOptions, Routes, plan};
 use crate::sync::stop::Stop;
@@ -40,6 +41,28 @@ const CHANNELS: [&str; 2] = ["one", "two"];
 const COLUMNS: [&str; 7] = ["email", "phone", "name", "city", "tags", "channel", "keep"];
 
 type Cells = [String; COLUMNS.len()];
+
+/// A mistake that the test must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bug {
+    /// Rows stay known under another mapping.
+    AnyMapping,
+    /// Rows stay known where other rows have their contact.
+    MeetsNone,
+    /// Rows are recognized although the input has several of their contact.
+    SharesNone,
+    /// Rows stay known where another source changed their contact.
+    TouchesNone,
+}
+
+thread_local! {
+    static BUG: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Whether a mistake is planted.
+pub(super) fn has(bug: Bug) -> bool {
+    BUG.get() == Some(bug)
+}
 
 /// What stays the same through a night, besides the rows.
 #[derive(Clone, Debug)]
@@ -470,6 +493,9 @@ fn history(seed: u64) -> BTreeMap<&'static str, u64> {
         let sent = send(&full, &expected, &fates, ends);
         assert_eq!(send(&short, &found, &fates, ends), sent, "seed {seed}, sending of night {night}\n{story}");
         writeln!(story, "fates: {fates:?}").unwrap();
+        if has(Bug::TouchesNone) {
+            short.forget_touched().unwrap();
+        }
         *seen.entry("known").or_default() += found.skipped;
         *seen.entry("pending").or_default() += found.pending.len() as u64;
         *seen.entry("rows").or_default() += sources[at].len() as u64;
@@ -490,4 +516,17 @@ fn nights_with_a_snapshot_have_the_results_of_nights_without() {
     // Rows are known in many nights, or nothing was tested.
     assert!(all["known"] * 10 > all["rows"], "{all:?}");
     println!("{all:?}");
+}
+
+#[test]
+fn planted_mistakes_are_found() {
+    const MOST: u64 = 200;
+    for bug in [Bug::AnyMapping, Bug::MeetsNone, Bug::SharesNone, Bug::TouchesNone] {
+        BUG.set(Some(bug));
+        let fails = |seed: &u64| std::panic::catch_unwind(|| history(*seed)).is_err();
+        let found = (0..MOST).find(fails);
+        BUG.set(None);
+        println!("{bug:?} is found by seed {found:?}");
+        assert!(found.is_some(), "{bug:?} is not found");
+    }
 }
