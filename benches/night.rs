@@ -44,8 +44,8 @@ fn main() {
     let config = Config { rate: 0, ..Config::default() };
     let sandbox = runtime.block_on(Sandbox::start(config)).expect("the sandbox starts");
     let bench = Bench { sandbox, dir: dir.path() };
-    for what in ["created", "found unchanged, without a snapshot"] {
-        let Measured { seconds, memory, journal, .. } = bench.run("same.csv", false);
+    for (what, mode) in [("created", "create"), ("found unchanged, without a snapshot", "upsert")] {
+        let Measured { seconds, memory, journal, .. } = bench.run("same.csv", mode, false);
         println!("{what}: {seconds:.2} s, {} MB, journal +{} KB", memory / 1_000, journal / 1_000);
     }
     fs::copy(at("journal.db"), at("kept.db")).expect("the journal can be copied");
@@ -84,7 +84,7 @@ impl Bench<'_> {
             let paths = ["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| self.dir.join(name));
             paths.iter().for_each(|path| drop(fs::remove_file(path)));
             fs::copy(self.dir.join("kept.db"), &paths[0]).expect("the journal can be copied");
-            let run = if piped { self.run_piped(input) } else { self.run(input, to_first_call) };
+            let run = if piped { self.run_piped(input) } else { self.run(input, "upsert", to_first_call) };
             times.push(if to_first_call { run.first_call } else { run.seconds });
             memory = run.memory.max(memory);
             journal = run.journal.max(journal);
@@ -99,8 +99,8 @@ impl Bench<'_> {
         );
     }
 
-    fn run(&self, input: &str, to_first_call: bool) -> Measured {
-        self.watch(|command| command.arg(input).stdin(Stdio::null()).spawn(), to_first_call)
+    fn run(&self, input: &str, mode: &str, to_first_call: bool) -> Measured {
+        self.watch(|command| command.args(["--mode", mode, input]).stdin(Stdio::null()).spawn(), to_first_call)
     }
 
     fn run_piped(&self, input: &str) -> Measured {
@@ -115,7 +115,7 @@ impl Bench<'_> {
     fn watch(&self, start: impl FnOnce(&mut Command) -> io::Result<Child>, to_first_call: bool) -> Measured {
         let before = (self.journal(), self.sandbox.ledger().len());
         let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
-        command.args(["sync", "--mode", "create", "--match", "phone", "--rate", "1000000", "--quiet", "--url"]);
+        command.args(["sync", "--match", "phone", "--rate", "1000000", "--quiet", "--url"]);
         command.arg(self.sandbox.url()).args(["--journal", "journal.db"]);
         command.current_dir(self.dir).env("CONTACTSYNC_TOKEN", TOKEN).stdout(Stdio::null());
         let begun = Instant::now();

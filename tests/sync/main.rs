@@ -20,6 +20,7 @@ mod limiter;
 mod lost;
 mod machine;
 mod mapping;
+mod nights;
 mod pages;
 mod plans;
 mod rejects;

@@ -21,7 +21,7 @@ use crate::core::model::{ContactId, Field, Known, Mode, RemoteState};
 use crate::core::output_format::ListFiles;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::Timestamp;
-use crate::input::{Format, Input, Source};
+use crate::input::{Format, Source};
 use crate::journal::{
     Ended, Item, Journal, ListedRow, NO_CHANNEL, NewRun, Recorded, Rows, RunState, SendJournal, StateUpdate,
 };
@@ -78,7 +78,6 @@ struct Setting {
     // Whether the second channel is another process's.
     sharded: bool,
     keeps_rejects: bool,
-    through_file: bool,
     max_changes: Option<MaxChanges>,
     source: &'static str,
 }
@@ -96,7 +95,6 @@ fn any_setting(rng: &mut Rng) -> Setting {
         by_channel: rng.bool(),
         sharded: rng.u8(..3) == 0,
         keeps_rejects: rng.bool(),
-        through_file: rng.u8(..4) == 0,
         max_changes: None,
         source: "a",
     };
@@ -258,24 +256,13 @@ struct Planned {
     skipped: u64,
 }
 
-fn input(text: &str, setting: &Setting, folder: &std::path::Path) -> Source {
+fn input(text: &str, setting: &Setting) -> Source {
     let format = if setting.json { Format::Jsonl } else { Format::Csv };
-    if setting.through_file {
-        let path = folder.join("in");
-        std::fs::write(&path, text).unwrap();
-        return Source::open(&Input::Path(path), format).unwrap();
-    }
     Source::from_reader("in", Box::new(std::io::Cursor::new(text.as_bytes().to_vec())), format).unwrap()
 }
 
-fn planned(
-    journal: &Journal,
-    text: &str,
-    (setting, night): (&Setting, u64),
-    with_snapshot: bool,
-    folder: &std::path::Path,
-) -> Planned {
-    let source = input(text, setting, folder);
+fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), with_snapshot: bool) -> Planned {
+    let source = input(text, setting);
     let mut mapping = match Mapping::by(&rules(setting), source.header(), setting.mode) {
         Ok(mapping) => mapping,
         Err(error) => panic!("{error}"),
@@ -462,7 +449,6 @@ fn vary(setting: &Setting, rng: &mut Rng) -> Setting {
 /// What a history showed: how many rows were known, and how many there were.
 fn history(seed: u64) -> BTreeMap<&'static str, u64> {
     let mut rng = Rng::with_seed(seed);
-    let folder = tempfile::tempdir().unwrap();
     let (full, short) = (Journal::in_memory().unwrap(), Journal::in_memory().unwrap());
     let setting = any_setting(&mut rng);
     let mut sources: [Vec<Cells>; 2] =
@@ -486,8 +472,8 @@ fn history(seed: u64) -> BTreeMap<&'static str, u64> {
         }
         let text = text_of(&sources[at], &setting, &mut rng);
         write!(story, "night {night}: {setting:?}\n{text}").unwrap();
-        let expected = planned(&full, &text, (&setting, night), false, folder.path());
-        let found = planned(&short, &text, (&setting, night), true, folder.path());
+        let expected = planned(&full, &text, (&setting, night), false);
+        let found = planned(&short, &text, (&setting, night), true);
         assert_eq!(found.lines, expected.lines, "seed {seed}, night {night}\n{story}");
         let (fates, ends) = (any_fates(expected.pending.len(), &mut rng), rng.bool());
         let sent = send(&full, &expected, &fates, ends);
@@ -505,8 +491,9 @@ fn history(seed: u64) -> BTreeMap<&'static str, u64> {
 
 #[test]
 fn nights_with_a_snapshot_have_the_results_of_nights_without() {
-    let cases = std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
-    let begin = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
+    let cases = number(option_env!("CASES")).unwrap_or(CASES);
+    let begin = number(option_env!("SEED")).unwrap_or(0);
     let mut all: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in begin..begin + cases {
         for (what, count) in history(seed) {
@@ -515,7 +502,6 @@ fn nights_with_a_snapshot_have_the_results_of_nights_without() {
     }
     // Rows are known in many nights, or nothing was tested.
     assert!(all["known"] * 10 > all["rows"], "{all:?}");
-    println!("{all:?}");
 }
 
 #[test]
@@ -526,7 +512,6 @@ fn planted_mistakes_are_found() {
         let fails = |seed: &u64| std::panic::catch_unwind(|| history(*seed)).is_err();
         let found = (0..MOST).find(fails);
         BUG.set(None);
-        println!("{bug:?} is found by seed {found:?}");
         assert!(found.is_some(), "{bug:?} is not found");
     }
 }
