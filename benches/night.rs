@@ -82,7 +82,9 @@ impl Bench<'_> {
         let (mut times, mut memory, mut journal, mut calls) = (Vec::new(), 0, 0, 0);
         for _ in 0..RUNS {
             let paths = ["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| self.dir.join(name));
-            paths.iter().for_each(|path| drop(fs::remove_file(path)));
+            for path in &paths {
+                drop(fs::remove_file(path));
+            }
             fs::copy(self.dir.join("kept.db"), &paths[0]).expect("the journal can be copied");
             let run = if piped { self.run_piped(input) } else { self.run(input, "upsert", to_first_call) };
             times.push(if to_first_call { run.first_call } else { run.seconds });
@@ -181,7 +183,7 @@ fn machine() -> String {
     format!("{cores} cores, {}", model.trim_start_matches([' ', '\t', ':']))
 }
 
-/// The same comparison by DuckDB, where it is installed.
+/// The same comparison by `DuckDB`, where it is installed.
 fn duckdb(one: &Path, other: &Path) {
     let mut script = String::from(
         "import duckdb, time\ndb = duckdb.connect()\ndb.execute('set threads = 2')\nbegun = time.time()\n",

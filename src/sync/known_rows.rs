@@ -57,11 +57,11 @@ impl<'a> KnownRows<'a> {
         #[cfg(test)]
         let mapping = if tests::has(tests::Bug::AnyMapping) { String::new() } else { mapping };
         let planner = format!("{:?}", plan.planner);
-        let basis = |policy| {
+        let digest = |policy| {
             let parts = [("header", &header), ("mapping", &mapping), ("planner", &planner), ("policy", &policy)];
             key.basis(parts.map(|(name, part)| (name, part.clone())))
         };
-        let bases: Vec<Basis> = plan.runs.iter().map(|run| basis(format!("{:?}", run.policy))).collect();
+        let bases: Vec<Basis> = plan.runs.iter().map(|run| digest(format!("{:?}", run.policy))).collect();
         let (mut stored, mut hashes) = (Vec::with_capacity(bases.len()), Vec::with_capacity(bases.len()));
         for (run, basis) in plan.runs.iter().zip(&bases) {
             let is_wanted = !is_listed && run.channel != NO_CHANNEL;

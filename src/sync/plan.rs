@@ -371,12 +371,12 @@ impl<'a, O: Observer> Planning<'a, O> {
 
     // Reads the input again for these known rows.
     fn map_again(&mut self, source: &Source, mapper: &Mapper<'_>, met: &Demoted) -> Result<(), PlanError> {
-        let mapped: HashSet<u64> = self.gathered.iter().map(|gathered| gathered.planned.row()).collect();
+        let in_plan: HashSet<u64> = self.gathered.iter().map(|gathered| gathered.planned.row()).collect();
         let make = |row: Row, _| {
             let hash = mapper.known.and_then(|known| known.hash(&row))?;
-            let known = met.get(&hash).filter(|_| !mapped.contains(&row.place()))?;
+            let known = met.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map(row, None, Some(hash)) {
-                Made::Mapped(mapped) => match *mapped {
+                Made::Mapped(row) => match *row {
                     (Way::Run(run), planned, _) => Some((*known, hash, run, planned)),
                     (Way::Other | Way::Unknown, ..) => None,
                 },

@@ -147,7 +147,9 @@ fn hash_json(json: &Json, hasher: &mut SipHasher13) {
         Json::String(text) => hash_text(b's', text, hasher),
         Json::Array(list) => {
             hash_length(b'a', list.len(), hasher);
-            list.iter().for_each(|json| hash_json(json, hasher));
+            for json in list {
+                hash_json(json, hasher);
+            }
         }
         Json::Object(map) => {
             hash_length(b'm', map.len(), hasher);
@@ -195,7 +197,7 @@ mod tests {
     #[test]
     fn objects_with_other_content_have_other_hashes() {
         let texts = [
-            r#"{}"#,
+            "{}",
             r#"{"a":1}"#,
             r#"{"a":1.0}"#,
             r#"{"a":"1"}"#,

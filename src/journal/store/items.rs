@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::sealed::{sealed, unsealed};
+use super::snapshots::trace as traced;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, integer, json, natural};
 use crate::core::duplicates::Duplicates;
@@ -74,7 +75,7 @@ impl Store {
         let prior = Prior { store: self, run, channel };
         let row_plan = plan.planner.plan_row(contact, policy, &prior)?;
         if let Some(tags) = tags {
-            *trace = self.trace(tags, &prior, &row_plan)?;
+            *trace = traced(tags, &prior, &row_plan)?;
         }
         let key = row_plan.contact().key().to_string();
         let cells = cells.as_ref();

@@ -136,35 +136,6 @@ impl Store {
         Ok(found)
     }
 
-    /// What the next snapshot is to know of a row that was just decided on, before it is stored.
-    pub(super) fn trace(&self, tags: &SnapshotKey, prior: &Prior<'_>, row_plan: &RowPlan) -> Result<RowTrace> {
-        let contact = row_plan.contact();
-        let tag = tags.contact(contact.key());
-        let mut trace = RowTrace { contact: Some(tag), is_unchanged: false, shared: Vec::new() };
-        match row_plan {
-            RowPlan::Counts { replaced: None, decision: Decision::Done(Outcome::Unchanged), .. } => {
-                trace.is_unchanged = true;
-            }
-            RowPlan::Counts { replaced: None, decision: Decision::Done(_) | Decision::Pending(_), .. } => {}
-            RowPlan::Counts { replaced: Some(_), .. } | RowPlan::Merged { .. } | RowPlan::Rejected { .. } => {
-                trace.shared.push(tag);
-            }
-        }
-        // A further row with the content of another one, and no key.
-        if matches!(contact.key(), Key::Row { nth: 2.., .. }) {
-            trace.shared.push(tag);
-        }
-        // A further match value may be another contact's too.
-        if contact.matches().len() > 1 {
-            for field in contact.matches() {
-                if let Some(other) = prior.key_of(&Key::of(field))?.filter(|other| other != contact.key()) {
-                    trace.shared.extend([tag, tags.contact(&other)]);
-                }
-            }
-        }
-        Ok(trace)
-    }
-
     /// Before the aliases of a finished plan replace others: the contacts that had them are no longer found by them.
     pub(super) fn touch_replaced_aliases(&self, run: i64, channel: &str) -> Result<()> {
         if self.dry {
@@ -346,6 +317,35 @@ impl Store {
             .execute("DELETE FROM snapshot_chunks WHERE snapshot = ?1 AND number >= ?2", params![snapshot, number])?;
         Ok(())
     }
+}
+
+/// What the next snapshot is to know of a row that was just decided on, before it is stored.
+pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, row_plan: &RowPlan) -> Result<RowTrace> {
+    let contact = row_plan.contact();
+    let tag = tags.contact(contact.key());
+    let mut trace = RowTrace { contact: Some(tag), is_unchanged: false, shared: Vec::new() };
+    match row_plan {
+        RowPlan::Counts { replaced: None, decision: Decision::Done(Outcome::Unchanged), .. } => {
+            trace.is_unchanged = true;
+        }
+        RowPlan::Counts { replaced: None, decision: Decision::Done(_) | Decision::Pending(_), .. } => {}
+        RowPlan::Counts { replaced: Some(_), .. } | RowPlan::Merged { .. } | RowPlan::Rejected { .. } => {
+            trace.shared.push(tag);
+        }
+    }
+    // A further row with the content of another one, and no key.
+    if matches!(contact.key(), Key::Row { nth: 2.., .. }) {
+        trace.shared.push(tag);
+    }
+    // A further match value may be another contact's too.
+    if contact.matches().len() > 1 {
+        for field in contact.matches() {
+            if let Some(other) = prior.key_of(&Key::of(field))?.filter(|other| other != contact.key()) {
+                trace.shared.extend([tag, tags.contact(&other)]);
+            }
+        }
+    }
+    Ok(trace)
 }
 
 /// A snapshot without its rows.

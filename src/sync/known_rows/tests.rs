@@ -66,6 +66,7 @@ pub(super) fn has(bug: Bug) -> bool {
 
 /// What stays the same through a night, besides the rows.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that vary one by one")]
 struct Setting {
     matches: Vec<&'static str>,
     mode: Mode,
@@ -180,7 +181,7 @@ fn text_of(rows: &[Cells], setting: &Setting, rng: &mut Rng) -> String {
                 text.push_str("too,few\n");
             }
             if rng.u8(..60) == 0 {
-                text.push_str("\n");
+                text.push('\n');
             }
         }
         if rng.u8(..6) == 0 {
@@ -234,7 +235,10 @@ fn routes(setting: &Setting, night: u64) -> Routes {
 
 /// The rejections and the number of rows that a plan reports.
 #[derive(Default)]
-struct Heard(Mutex<(Vec<(u64, u64, Outcome)>, u64)>);
+struct Heard(Mutex<Reported>);
+
+/// Each rejection by row and line, and the last number of rows.
+type Reported = (Vec<(u64, u64, Outcome)>, u64);
 
 impl Observer for Heard {
     fn observe(&self, event: &Event<'_>) {
@@ -392,12 +396,11 @@ fn send(journal: &Journal, planned: &Planned, fates: &[Fate], ends: bool) -> Vec
             Fate::Rejected => {
                 wait(journal.concluded(update(None, None, Some(Outcome::Rejected("refused".into()))))).unwrap();
             }
-            Fate::Left => {}
             Fate::InDoubt if is_new => {
                 let doubt = RemoteState::InDoubt(Doubt::of_create(&item.contact, None));
                 wait(journal.concluded(update(Some(doubt), None, None))).unwrap();
             }
-            Fate::InDoubt => {}
+            Fate::Left | Fate::InDoubt => {}
             Fate::Claims(other) => {
                 let other = format!("email=e{other}");
                 let fields = vec![Field::text("email", "x")];
@@ -454,7 +457,7 @@ fn history(seed: u64) -> BTreeMap<&'static str, u64> {
     let mut sources: [Vec<Cells>; 2] =
         [8, 30].map(|most| (0..rng.usize(1..most)).map(|_| any_cells(&mut rng)).collect());
     let is_alone = rng.bool();
-    let mut seen = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     let mut story = String::new();
     for night in 0..NIGHTS {
         let at = usize::from(is_alone || rng.u8(..3) > 0);
@@ -482,11 +485,11 @@ fn history(seed: u64) -> BTreeMap<&'static str, u64> {
         if has(Bug::TouchesNone) {
             short.forget_touched().unwrap();
         }
-        *seen.entry("known").or_default() += found.skipped;
-        *seen.entry("pending").or_default() += found.pending.len() as u64;
-        *seen.entry("rows").or_default() += sources[at].len() as u64;
+        *counts.entry("known").or_default() += found.skipped;
+        *counts.entry("pending").or_default() += found.pending.len() as u64;
+        *counts.entry("rows").or_default() += sources[at].len() as u64;
     }
-    seen
+    counts
 }
 
 #[test]
