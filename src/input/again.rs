@@ -46,7 +46,7 @@ struct Tee {
     copied: Arc<Mutex<Copied>>,
 }
 
-/// A file from its beginning, whoever else reads it.
+/// A file from its beginning. Another reader of the same open file keeps its place.
 struct FromStart {
     file: Steady,
     at: u64,

@@ -96,8 +96,8 @@ pub struct MatchArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct PolicyArgs {
-    /// Name where the input comes from, the same for each night's export: rows that are as they were in its last input are not
-    /// read again [default: default]
+    /// Name where the input comes from, the same for each night's export: rows that are as they were in the last input of this
+    /// name are not compared again [default: default]
     #[arg(long = "source", value_name = "NAME", help_heading = "Channel and journal")]
     #[serde(rename = "source", deserialize_with = "parsed")]
     pub source_name: Option<Name>,
