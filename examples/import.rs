@@ -78,6 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         channels: vec![("example".into(), Connection::new(http, RATE))],
         routing: Routing::One,
         source,
+        source_name: "default".into(),
         mapping: &mapping,
         policy,
         duplicates: Duplicates::default(),

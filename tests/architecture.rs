@@ -150,13 +150,14 @@ const RULES: &[Rule] = &[
 
 /// The crates that the core may use: values, their serialization, their errors, a digest, and what a value is held
 /// against: patterns, the numbers of each country, one form for what looks the same, and the code pages of DOS.
-const CRATES_OF_THE_CORE: [&str; 9] = [
+const CRATES_OF_THE_CORE: [&str; 10] = [
     "compact_str",
     "regex",
     "rlibphonenumber",
     "serde",
     "serde_json",
     "sha2",
+    "siphasher",
     "thiserror",
     "unicode_normalization",
     "yore",

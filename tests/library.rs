@@ -105,6 +105,7 @@ impl Harness {
             channels: vec![("c".into(), self.connection(wanted))],
             routing: Routing::One,
             source,
+            source_name: "default".into(),
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),
@@ -176,6 +177,7 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
         .and_then(|mapping| mapping.routed_by(source.header(), "site"))
         .expect("a mapping");
     let input = SyncInput {
+        source_name: "default".into(),
         channels: channels.map(connected).into(),
         routing: Routing::ByColumn { column: "site".into(), elsewhere: BTreeSet::new(), takes_unknown: true },
         source,

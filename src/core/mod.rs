@@ -35,6 +35,7 @@ pub mod routing;
 pub mod sample;
 pub mod search;
 pub mod shared_values;
+pub mod snapshot;
 pub mod start_throttle;
 pub mod task;
 pub mod text;

@@ -90,6 +90,11 @@ impl Texts {
         &self.text
     }
 
+    /// Where each cell ends in [`whole`](Self::whole), as bytes.
+    pub(super) fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
     /// Number of cells.
     pub const fn len(&self) -> usize {
         self.ends.len()

@@ -62,6 +62,10 @@ pub(crate) fn total(cell: &str) -> Option<Total> {
     if cell.len() > LONGEST {
         return None;
     }
+    // Most cells that are asked about are numbers.
+    if !cell.contains(char::is_alphabetic) {
+        return None;
+    }
     let text = cell.to_lowercase();
     let text = text.trim_start_matches('(').trim_end_matches(')');
     let is_number = |letter: char| letter.is_ascii_digit() || ".,:=# ".contains(letter);

@@ -116,6 +116,11 @@ impl Detected {
         self.notices.add(kind, line);
     }
 
+    /// Sets a notice of one row, whether it was added before or not.
+    pub(crate) fn set_notice(&self, kind: NoticeKind, line: u64) {
+        self.notices.set(kind, line, 1);
+    }
+
     /// Adds what is doubtful in the values of the rows, by the columns that `mapping` reads them from.
     pub fn add_doubtful_values(&self, doubtful: &DoubtfulValues, mapping: &Mapping) {
         for SharedField { field, evidence, values, rows, line } in doubtful.shared() {

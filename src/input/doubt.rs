@@ -160,6 +160,10 @@ fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
 
 /// Whether text contains UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
 pub(super) fn is_double_encoded(text: &str) -> bool {
+    // Each such character became at least two. In most text, non-ASCII letters stand alone.
+    if !has_two_in_a_row(text) {
+        return false;
+    }
     let mut rest = text;
     let mut before = ' ';
     while let Some(start) = rest.find(|character: char| !character.is_ascii()) {
@@ -172,6 +176,22 @@ pub(super) fn is_double_encoded(text: &str) -> bool {
         }
         before = run.chars().next_back().unwrap_or(before);
         rest = following;
+    }
+    false
+}
+
+// Whether two non-ASCII characters follow each other.
+fn has_two_in_a_row(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(start) = bytes[at..].iter().position(|byte| !byte.is_ascii()) {
+        let first = at + start;
+        // The bytes of a character that follow its first one.
+        let next = first + 1 + bytes[first + 1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count();
+        if bytes.get(next).is_some_and(|byte| !byte.is_ascii()) {
+            return true;
+        }
+        at = next;
     }
     false
 }

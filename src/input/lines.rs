@@ -65,6 +65,12 @@ impl Lines {
         self.after_return = *last == b'\r';
     }
 
+    /// Counts a line that was not empty and ended with this byte.
+    pub(super) const fn end(&mut self, byte: u8) {
+        self.number += 1;
+        self.after_return = byte == b'\r';
+    }
+
     /// Skips one line with its end. False when there is none.
     pub(super) fn skip_one(&mut self, bytes: &mut Bytes) -> io::Result<bool> {
         let mut text = 0;

@@ -9,6 +9,7 @@
 //! Memory is bounded by [`MAX_ROW`] and not by the size of the input, except for spreadsheets. No message contains the
 //! content of a cell.
 
+mod again;
 mod batches;
 mod cell;
 mod cell_kind;
@@ -63,6 +64,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use self::again::Again;
 use self::decompress::{Book, Content, unpack};
 use self::encoding::{Found, Text, Wanted};
 use self::lookahead::Lookahead;
@@ -100,6 +102,16 @@ pub enum Row {
     Rejected(Rejection),
 }
 
+impl Row {
+    /// Its place among the data rows, from 1.
+    pub(crate) const fn place(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.row,
+            Self::Rejected(rejection) => rejection.row,
+        }
+    }
+}
+
 /// An open input: an iterator that reads one row at a time.
 ///
 /// ```
@@ -118,6 +130,9 @@ pub struct Source {
     detected: Detected,
     mixed: Mixed,
     broken: bool,
+    // Which columns are read, once it is set.
+    used: Option<Vec<bool>>,
+    again: Again,
 }
 
 enum Rows {
@@ -167,8 +182,11 @@ impl Source {
         named: Option<Format>,
         given: &SourceOptions,
     ) -> Result<Self, SourceError> {
+        let (opened, again) = Again::of(opened, named, given);
         match layers(opened, named, given) {
-            Ok((rows, detected)) => Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false }),
+            Ok((rows, detected)) => {
+                Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again })
+            }
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
     }
@@ -202,6 +220,30 @@ impl Source {
         Ok(())
     }
 
+    /// Prepares for reading the input [again](Self::again), before its first row is read. Returns whether that is possible. From
+    /// now on, input from a pipe is copied to a temporary file.
+    pub(crate) fn prepare_again(&self) -> bool {
+        self.again.prepare()
+    }
+
+    /// The same input from its beginning, once all of it was read. It is detected anew.
+    ///
+    /// # Errors
+    /// When it cannot be read again, or was changed meanwhile.
+    pub(crate) fn again(&self) -> Result<Self, SourceError> {
+        let mut again = self.again.open(&self.name)?;
+        if let Some(used) = self.used.clone() {
+            again.only(used);
+        }
+        Ok(again)
+    }
+
+    /// The error for an input that changed since it was read first.
+    pub(crate) fn changed(&self) -> SourceError {
+        let cause = std::io::Error::other("it was changed while it was read");
+        SourceError::new(&self.name, SourceFault::Read { line: 1, cause })
+    }
+
     /// The name in error messages: the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
@@ -230,6 +272,7 @@ impl Source {
 
     /// Sets which columns of the header are read. An error such as `#N/A` in another column of a spreadsheet rejects no row.
     pub fn only(&mut self, used: Vec<bool>) {
+        self.used = Some(used.clone());
         match &mut self.rows {
             Rows::Sheet(rows) => rows.only(used),
             Rows::Csv(_) | Rows::Jsonl(_) | Rows::Json(_) => {}

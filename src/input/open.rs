@@ -99,6 +99,15 @@ impl Steady {
         Ok(Self { file: self.file.try_clone()?, opened: self.opened, failed: Arc::clone(&self.failed) })
     }
 
+    /// Reads at any place of the file, without moving other readers.
+    pub(super) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        let count = read_at(&self.file, buffer, at)?;
+        if count == 0 && !buffer.is_empty() {
+            self.check()?;
+        }
+        Ok(count)
+    }
+
     /// Checks that the file has not changed since it was opened, and that it could be read.
     ///
     /// # Errors
@@ -112,6 +121,16 @@ impl Steady {
         }
         Err(io::Error::other("it was changed while it was read"))
     }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(not(unix))]
+fn read_at(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl Read for Opened {

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::mem;
 
+use memchr::memchr2;
+
 const SUBSTITUTE: u8 = 0x1A;
 
 /// Maximum number of changes between the two in padding, and of line breaks among them.
@@ -75,15 +77,14 @@ impl<R: Read> Read for Unpadded<R> {
                 return Ok(0);
             }
             let read = &buffer[..count];
-            let is_padding = |byte: u8| matches!(byte, 0 | SUBSTITUTE);
-            let may_be = |byte: u8| is_padding(byte) || matches!(byte, b'\n' | b'\r');
+            let may_be = |byte: u8| matches!(byte, 0 | SUBSTITUTE) || matches!(byte, b'\n' | b'\r');
             let text = read.iter().rposition(|byte| !may_be(*byte)).map_or(0, |at| at + 1);
             // After the text, padding begins with one of these bytes: a line break before it ends the last line. What is held
             // goes on with either.
             let begins = if text == 0 && !self.held.is_empty() {
                 0
             } else {
-                read[text..].iter().position(|byte| is_padding(*byte)).map_or(count, |at| text + at)
+                memchr2(0, SUBSTITUTE, &read[text..]).map_or(count, |at| text + at)
             };
             if self.held.is_empty() && begins == count {
                 return Ok(count);

@@ -142,7 +142,7 @@ mod tests {
         let blocking = || {
             let plan = journal.begin_plan(NewPlan { runs: vec![new], planner, lists_rows: false }).unwrap();
             journal.plan_rows(&plan, rows.iter().map(of_row).collect()).unwrap();
-            journal.finish_plan(&plan, None).unwrap();
+            journal.finish_plan(&plan, None, Vec::new()).unwrap();
             plan.runs[0].run
         };
         let run = tokio::task::block_in_place(blocking);

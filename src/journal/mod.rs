@@ -9,6 +9,7 @@ mod lock;
 mod maintenance;
 mod rows;
 mod sending;
+mod snapshots;
 mod store;
 mod tokens;
 
@@ -29,6 +30,7 @@ pub use self::rows::{
     RowOutcome, Rows, RunRow, RunState,
 };
 pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
+pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
 use self::store::open_files::Noted;
 use crate::core::attempt::Attempt;
@@ -304,7 +306,8 @@ impl Journal {
         self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
     }
 
-    /// Plans rows, each for the run at its index in the plan, and returns the outcome of each.
+    /// Plans rows, each for the run at its index in the plan, and returns the outcome of each, with what the next snapshot has to
+    /// know of it.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -312,7 +315,7 @@ impl Journal {
         &self,
         plan: &Arc<Plan>,
         rows: Vec<(usize, Planned)>,
-    ) -> Result<Vec<RowOutcome>, JournalError> {
+    ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.plan_rows(&plan, rows))
     }
@@ -337,13 +340,18 @@ impl Journal {
 
     /// Finishes a plan: from now on each run is the current run of its channel, and the pending rows of earlier runs are
     /// replaced. A run of [`NO_CHANNEL`] is finished with that, and deleted when it has no rows. `listing` names the files
-    /// that list the rows.
+    /// that list the rows. `snapshots` are stored for the next input, each with the index of its run in the plan.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn finish_plan(&self, plan: &Arc<Plan>, listing: Option<Listing>) -> Result<(), JournalError> {
+    pub(crate) fn finish_plan(
+        &self,
+        plan: &Arc<Plan>,
+        listing: Option<Listing>,
+        snapshots: Vec<(usize, NewSnapshot)>,
+    ) -> Result<(), JournalError> {
         let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref()))
+        self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref(), &snapshots))
     }
 
     /// The files that list the rows of an input, if there are any, and whether they are complete.

@@ -99,6 +99,16 @@ pub enum Planned {
     },
 }
 
+impl Planned {
+    /// The row's place among the data rows, from 1.
+    pub const fn row(&self) -> u64 {
+        match self {
+            Self::Contact { row, .. } => *row,
+            Self::Rejected { rejection, .. } => rejection.row,
+        }
+    }
+}
+
 /// The outcome of planning a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowOutcome {

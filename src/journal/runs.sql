@@ -18,6 +18,7 @@ CREATE TABLE runs (
     worked_ms  INTEGER NOT NULL DEFAULT 0,
     rows       INTEGER NOT NULL DEFAULT 0, -- all rows, once it is planned
     unchanged  INTEGER NOT NULL DEFAULT 0, -- rows without an item whose contact does not differ
+    kept       INTEGER NOT NULL DEFAULT 0, -- unchanged rows that were recognised by the last snapshot and not mapped
     merged     INTEGER NOT NULL DEFAULT 0, -- rows without an item for which another row stands
     dropped    INTEGER NOT NULL DEFAULT 0, -- rows that were pending when a newer run replaced this one
     pruned     INTEGER NOT NULL DEFAULT 0, -- whether items are gone

@@ -418,7 +418,7 @@ mod tests {
         };
         let new = NewPlan { runs: vec![new], planner: Planner::default(), lists_rows: false };
         let plan = journal.begin_plan(new).unwrap();
-        journal.finish_plan(&plan, None).unwrap();
+        journal.finish_plan(&plan, None, Vec::new()).unwrap();
         journal
     }
 
@@ -537,7 +537,7 @@ mod tests {
             .zip(1..)
             .map(|(phone, row)| (0, Planned::Contact { row, line: row + 1, contact: of_phone(phone), cells: None }));
         journal.plan_rows(&plan, rows.collect()).unwrap();
-        journal.finish_plan(&plan, None).unwrap();
+        journal.finish_plan(&plan, None, Vec::new()).unwrap();
         let run = plan.runs[0].run;
         journal.begin_sending(run, "c", &window(), Duration::from_secs(30), NOON, None).await.unwrap();
         run

@@ -21,6 +21,7 @@ mod rate_limits;
 mod runs;
 mod sealed;
 mod sending;
+mod snapshots;
 mod stored_cells;
 mod tokens;
 
@@ -52,7 +53,6 @@ const SCHEMA_VERSION: i64 = 7;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
-
 /// Size of SQLite's page cache. A negative number is in KiB. A thousand channels repeatedly use some 20 MB of the file, five
 /// pages each.
 const CACHE_KIB: i64 = -32 * 1024;

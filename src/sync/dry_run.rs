@@ -54,6 +54,8 @@ pub struct DryRun<'a> {
     pub routing: Routing,
     /// The rows.
     pub source: Source,
+    /// The name of where the input comes from; see [`SyncInput`](crate::SyncInput).
+    pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
     /// What is wanted of the contacts.
@@ -91,7 +93,8 @@ pub fn dry_run<R: Reporter>(
     dry_run: DryRun<'_>,
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
-    let DryRun { channels, routing, source, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
+    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } =
+        dry_run;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
     for channel in &channels {
@@ -108,7 +111,7 @@ pub fn dry_run<R: Reporter>(
     let by_channel = routing.is_by_channel();
     let runs = channels.iter().map(run).collect();
     // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
-    let options = PlanOptions { duplicates, ..PlanOptions::default() };
+    let options = PlanOptions { duplicates, source_name: Some(source_name), ..PlanOptions::default() };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
     let (planned, _) = plan_input(&journal, to_plan, environment)?;
     reporter.notify(&Notification::Planned(&planned));

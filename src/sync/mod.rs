@@ -10,6 +10,7 @@ mod execute;
 mod guard_error;
 mod history;
 mod init;
+mod known_rows;
 mod limiters;
 mod new_columns;
 mod other_runs;

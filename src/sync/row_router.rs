@@ -56,11 +56,18 @@ impl<'a> RowRouter<'a> {
             self.unseen.note(record);
             match &routed {
                 Ok(_) => self.look_for_tags(record),
-                Err(NotRouted::Total) => self.detected.add_notice(NoticeKind::Total, record.line),
+                // Only the last row is a total, and it may be read twice.
+                Err(NotRouted::Total) => self.detected.set_notice(NoticeKind::Total, record.line),
                 Err(NotRouted::LeftOut | NotRouted::OtherChannel | NotRouted::NoChannel) => {}
             }
         }
         routed
+    }
+
+    /// Notes a row that was recognised as unchanged, and so need not be routed.
+    pub fn note_unchanged(&self, record: &Record) {
+        self.unseen.note(record);
+        self.look_for_tags(record);
     }
 
     // A row that is not sent here removes no tags here.

@@ -29,6 +29,9 @@ pub struct SyncInput<'a> {
     pub routing: Routing,
     /// The rows.
     pub source: Source,
+    /// The name of where the input comes from, such as `default`: the same for each night's export. Rows that are as they were
+    /// in the last input of that name are not mapped again.
+    pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
     /// What is wanted of the contacts.
@@ -68,8 +71,12 @@ pub fn sync_input<R: Reporter>(
     let locked = workspace.admit(held, overrides, by_channel, environment)?;
 
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
-    let plan_options =
-        PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
+    let plan_options = PlanOptions {
+        duplicates: input.duplicates,
+        max_changes: input.max_changes,
+        files: claims.files(),
+        source_name: Some(input.source_name),
+    };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
     let (planned, new_columns) = plan_input(journal, to_plan, environment)?;
     new_columns.remember(journal)?;

@@ -23,6 +23,7 @@ mod lost;
 mod machine;
 mod maintenance;
 mod mapping;
+mod nights;
 mod old_journals;
 mod pages;
 mod plans;

@@ -19,7 +19,7 @@ use contactsync::{Duplicates, Input, KEPT_HISTORY, Mapping, MaxChanges, Policy, 
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Span};
+use crate::options::value::{Calls, Name, Span};
 use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
@@ -47,6 +47,8 @@ pub struct InputSettings {
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
+    /// The name of where the input comes from.
+    pub source_name: String,
     pub max_changes: Option<MaxChanges>,
 }
 
@@ -69,6 +71,7 @@ impl Settings {
             input: InputSettings {
                 duplicates: set.matching.duplicates.unwrap_or_default().into(),
                 max_changes: set.policy.max_changes,
+                source_name: set.policy.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,

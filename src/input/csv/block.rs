@@ -130,6 +130,18 @@ impl Block {
         (&mut self.text[self.length + written..], &mut self.ends[self.stored + ended..])
     }
 
+    /// Room for a row whose text and cells are known.
+    pub(super) fn room_for(&mut self, text: usize, cells: usize) -> (&mut [u8], &mut [usize]) {
+        while self.text.len() - self.length < text {
+            self.more_text();
+        }
+        while self.ends.len() - self.stored < cells {
+            self.more_ends();
+        }
+        let (text, ends) = (self.length..self.length + text, self.stored..self.stored + cells);
+        (&mut self.text[text], &mut self.ends[ends])
+    }
+
     /// More room for text than there was.
     pub(super) fn more_text(&mut self) {
         self.text.resize((self.text.len() * 2).max(1024), 0);

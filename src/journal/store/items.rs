@@ -9,6 +9,7 @@ use super::compact::{self, Owner};
 use super::contacts::StoredContact;
 use super::keys::KeyParts;
 use super::planning::{Kept, OpenPlan};
+use super::snapshots::trace;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, integer, json};
 use crate::core::duplicates::Duplicates;
@@ -16,9 +17,11 @@ use crate::core::model::{Contact, Key, RemoteState};
 use crate::core::plan::Decision;
 use crate::core::planner::{EarlierRow, PriorRows, Resolution, RowRole, aliases};
 use crate::core::record::Cells;
+use crate::core::snapshot::SnapshotKey;
 use crate::core::task::Outcome;
 use crate::journal::JournalError;
 use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
+use crate::journal::snapshots::RowTrace;
 
 /// The states of items, by number.
 pub(super) mod state {
@@ -54,7 +57,7 @@ pub(super) struct NewItem<'a> {
 }
 
 /// The rows of a run so far and the known contacts of its channel, as the planner asks for them.
-struct Prior<'a> {
+pub(super) struct Prior<'a> {
     store: &'a Store,
     plan: &'a OpenPlan,
     run: i64,
@@ -80,11 +83,16 @@ impl Located {
 }
 
 impl Store {
-    pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>> {
+    pub(in crate::journal) fn plan_rows(
+        &self,
+        plan: &Plan,
+        rows: Vec<(usize, Planned)>,
+    ) -> Result<Vec<(RowOutcome, RowTrace)>> {
+        let tags = self.snapshot_key()?;
         // After a failure the plan is gone: what it has in memory may have been undone on disk.
         let open = self.plans.borrow_mut().open.remove(&plan.sync);
         let mut open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
-        let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, &plan.runs[at], row));
+        let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[at], &tags), row));
         let stored = stored.collect::<Result<_>>()?;
         self.plans.borrow_mut().open.insert(plan.sync, open);
         Ok(stored)
@@ -94,9 +102,9 @@ impl Store {
         &self,
         open: &mut OpenPlan,
         plan: &Plan,
-        planning: &PlanningRun,
+        (planning, tags): (&PlanningRun, &SnapshotKey),
         planned: Planned,
-    ) -> Result<RowOutcome> {
+    ) -> Result<(RowOutcome, RowTrace)> {
         let PlanningRun { run, policy, .. } = *planning;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         tally.rows += 1;
@@ -106,14 +114,15 @@ impl Store {
             Planned::Rejected { rejection, cells } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
-                return self.reject(run, item, reason);
+                return Ok((self.reject(run, item, reason)?, RowTrace::default()));
             }
         };
-        let (Resolution { contact, role }, located) = {
-            let prior = Prior { store: self, plan: open, run, channel, last: RefCell::default() };
+        let (Resolution { contact, role }, located, mut trace) = {
+            let prior = Prior::new(self, open, run, channel);
             let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
             let located = prior.locate(resolution.contact.key())?.map(|located| located.number());
-            (resolution, located)
+            let trace = trace(tags, &prior, &resolution)?;
+            (resolution, located, trace)
         };
         let key = contact.key().clone();
         let key = KeyParts::of(&key);
@@ -124,28 +133,30 @@ impl Store {
         let owner = Owner { number, key: key.value() };
         let cells = cells.as_ref();
         let item = NewItem { row, line, contact: Some(number), ..NewItem::default() };
-        match role {
+        let outcome = match role {
             RowRole::Rejected { earlier, fault } => {
-                self.reject(run, NewItem { state: state::REPEATED, cells, ..item }, fault.reason(&earlier))
+                self.reject(run, NewItem { state: state::REPEATED, cells, ..item }, fault.reason(&earlier))?
             }
             RowRole::Merged { into } => {
                 self.add_aliases(open, run, &contact, number)?;
                 self.store_merged(open, run, NewItem { reason: Some(&into.reason()), ..item })?;
-                Ok(RowOutcome::Merged)
+                RowOutcome::Merged
             }
             RowRole::Counts { replaced } => {
                 self.add_aliases(open, run, &contact, number)?;
                 if let Key::Row { digest, nth } = contact.key() {
                     open.note_equal(run, digest, *nth);
                 }
+                let is_alone = replaced.is_none();
                 if let Some(replaced) = replaced {
                     self.merge_into(open, run, number, replaced, EarlierRow { row, line })?;
                 }
-                let prior = Prior { store: self, plan: open, run, channel, last: RefCell::default() };
-                let decision = plan.planner.decide(&contact, policy, &prior)?;
-                self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)
+                let decision = plan.planner.decide(&contact, policy, &Prior::new(self, open, run, channel))?;
+                trace.is_unchanged = is_alone && matches!(decision, Decision::Done(Outcome::Unchanged));
+                self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)?
             }
-        }
+        };
+        Ok((outcome, trace))
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is another thing, and there is one caller")]
@@ -281,7 +292,11 @@ impl Store {
     }
 }
 
-impl Prior<'_> {
+impl<'a> Prior<'a> {
+    pub(super) const fn new(store: &'a Store, plan: &'a OpenPlan, run: i64, channel: i64) -> Self {
+        Self { store, plan, run, channel, last: RefCell::new(None) }
+    }
+
     fn locate(&self, key: &Key) -> Result<Option<Arc<Located>>> {
         if let Some((last, located)) = &*self.last.borrow()
             && last == key
@@ -452,7 +467,7 @@ mod tests {
                 let rows = (1..).zip(contacts.clone());
                 let rows = rows.map(|(row, contact)| (0, Planned::Contact { row, line: row + 1, contact, cells: None }));
                 journal.plan_rows(&plan, rows.collect()).unwrap();
-                journal.finish_plan(&plan, None).unwrap();
+                journal.finish_plan(&plan, None, Vec::new()).unwrap();
                 let listed = journal.each_row(plan.sync, Rows::All, Vec::new(), |listed: &mut Vec<ListedRow>, row| {
                     listed.push(row);
                     std::ops::ControlFlow::Continue(())

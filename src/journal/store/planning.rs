@@ -332,11 +332,18 @@ impl RunPlan {
         self.has_aliases
     }
 
-    /// Writes the number of rows that are only counted.
-    pub(super) fn store(&self, store: &Store, run: i64) -> Result<()> {
-        let mut write =
-            store.db.prepare_cached("UPDATE runs SET rows = ?2, unchanged = ?3, merged = ?4 WHERE id = ?1")?;
-        write.execute(params![run, integer(self.rows), integer(self.unchanged), integer(self.merged)])?;
+    /// Writes the number of rows that are only counted, with those that were `kept` from the snapshot of the last input.
+    pub(super) fn store(&self, store: &Store, run: i64, kept: u64) -> Result<()> {
+        let mut write = store
+            .db
+            .prepare_cached("UPDATE runs SET rows = ?2, unchanged = ?3, merged = ?4, kept = ?5 WHERE id = ?1")?;
+        write.execute(params![
+            run,
+            integer(self.rows + kept),
+            integer(self.unchanged + kept),
+            integer(self.merged),
+            integer(kept)
+        ])?;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
 use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
+use crate::journal::snapshots::NewSnapshot;
 
 /// Maximum mean duration of calls that is read from a journal. Calls time out far sooner.
 const LONGEST_LATENCY: Duration = Duration::from_mins(10);
@@ -186,7 +187,12 @@ impl Store {
         Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending) })
     }
 
-    pub(in crate::journal) fn finish_plan(&self, plan: &Plan, listing: Option<&Listing>) -> Result<()> {
+    pub(in crate::journal) fn finish_plan(
+        &self,
+        plan: &Plan,
+        listing: Option<&Listing>,
+        snapshots: &[(usize, NewSnapshot)],
+    ) -> Result<()> {
         self.hold_all()?;
         if let Some(listing) = listing {
             self.set_listing(plan.sync, listing)?;
@@ -197,9 +203,11 @@ impl Store {
         self.db.execute("DELETE FROM contact_blocks WHERE sync = ?1", [plan.sync])?;
         let members = Arc::new(open.seen.members());
         let open = Arc::new(open);
-        for PlanningRun { run, channel, policy } in &plan.runs {
+        for (at, PlanningRun { run, channel, policy }) in plan.runs.iter().enumerate() {
             let Some(planned) = open.runs.get(run) else { continue };
-            planned.store(self, *run)?;
+            let snapshot = snapshots.iter().find(|(of, _)| *of == at).map(|(_, snapshot)| snapshot);
+            planned.store(self, *run, snapshot.map_or(0, |snapshot| snapshot.next.kept() as u64))?;
+            self.touch_replaced_aliases(*run, channel, planned.channel)?;
             let finished = FinishedPlan {
                 run: *run,
                 members: Arc::clone(&members),
@@ -207,6 +215,10 @@ impl Store {
                 keys: self.is_read_only.then(|| Arc::clone(&open)),
             };
             self.finish_run(*run, channel, planned.channel, &finished)?;
+            match snapshot {
+                Some(snapshot) => self.finish_snapshot(*run, channel, snapshot)?,
+                None => self.touch_items(*run, channel, None)?,
+            }
             self.plans.borrow_mut().finished.insert(channel.clone(), finished);
         }
         Ok(())
@@ -352,7 +364,7 @@ mod tests {
         journal.plan_rows(&other, vec![(1, rejected(1)), (1, rejected(2))]).unwrap();
         journal.plan_rows(&one, vec![(1, rejected(2)), (1, rejected(3))]).unwrap();
         for (plan, rejected) in [(one, 3), (other, 2)] {
-            journal.finish_plan(&plan, None).unwrap();
+            journal.finish_plan(&plan, None, Vec::new()).unwrap();
             assert_eq!(journal.counts_blocking(plan.runs[1].run).unwrap().rejected, rejected);
         }
     }
@@ -369,7 +381,7 @@ mod tests {
             assert!(journal.counts_blocking(planning.run).is_err(), "{planning:?}");
         }
         for plan in [others, next] {
-            journal.finish_plan(&plan, None).unwrap();
+            journal.finish_plan(&plan, None, Vec::new()).unwrap();
         }
         assert_eq!(journal.runs(10).unwrap().len(), 3);
     }

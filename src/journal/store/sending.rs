@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::attempts::{detail, kind_number, result, result_number};
 use super::compact::{self, HAS_MADE_AT, Owner};
+use super::contacts::Holder;
 use super::items::state;
 use super::keys::KeyParts;
 use super::listing::read_cells;
@@ -391,6 +392,7 @@ impl Store {
         for holder in self.holders_of(channel, &known.id, key)? {
             // A read confirms the answer to a create.
             if matches!(named_by, CallKind::Create | CallKind::Read) {
+                self.touch(&state_update.channel, &holder.key.text(), None)?;
                 // The create may have overwritten the holder's fields: they are written again when its row is next sent.
                 self.change_known(holder.number, |known| {
                     known.doubt = true;
@@ -398,26 +400,34 @@ impl Store {
                 })?;
                 return Ok(Some(holder.key));
             }
-            if self.is_in_input_of(call, holder.number)? {
+            if self.is_in_input_of(call, &holder)? {
                 return Ok(Some(holder.key));
             }
-            given_up.push(holder.number);
+            given_up.push(holder);
         }
         for holder in given_up {
-            self.forget_state(holder)?;
+            self.touch(&state_update.channel, &holder.key.text(), None)?;
+            self.forget_state(holder.number)?;
         }
         Ok(None)
     }
 
     // Whether the input of the run of this call has a row of this contact.
-    fn is_in_input_of(&self, call: i64, contact: i64) -> Result<bool> {
+    fn is_in_input_of(&self, call: i64, contact: &Holder) -> Result<bool> {
         let mut query = self.db.prepare_cached(
             "SELECT runs.id, runs.channel, runs.unchanged FROM runs JOIN calls ON calls.run = runs.id WHERE calls.number = ?1",
         )?;
         let run = query.query_row([call], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let Some((run, channel, unchanged)): Option<(i64, String, i64)> = run else { return Ok(false) };
-        if let Some(plan) = self.plans.borrow().finished.get(&channel).filter(|plan| plan.run == run) {
-            return Ok(plan.members.has(contact));
+        let plans = self.plans.borrow();
+        let plan = plans.finished.get(&channel).filter(|plan| plan.run == run);
+        let is_member = plan.map(|plan| plan.members.has(contact.number));
+        if is_member == Some(true) {
+            return Ok(true);
+        }
+        // A snapshot has all rows, also those that were not mapped.
+        if let Some(is_in_input) = self.is_in_snapshot(&channel, run, &contact.key)?.or(is_member) {
+            return Ok(is_in_input);
         }
         // An earlier process planned it. Its rows that needed nothing are not stored: if there are any, the contact may be
         // among them, and stays what it is.
@@ -425,7 +435,7 @@ impl Store {
             "SELECT EXISTS (SELECT 1 FROM pending WHERE run = ?1 AND contact = ?2)
                  OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND contact = ?2 AND state NOT IN (5, 6))",
         )?;
-        Ok(unchanged > 0 || query.query_row([run, contact], |row| row.get(0))?)
+        Ok(unchanged > 0 || query.query_row([run, contact.number], |row| row.get(0))?)
     }
 
     pub(in crate::journal) fn imply(&self, state_update: &StateUpdate) -> Result<()> {

@@ -126,6 +126,7 @@ impl<'a> Demo<'a> {
             channels: vec![(CHANNEL.into(), Connection::new(http, RATE))],
             routing: Routing::One,
             source,
+            source_name: "default".into(),
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),

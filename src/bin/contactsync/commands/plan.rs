@@ -42,6 +42,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         channels: dry_channels(channels.here()),
         routing: routing(&channels),
         source,
+        source_name: input.source_name,
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,

@@ -53,6 +53,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         channels: connections.channels,
         routing: routing(&channels),
         source,
+        source_name: input.source_name,
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,

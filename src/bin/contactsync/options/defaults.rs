@@ -14,6 +14,9 @@ pub const JOURNAL: &str = "contactsync.db";
 /// `--channel`.
 pub const CHANNEL: &str = "default";
 
+/// `--source`.
+pub const SOURCE: &str = "default";
+
 /// `--token-env`.
 pub const TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
 

@@ -1,0 +1,232 @@
+//! Finds rows in a snapshot: where they were last time, else nearby, else in a table of all.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+use super::RowHash;
+
+/// How many rows before and after its expected place a row is searched for. A few rows that were added or removed move the
+/// rows below them.
+const WINDOW: usize = if cfg!(test) { 4 } else { 32 };
+
+/// After how many rows that are not where they are expected the table may be made.
+const FEW_MISSES: usize = if cfg!(test) { 6 } else { 256 };
+
+/// The part of the rows that must be missed for the order to count as changed: one in so many.
+const MISSED_OF: usize = 16;
+
+/// The rows of the snapshots of one input, one snapshot for each of its runs. Several threads may search it.
+#[derive(Debug)]
+pub struct Matcher {
+    // The hashes of all snapshots, one after the other; 0 for a row that is not to be recognized.
+    hashes: Vec<u128>,
+    // Where the hashes of each snapshot end.
+    ends: Vec<usize>,
+    // One bit for each row: whether a row of the input was found to be it.
+    found: Vec<AtomicU64>,
+    // By how much rows are further down than they were.
+    shift: AtomicI64,
+    hits: AtomicUsize,
+    misses: AtomicUsize,
+    table: OnceLock<Table>,
+}
+
+impl Matcher {
+    /// A matcher of these snapshots, one for each run, in their order. A snapshot is empty where there is none.
+    pub fn new(snapshots: impl IntoIterator<Item = Vec<u128>>) -> Self {
+        let (mut hashes, mut ends, mut filled) = (Vec::new(), Vec::new(), 0);
+        for snapshot in snapshots {
+            filled += usize::from(!snapshot.is_empty());
+            if hashes.is_empty() {
+                hashes = snapshot;
+            } else {
+                hashes.extend(snapshot);
+            }
+            ends.push(hashes.len());
+        }
+        let found = (0..hashes.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let matcher = Self {
+            hashes,
+            ends,
+            found,
+            shift: AtomicI64::new(0),
+            hits: AtomicUsize::new(0),
+            misses: AtomicUsize::new(0),
+            table: OnceLock::new(),
+        };
+        // Rows of several runs are mixed in the input.
+        if filled > 1 {
+            matcher.table.get_or_init(|| Table::new(&matcher.hashes));
+        }
+        matcher
+    }
+
+    /// Whether no row can be found.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// The place of the row with this hash, the `row`th of the input from 1. `None` also when another row was found to be the
+    /// same one before.
+    pub fn find(&self, row: u64, hash: RowHash) -> Option<usize> {
+        let place = self.place(row, hash.number());
+        let Some(place) = place else {
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let bit = 1 << (place % 64);
+        let is_first = self.found[place / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        is_first.then_some(place)
+    }
+
+    /// The places of a run's rows that were found.
+    pub fn found_of(&self, run: usize) -> impl Iterator<Item = usize> {
+        let start = self.start_of(run);
+        let is_found = |place: &usize| self.found[place / 64].load(Ordering::Relaxed) & (1 << (place % 64)) != 0;
+        (start..start + self.hashes_of(run).len()).filter(is_found).map(move |place| place - start)
+    }
+
+    /// The run of a place, and the row's place in the snapshot of that run.
+    pub fn run_of(&self, place: usize) -> (usize, usize) {
+        let run = self.ends.partition_point(|end| *end <= place);
+        (run, place - self.start_of(run))
+    }
+
+    /// The hashes of the snapshot of a run.
+    pub fn hashes_of(&self, run: usize) -> &[u128] {
+        let end = self.ends.get(run).copied().unwrap_or(0);
+        &self.hashes[self.start_of(run).min(end)..end]
+    }
+
+    fn start_of(&self, run: usize) -> usize {
+        run.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
+    }
+
+    fn place(&self, row: u64, hash: u128) -> Option<usize> {
+        if let Some(table) = self.table.get() {
+            return table.place(hash, &self.hashes);
+        }
+        let shift = self.shift.load(Ordering::Relaxed);
+        let expected = i64::try_from(row).ok()?.saturating_sub(1).saturating_add(shift);
+        let expected = usize::try_from(expected).unwrap_or(0);
+        if self.hashes.get(expected) == Some(&hash) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Some(expected);
+        }
+        let near = expected.saturating_sub(WINDOW)..(expected + WINDOW + 1).min(self.hashes.len());
+        let start = near.start;
+        let nearby = self.hashes.get(near).and_then(|near| near.iter().position(|other| *other == hash));
+        if let Some(at) = nearby {
+            let (place, before) = (start + at, i64::try_from(row).unwrap_or(i64::MAX) - 1);
+            self.shift.store(i64::try_from(place).unwrap_or(0).saturating_sub(before), Ordering::Relaxed);
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Some(place);
+        }
+        // Where rows were changed or are new, those after them are where they were. A table takes longer to make than a few
+        // rows to map.
+        let misses = self.misses.load(Ordering::Relaxed);
+        if misses < FEW_MISSES || misses < self.hits.load(Ordering::Relaxed) / MISSED_OF {
+            return None;
+        }
+        self.table.get_or_init(|| Table::new(&self.hashes)).place(hash, &self.hashes)
+    }
+}
+
+/// The places of hashes: open addressing with linear probing. Keyed hashes are as good as random, so their low bits are taken
+/// as they are.
+#[derive(Debug)]
+struct Table {
+    // A place and one, or 0.
+    slots: Vec<u32>,
+}
+
+impl Table {
+    fn new(hashes: &[u128]) -> Self {
+        let mut table = Self { slots: vec![0; (hashes.len() * 2).next_power_of_two()] };
+        for (place, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != 0) {
+            // Inputs have fewer than 4 billion rows; further ones are not recognized.
+            let Ok(number) = u32::try_from(place + 1) else { break };
+            let mut slot = table.slot(*hash);
+            while table.slots[slot] != 0 {
+                slot = (slot + 1) & (table.slots.len() - 1);
+            }
+            table.slots[slot] = number;
+        }
+        table
+    }
+
+    fn slot(&self, hash: u128) -> usize {
+        let low = usize::try_from(hash & u128::from(u32::MAX)).unwrap_or(0);
+        low & (self.slots.len() - 1)
+    }
+
+    fn place(&self, hash: u128, hashes: &[u128]) -> Option<usize> {
+        let mut slot = self.slot(hash);
+        loop {
+            let place = (*self.slots.get(slot)? as usize).checked_sub(1)?;
+            if hashes.get(place) == Some(&hash) {
+                return Some(place);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(number: u128) -> RowHash {
+        RowHash::from_stored(number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)).unwrap()
+    }
+
+    fn snapshot(rows: impl IntoIterator<Item = u128>) -> Vec<u128> {
+        rows.into_iter().map(|row| if row == 0 { 0 } else { hash(row).number() }).collect()
+    }
+
+    // The places at which the rows of an input are found.
+    fn places(matcher: &Matcher, input: impl IntoIterator<Item = u128>) -> Vec<Option<usize>> {
+        (1..).zip(input).map(|(row, number)| matcher.find(row, hash(number))).collect()
+    }
+
+    #[test]
+    fn rows_are_found_where_they_were_and_nearby() {
+        let matcher = |rows: &[u128]| Matcher::new([snapshot(rows.iter().copied())]);
+        assert_eq!(places(&matcher(&[1, 2, 3]), [1, 2, 3]), [Some(0), Some(1), Some(2)]);
+        // Changed, new, removed and swapped rows.
+        assert_eq!(places(&matcher(&[1, 2, 3]), [1, 9, 3]), [Some(0), None, Some(2)]);
+        assert_eq!(places(&matcher(&[1, 2, 3]), [9, 1, 2, 3]), [None, Some(0), Some(1), Some(2)]);
+        assert_eq!(places(&matcher(&[1, 2, 3]), [2, 3]), [Some(1), Some(2)]);
+        assert_eq!(places(&matcher(&[1, 2, 3]), [3, 2, 1]), [Some(2), Some(1), Some(0)]);
+        // A row that is not to be recognized, and one that comes twice.
+        assert_eq!(places(&matcher(&[1, 0, 3]), [1, 2, 3, 3]), [Some(0), None, Some(2), None]);
+        assert_eq!(places(&matcher(&[]), [1, 2]), [None, None]);
+        // Far more rows were added than are searched.
+        let shifted = Matcher::new([snapshot(1..=3_000)]);
+        let found = places(&shifted, (10_001..=10_020).chain(1..=3_000));
+        assert_eq!(found.iter().flatten().count(), 3_000);
+    }
+
+    #[test]
+    fn rows_in_another_order_are_found_by_the_table() {
+        let rows = 10_000;
+        let matcher = Matcher::new([snapshot(1..=rows)]);
+        let found = places(&matcher, (1..=rows).map(|row| row * 7_919 % 10_007 % rows + 1));
+        let right =
+            |(at, place): (u128, &Option<usize>)| place.is_none_or(|place| place as u128 == at * 7_919 % 10_007 % rows);
+        assert!((1..).zip(&found).all(right));
+        // Only the first ones are taken for new rows, and a few that the other order has twice.
+        assert!(found.iter().flatten().count() > 9_000, "{}", found.iter().flatten().count());
+    }
+
+    #[test]
+    fn rows_of_several_runs_are_told_apart() {
+        let matcher = Matcher::new([snapshot([1, 3]), Vec::new(), snapshot([2, 0, 4])]);
+        let runs: Vec<_> =
+            places(&matcher, [1, 2, 3, 4, 5]).into_iter().map(|at| at.map(|at| matcher.run_of(at))).collect();
+        assert_eq!(runs, [Some((0, 0)), Some((2, 0)), Some((0, 1)), Some((2, 2)), None]);
+        assert_eq!(matcher.hashes_of(2).len(), 3);
+        assert_eq!(matcher.hashes_of(1), [0_u128; 0]);
+        assert_eq!(matcher.found_of(2).collect::<Vec<_>>(), [0, 2]);
+    }
+}

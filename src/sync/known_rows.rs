@@ -1,0 +1,236 @@
+//! Which rows of an input are as they were in the last input of its source, and what the input leaves for the next one.
+//!
+//! A row that is known is not mapped. That has the same result as mapping it, unless a row that is mapped may be the same
+//! contact, or shares a match value with it: then the known row is mapped as well, in its place among the others.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::core::mapping::Mapping;
+use crate::core::model::{Contact, Key};
+use crate::core::snapshot::{Basis, ContactTag, Entry, Matcher, NextSnapshot, RowHash, SnapshotKey};
+use crate::input::{Row, Source};
+use crate::journal::{BaseSnapshot, Journal, JournalError, NO_CHANNEL, NewSnapshot, Plan, RowTrace};
+
+/// The rows of the last inputs of a source, one for each run of a plan. Several threads may ask for rows.
+pub(super) struct KnownRows<'a> {
+    journal: &'a Journal,
+    plan: &'a Arc<Plan>,
+    key: SnapshotKey,
+    source: String,
+    bases: Vec<Basis>,
+    // The stored snapshot of each run, if there is one.
+    stored: Vec<Option<i64>>,
+    matcher: Arc<Matcher>,
+    is_matching: AtomicBool,
+    // Whether what is made of the rest of the rows is not taken.
+    is_draining: AtomicBool,
+}
+
+/// A row that is known: its run, and its place in the snapshot of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KnownRow {
+    pub run: usize,
+    pub place: usize,
+}
+
+/// The rows that are to be mapped although they are known, by their hashes.
+pub(super) type Demoted = HashMap<RowHash, KnownRow>;
+
+impl<'a> KnownRows<'a> {
+    /// Reads the snapshots of `source` for the runs of a plan. They are used where the input can be read again, unless
+    /// `is_listed`: each row is to be listed.
+    pub fn read(
+        journal: &'a Journal,
+        plan: &'a Arc<Plan>,
+        source: String,
+        (input, mapping): (&Source, &Mapping),
+        is_listed: bool,
+    ) -> Result<Self, JournalError> {
+        let key = journal.snapshot_key()?;
+        let header = format!("{:?}", input.header());
+        let mapping = format!("{mapping:?}");
+        #[cfg(test)]
+        let mapping = if tests::has(tests::Bug::AnyMapping) { String::new() } else { mapping };
+        let planner = format!("{:?}", plan.planner);
+        let digest = |policy| {
+            let parts = [("header", &header), ("mapping", &mapping), ("planner", &planner), ("policy", &policy)];
+            key.basis(parts.map(|(name, part)| (name, part.clone())))
+        };
+        let bases: Vec<Basis> = plan.runs.iter().map(|run| digest(format!("{:?}", run.policy))).collect();
+        let (mut stored, mut hashes) = (Vec::with_capacity(bases.len()), Vec::with_capacity(bases.len()));
+        for (run, basis) in plan.runs.iter().zip(&bases) {
+            let is_wanted = !is_listed && run.channel != NO_CHANNEL;
+            let snapshot = if is_wanted { journal.snapshot(&run.channel, &source, *basis)? } else { None };
+            stored.push(snapshot.as_ref().map(|snapshot| snapshot.id));
+            hashes.push(snapshot.map_or_else(Vec::new, |snapshot| snapshot.hashes));
+        }
+        let matcher = Arc::new(Matcher::new(hashes));
+        let is_matching = AtomicBool::new(!matcher.is_empty() && input.prepare_again());
+        Ok(Self {
+            journal,
+            plan,
+            key,
+            source,
+            bases,
+            stored,
+            matcher,
+            is_matching,
+            is_draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether rows are looked for.
+    pub fn is_matching(&self) -> bool {
+        self.is_matching.load(Ordering::Relaxed)
+    }
+
+    /// Looks for no further rows. The rest of the rows is read for nothing until [`restart`](Self::restart).
+    pub fn stop_matching(&self) {
+        self.is_matching.store(false, Ordering::Relaxed);
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, all rows are mapped.
+    pub fn restart(&self) {
+        self.is_draining.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is to be made of rows.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// The hash of a row; `None` for one that is mapped in any case.
+    pub fn hash(&self, row: &Row) -> Option<RowHash> {
+        match row {
+            Row::Record(record) if record.total.is_none() => Some(self.key.row(&record.cells)),
+            Row::Record(_) | Row::Rejected(_) => None,
+        }
+    }
+
+    /// The row of the snapshots with this hash, for the `row`th row of the input. Only the first of several equal rows gets it.
+    pub fn find(&self, row: u64, hash: RowHash) -> Option<KnownRow> {
+        if !self.is_matching() {
+            return None;
+        }
+        let (run, place) = self.matcher.run_of(self.matcher.find(row, hash)?);
+        Some(KnownRow { run, place })
+    }
+
+    /// The known rows that may be of the contacts of other rows, or share a match value with them. Those in `before` are among
+    /// the others already.
+    pub fn met_by<'c>(
+        &self,
+        contacts: impl Iterator<Item = (usize, &'c Contact)>,
+        before: &Demoted,
+    ) -> Result<Demoted, JournalError> {
+        let keys: Vec<(usize, Vec<Key>)> = contacts.map(|(run, contact)| (run, keys_of(contact))).collect();
+        if keys.is_empty() {
+            return Ok(Demoted::new());
+        }
+        #[cfg(test)]
+        if tests::has(tests::Bug::MeetsNone) {
+            return Ok(Demoted::new());
+        }
+        let met: HashSet<(usize, ContactTag)> = self.journal.contacts_by_keys(self.plan, keys)?.into_iter().collect();
+        let runs: BTreeSet<usize> = met.iter().map(|(run, _)| *run).collect();
+        let mut demoted = Demoted::new();
+        for run in runs {
+            let Some(base) = self.base(run) else { continue };
+            let contacts = self.journal.snapshot_contacts(&base)?;
+            let hashes = self.matcher.hashes_of(run);
+            for place in self.matcher.found_of(run) {
+                // Of damaged tags, each may be one of them.
+                let is_met = contacts.as_ref().is_none_or(|contacts| {
+                    let tag = contacts.get(place).copied().and_then(ContactTag::from_stored);
+                    tag.is_none_or(|tag| met.contains(&(run, tag)))
+                });
+                let hash = hashes.get(place).copied().and_then(RowHash::from_stored);
+                if let Some(hash) = hash.filter(|hash| is_met && !before.contains_key(hash)) {
+                    demoted.insert(hash, KnownRow { run, place });
+                }
+            }
+        }
+        Ok(demoted)
+    }
+
+    fn base(&self, run: usize) -> Option<BaseSnapshot> {
+        let id = self.stored.get(run).copied().flatten()?;
+        Some(BaseSnapshot { id, rows: Arc::clone(&self.matcher), run })
+    }
+
+    /// What the input leaves for the next one: nothing yet.
+    pub fn begin_next(&self) -> NextRows {
+        NextRows { snapshots: self.bases.iter().map(|_| NextSnapshot::default()).collect() }
+    }
+
+    /// The snapshots that the finished plan leaves, by the places of their runs.
+    pub fn finish(&self, next: NextRows) -> Vec<(usize, NewSnapshot)> {
+        let is_of_channel = |(at, _): &(usize, NextSnapshot)| self.plan.runs[*at].channel != NO_CHANNEL;
+        let snapshots = next.snapshots.into_iter().enumerate().filter(is_of_channel);
+        let new = snapshots.map(|(at, next)| {
+            let base = self.base(at).filter(|_| self.is_matching());
+            (at, NewSnapshot { source: self.source.clone(), basis: self.bases[at], base, next })
+        });
+        new.collect()
+    }
+}
+
+// The keys by which a contact may be known.
+fn keys_of(contact: &Contact) -> Vec<Key> {
+    let matches = contact.matches().iter().map(Key::of);
+    let own = Some(contact.key().clone()).filter(|key| !matches!(key, Key::Match { .. }));
+    matches.chain(own).collect()
+}
+
+/// The rows that an input leaves for the next one, run by run.
+pub(super) struct NextRows {
+    snapshots: Vec<NextSnapshot>,
+}
+
+/// A row that was mapped, in the snapshot of its run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewRow {
+    run: usize,
+    number: usize,
+    hash: Option<RowHash>,
+}
+
+impl NextRows {
+    /// A row that is known.
+    pub fn keep(&mut self, known: KnownRow) {
+        self.snapshots[known.run].keep(known.place);
+    }
+
+    /// A row of this run that is mapped.
+    pub fn add(&mut self, run: usize, hash: Option<RowHash>) -> NewRow {
+        NewRow { run, number: self.snapshots[run].add(), hash }
+    }
+
+    /// A known row that is mapped after all.
+    pub fn replace(&mut self, known: KnownRow, hash: RowHash) -> NewRow {
+        NewRow { run: known.run, number: self.snapshots[known.run].replace(known.place), hash: Some(hash) }
+    }
+
+    /// Notes what became of a row that was mapped.
+    pub fn settle(&mut self, row: NewRow, trace: &RowTrace) {
+        let NewRow { run, number, hash } = row;
+        let next = &mut self.snapshots[run];
+        next.settle(number, Entry { hash: hash.filter(|_| trace.is_unchanged), contact: trace.contact });
+        #[cfg(test)]
+        if tests::has(tests::Bug::SharesNone) {
+            return;
+        }
+        trace.shared.iter().for_each(|contact| next.share(*contact));
+    }
+
+    /// Number of rows that are known and not mapped.
+    pub fn kept(&self) -> u64 {
+        self.snapshots.iter().map(|next| next.kept() as u64).sum()
+    }
+}

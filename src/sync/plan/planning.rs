@@ -1,0 +1,280 @@
+//! The rows of an input while it is planned: those that did not change are counted, the others go to the journal.
+//!
+//! As long as rows are recognised, the others are held in memory: only at the end of the input is it known which of the
+//! recognised rows they meet, and those are planned with them, in the order of the input.
+
+use std::collections::HashSet;
+use std::mem;
+use std::sync::Arc;
+
+use super::PlanError;
+use super::row_mapper::{MappedRow, ReadRow, RowMapper};
+use crate::core::doubtful_values::DoubtfulValues;
+use crate::core::record::Cells;
+use crate::core::routing::{NotRouted, NotRoutedCounts};
+use crate::core::task::Outcome;
+use crate::input::{Row, Source};
+use crate::journal::{Journal, NewSnapshot, Plan, Planned, RowOutcome};
+use crate::sync::event::{Event, Observer};
+use crate::sync::known_rows::{Demoted, KnownRows, NewRow, NextRows};
+use crate::sync::stop::Stop;
+
+/// Number of batches of rows in one commit. Each commit writes some pages for each channel of its rows.
+const TOGETHER: usize = 8;
+
+/// A batch of fewer rows than this is planned at once: its rows are large and should not be collected in memory.
+const FEW: usize = 250;
+
+/// Number of rows that are planned in one request to the journal.
+const PLANNED_AT_ONCE: usize = 8_000;
+
+/// Approximate number of bytes of rows that are held until the whole input was compared with the last one.
+const MOST_HELD: usize = if cfg!(test) { 12 * 1024 } else { 128 * 1024 * 1024 };
+
+/// A row that is to be planned, and its place in the next snapshot.
+struct Gathered {
+    run: usize,
+    planned: Planned,
+    new: Option<NewRow>,
+}
+
+/// The rows of an input that is being planned, as they are read.
+pub(super) struct Planning<'a, O> {
+    journal: &'a Journal,
+    plan: &'a Arc<Plan>,
+    // The index of the run for rows that name no channel, and whether it has any.
+    unknown: Option<usize>,
+    has_unknown: bool,
+    known: Option<&'a KnownRows<'a>>,
+    next: Option<NextRows>,
+    observer: &'a O,
+    stop: &'a Stop,
+    // The rows that are not in the journal yet.
+    gathered: Vec<Gathered>,
+    weight: usize,
+    is_overfull: bool,
+    batches: usize,
+    // Number of rows that were read, without those that go to no run.
+    rows: u64,
+    not_routed: NotRoutedCounts,
+    doubtful: DoubtfulValues,
+}
+
+impl<'a, O: Observer> Planning<'a, O> {
+    pub fn new(
+        journal: &'a Journal,
+        plan: &'a Arc<Plan>,
+        (unknown, known): (Option<usize>, Option<&'a KnownRows<'a>>),
+        observer: &'a O,
+        stop: &'a Stop,
+    ) -> Self {
+        Self {
+            journal,
+            plan,
+            unknown,
+            has_unknown: false,
+            known,
+            next: known.map(KnownRows::begin_next),
+            observer,
+            stop,
+            gathered: Vec::new(),
+            weight: 0,
+            is_overfull: false,
+            batches: 0,
+            rows: 0,
+            not_routed: NotRoutedCounts::default(),
+            doubtful: DoubtfulValues::new(),
+        }
+    }
+
+    /// Whether more rows changed than may be held in memory. The input has to be read again.
+    pub const fn is_overfull(&self) -> bool {
+        self.is_overfull
+    }
+
+    /// Number of rows that did not change.
+    pub fn kept(&self) -> u64 {
+        self.next.as_ref().map_or(0, NextRows::kept)
+    }
+
+    pub const fn has_unknown(&self) -> bool {
+        self.has_unknown
+    }
+
+    pub const fn not_routed(&self) -> NotRoutedCounts {
+        self.not_routed
+    }
+
+    /// What is doubtful in the values of the rows that were mapped.
+    pub const fn doubtful(&self) -> &DoubtfulValues {
+        &self.doubtful
+    }
+
+    /// The snapshots for the next input, by the indexes of their runs.
+    pub fn into_snapshots(self) -> Vec<(usize, NewSnapshot)> {
+        self.known.zip(self.next).map_or_else(Vec::new, |(known, next)| known.finish(next))
+    }
+
+    fn is_matching(&self) -> bool {
+        self.known.is_some_and(KnownRows::is_matching)
+    }
+
+    /// Adds the next rows of the input.
+    pub fn add(&mut self, batch: Vec<ReadRow>) -> Result<(), PlanError> {
+        self.check_stop()?;
+        if self.is_overfull {
+            return Ok(());
+        }
+        let read = batch.len();
+        for row in batch {
+            match row {
+                ReadRow::Known(known) => {
+                    self.rows += 1;
+                    if let Some(next) = &mut self.next {
+                        next.keep(known);
+                    }
+                }
+                ReadRow::NotRouted(why) => self.add_not_routed(why),
+                ReadRow::Mapped(mapped) => {
+                    let MappedRow { run, planned, hash } = *mapped;
+                    let new = self.next.as_mut().map(|next| next.add(run, hash));
+                    self.gather(run, planned, new);
+                }
+                ReadRow::Drained => {}
+            }
+        }
+        self.batches += 1;
+        if !self.is_matching() {
+            return if self.batches.is_multiple_of(TOGETHER) || read < FEW { self.flush() } else { Ok(()) };
+        }
+        if self.weight > MOST_HELD {
+            self.is_overfull = true;
+            self.gathered = Vec::new();
+            self.known.into_iter().for_each(KnownRows::stop_matching);
+        } else if self.batches.is_multiple_of(TOGETHER) {
+            self.observer.observe(&Event::Read { rows: self.rows });
+        }
+        Ok(())
+    }
+
+    fn add_not_routed(&mut self, why: NotRouted) {
+        self.not_routed.add(why);
+        // With one run, its snapshot has a place for each row of the input, so that the others are found where they were.
+        if let Some(next) = self.next.as_mut().filter(|_| self.plan.runs.len() == 1) {
+            next.add(0, None);
+        }
+    }
+
+    fn gather(&mut self, run: usize, planned: Planned, new: Option<NewRow>) {
+        if let Planned::Contact { line, contact, .. } = &planned {
+            self.doubtful.add(run, *line, contact);
+        }
+        self.rows += 1;
+        self.has_unknown |= self.unknown == Some(run);
+        if self.is_matching() {
+            self.weight += weight(&planned);
+        }
+        self.gathered.push(Gathered { run, planned, new });
+    }
+
+    /// Maps the known rows that the mapped ones meet, until there are no more.
+    pub fn map_met(&mut self, source: &Source, mapper: &RowMapper<'_>) -> Result<(), PlanError> {
+        let Some(known) = self.known.filter(|known| known.is_matching()) else { return Ok(()) };
+        let mut demoted = Demoted::new();
+        let mut from = 0;
+        loop {
+            let contacts = self.gathered[from..].iter().filter_map(|gathered| match &gathered.planned {
+                Planned::Contact { contact, .. } => Some((gathered.run, contact)),
+                Planned::Rejected { .. } => None,
+            });
+            let met = known.met_by(contacts, &demoted)?;
+            if met.is_empty() {
+                break;
+            }
+            from = self.gathered.len();
+            self.map_again(source, (mapper, known), &met)?;
+            demoted.extend(met);
+        }
+        self.gathered.sort_by_key(|gathered| gathered.planned.row());
+        Ok(())
+    }
+
+    // Reads the input again for these known rows.
+    fn map_again(
+        &mut self,
+        source: &Source,
+        (mapper, known): (&RowMapper<'_>, &KnownRows<'_>),
+        met: &Demoted,
+    ) -> Result<(), PlanError> {
+        let in_plan: HashSet<u64> = self.gathered.iter().map(|gathered| gathered.planned.row()).collect();
+        let map = |row: Row, _| {
+            let hash = known.hash(&row)?;
+            let known = met.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
+            match mapper.map_changed(row, None, Some(hash)) {
+                ReadRow::Mapped(mapped) => Some((*known, hash, mapped)),
+                ReadRow::Known(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
+            }
+        };
+        let mut count = 0;
+        source.again()?.in_batches(map, |batch| {
+            self.check_stop()?;
+            for (known, hash, mapped) in batch.into_iter().flatten() {
+                count += 1;
+                // It was counted when it was recognised.
+                self.rows -= 1;
+                let new = self.next.as_mut().map(|next| next.replace(known, hash));
+                self.gather(mapped.run, mapped.planned, new);
+            }
+            Ok::<(), PlanError>(())
+        })?;
+        if count == met.len() { Ok(()) } else { Err(source.changed().into()) }
+    }
+
+    fn check_stop(&self) -> Result<(), PlanError> {
+        if self.stop.reason().is_some() { Err(PlanError::Stopped) } else { Ok(()) }
+    }
+
+    /// Plans the rows that were gathered.
+    pub fn flush(&mut self) -> Result<(), PlanError> {
+        self.check_stop()?;
+        let mut gathered = mem::take(&mut self.gathered).into_iter().peekable();
+        while gathered.peek().is_some() {
+            let (batch, new): (Vec<_>, Vec<_>) =
+                gathered.by_ref().take(PLANNED_AT_ONCE).map(|row| ((row.run, row.planned), row.new)).unzip();
+            for ((settled, trace), new) in self.journal.plan_rows(self.plan, batch)?.into_iter().zip(new) {
+                if let (Some(next), Some(new)) = (&mut self.next, new) {
+                    next.settle(new, &trace);
+                }
+                match settled {
+                    RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                        self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
+                    }
+                    RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
+                }
+            }
+            self.check_stop()?;
+        }
+        self.observer.observe(&Event::Read { rows: self.rows });
+        Ok(())
+    }
+}
+
+// The approximate number of bytes of memory that a row takes.
+fn weight(planned: &Planned) -> usize {
+    const EACH: usize = 256;
+    const FIELD: usize = 64;
+    let cells = |cells: &Option<Cells>| match cells {
+        None => 0,
+        Some(Cells::Texts(texts)) => texts.iter().map(|text| text.len() + size_of::<usize>()).sum(),
+        // Twice what it takes in the input.
+        Some(Cells::Object(object)) => object.iter().map(|(_, json)| FIELD + 2 * json.to_string().len()).sum::<usize>(),
+    };
+    EACH + match planned {
+        Planned::Contact { contact, cells: kept, .. } => {
+            let fields: usize = contact.fields().iter().map(|field| FIELD + field.value.text().len()).sum();
+            let tags = contact.tags().iter().chain(contact.remove_tags());
+            fields + tags.map(|tag| FIELD + tag.len()).sum::<usize>() + cells(kept)
+        }
+        Planned::Rejected { cells: kept, .. } => cells(kept),
+    }
+}

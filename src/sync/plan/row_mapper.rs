@@ -1,0 +1,76 @@
+//! Maps the rows of an input as they are read, except those that did not change since the last input of its source.
+
+use crate::core::model::Rejection;
+use crate::core::record::{Cells, Record};
+use crate::core::routing::{NotRouted, RoutedRow};
+use crate::core::snapshot::RowHash;
+use crate::input::Row;
+use crate::journal::Planned;
+use crate::sync::known_rows::{KnownRow, KnownRows};
+use crate::sync::row_router::RowRouter;
+
+/// What a row that was read is.
+pub(super) enum ReadRow {
+    /// It did not change since the last input.
+    Known(KnownRow),
+    /// It was mapped.
+    Mapped(Box<MappedRow>),
+    /// It goes to no run.
+    NotRouted(NotRouted),
+    /// It was not looked at, because all rows will be read again.
+    Drained,
+}
+
+/// A row that was mapped.
+pub(super) struct MappedRow {
+    /// The index of its run.
+    pub run: usize,
+    pub planned: Planned,
+    /// The hash by which it can be recognised in the next input.
+    pub hash: Option<RowHash>,
+}
+
+/// Maps rows. Several threads may use it.
+pub(super) struct RowMapper<'a> {
+    pub router: &'a RowRouter<'a>,
+    /// The rows of the last input; `None` when nothing is kept of an input for the next one.
+    pub known: Option<&'a KnownRows<'a>>,
+    /// Whether the plan keeps the cells of rows, for the list of rejected rows.
+    pub keeps_cells: bool,
+}
+
+impl RowMapper<'_> {
+    /// Maps a row, unless it did not change. `remains` are the cells that could be read of a rejected row.
+    pub fn map(&self, row: Row, remains: Option<Cells>) -> ReadRow {
+        let Some(known) = self.known else { return self.map_changed(row, remains, None) };
+        if known.is_draining() {
+            return ReadRow::Drained;
+        }
+        let hash = known.hash(&row);
+        if let (Some(hash), Row::Record(record)) = (hash, &row)
+            && let Some(found) = known.find(record.row, hash)
+        {
+            self.router.note_unchanged(record);
+            return ReadRow::Known(found);
+        }
+        self.map_changed(row, remains, hash)
+    }
+
+    /// Maps a row in any case.
+    pub fn map_changed(&self, row: Row, remains: Option<Cells>, hash: Option<RowHash>) -> ReadRow {
+        let RoutedRow { destination, contact } = match self.router.route(&row) {
+            Ok(routed) => routed,
+            Err(why) => return ReadRow::NotRouted(why),
+        };
+        let (row, line, cells) = match row {
+            Row::Record(Record { row, line, cells, total: _ }) => (row, line, Some(cells)),
+            Row::Rejected(Rejection { row, line, .. }) => (row, line, remains),
+        };
+        let cells = cells.filter(|_| self.keeps_cells);
+        let planned = match contact {
+            Ok(contact) => Planned::Contact { row, line, contact, cells },
+            Err(rejection) => Planned::Rejected { rejection, cells },
+        };
+        ReadRow::Mapped(Box::new(MappedRow { run: destination, planned, hash }))
+    }
+}
