@@ -17,6 +17,7 @@ mod opening;
 mod order;
 mod past_calls;
 mod planning;
+mod prior;
 mod rate_limits;
 mod runs;
 mod sealed;

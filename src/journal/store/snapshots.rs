@@ -5,8 +5,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::items::Prior;
 use super::keys::KeyParts;
+use super::prior::Prior;
 use super::{Result, Store, damaged, integer, natural};
 use crate::core::model::Key;
 use crate::core::planner::{PriorRows as _, Resolution, RowRole};
