@@ -11,7 +11,7 @@ use contactsync::sandbox::{Fault, Rule, StoredForm};
 use crate::options::value::Span;
 use crate::options::{
     AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs,
-    Shard, SourceArgs, TalkArgs, defaults, renamed, with_default,
+    Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
 };
 
 /// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
@@ -297,6 +297,8 @@ pub struct InputArgs {
     pub policy: PolicyArgs,
     #[command(flatten)]
     pub source: SourceArgs,
+    #[command(flatten)]
+    pub source_name: SourceNameArgs,
 }
 
 /// Where the configuration is.
@@ -357,7 +359,13 @@ impl Layer {
             ..Self::default()
         };
         let Some(input) = input else { return layer };
-        Self { source: input.source.clone(), matching: input.matching.clone(), policy: input.policy.clone(), ..layer }
+        Self {
+            source: input.source.clone(),
+            source_name: input.source_name.clone(),
+            matching: input.matching.clone(),
+            policy: input.policy.clone(),
+            ..layer
+        }
     }
 
     /// The same with the options of an input that is only checked.

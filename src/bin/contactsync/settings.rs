@@ -71,7 +71,7 @@ impl Settings {
             input: InputSettings {
                 duplicates: set.matching.duplicates.unwrap_or_default().into(),
                 max_changes: set.policy.max_changes,
-                source_name: set.policy.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
+                source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,

@@ -66,6 +66,7 @@ impl Config {
             routing: exclusive(&mut table)?,
             limits: LimitArgs { end: exclusive(&mut table)?, ..group(&mut table)? },
             source: group(&mut table)?,
+            source_name: group(&mut table)?,
             matching: group(&mut table)?,
             policy: group(&mut table)?,
             journal: group(&mut table)?,

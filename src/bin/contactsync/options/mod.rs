@@ -78,6 +78,17 @@ impl From<SourceArgs> for SourceOptions {
     }
 }
 
+/// The name of where the input comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
+#[command(next_help_heading = "Input format")]
+#[serde(default)]
+#[merge(strategy = overwrite_none)]
+pub struct SourceNameArgs {
+    #[arg(long = "source", value_name = "NAME", help = with_default("Name where the input comes from, such as `crm`; use the same name for every export from there", defaults::SOURCE))]
+    #[serde(rename = "source", deserialize_with = "parsed")]
+    pub source_name: Option<Name>,
+}
+
 /// The identity of contacts, and the changes that are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Contacts")]
@@ -101,9 +112,6 @@ pub struct MatchArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct PolicyArgs {
-    #[arg(long = "source", value_name = "NAME", help_heading = "Channel and journal", help = with_default("Name where the input comes from, the same name for each night's export; rows that did not change since the last input of this name are not compared again", defaults::SOURCE))]
-    #[serde(rename = "source", deserialize_with = "parsed")]
-    pub source_name: Option<Name>,
     #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose what happens to tags that contactsync added and that the input no longer has", name_of(&TagsModeArg::default())))]
     pub tags_mode: Option<TagsModeArg>,
     /// Send nothing if more than this number, or this share of the rows, would be created or updated [default: no limit]
@@ -317,6 +325,7 @@ pub struct Layer {
     pub routing: RoutingArgs,
     pub limits: LimitArgs,
     pub source: SourceArgs,
+    pub source_name: SourceNameArgs,
     pub matching: MatchArgs,
     pub policy: PolicyArgs,
     pub journal: JournalArgs,
