@@ -9,6 +9,7 @@ use std::time::Duration;
 use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
+    InputGuards,
     BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, KEPT_HISTORY, Limits, Mapping, Mode,
     Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop,
     SyncInput, TagsMode, Token, Workspace, sync_input,
@@ -82,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         mapping: &mapping,
         policy,
         duplicates: Duplicates::default(),
-        max_changes: None,
+        guards: InputGuards::default(),
         lists: &RowLists::default(),
         overrides: Overrides::default(),
         // The seed of the random spread of retries. A program takes another one each time.

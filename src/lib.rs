@@ -48,7 +48,7 @@
 //!             search_first: false,
 //!         },
 //!         duplicates: Duplicates::Last,
-//!         max_changes: None,
+//!         guards: InputGuards::default(),
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),
 //!         options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: 1 },
@@ -76,7 +76,7 @@ pub use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::Duplicates;
 pub use crate::core::eta::Limits;
-pub use crate::core::guard::MaxChanges;
+pub use crate::core::guard::{InputGuards, RowLimit};
 pub use crate::core::mapping::Mapping;
 pub use crate::core::model::{Contact, Field, Mode};
 pub use crate::core::task::Policy;
@@ -150,7 +150,7 @@ pub mod mapping {
 /// Options that are parsed from text, and their errors.
 pub mod options {
     pub use crate::core::duplicates::UnknownDuplicates;
-    pub use crate::core::guard::{BadMaxChanges, TooManyChanges};
+    pub use crate::core::guard::{BadRowLimit, Refused};
 }
 
 /// The results of a run or a plan: summaries, outcomes, and lists of rows.
@@ -164,8 +164,8 @@ pub mod report {
         Summary,
     };
     pub use crate::sync::{
-        ChannelOutcome, Ending, ListingError, Mismatch, NewColumn, PlanError, PlannedRuns, WITHOUT_CHANNEL, Wait,
-        plan_summary, run_summary,
+        ChannelOutcome, Ending, ListingError, Mismatch, NewColumn, PlanError, PlannedRuns, RefusedInput,
+        WITHOUT_CHANNEL, Wait, plan_summary, run_summary,
     };
 }
 

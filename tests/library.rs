@@ -14,6 +14,7 @@ use contactsync::engine::Rows;
 use contactsync::history::{JournalError, LockError};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
+    InputGuards,
     BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted, Journal,
     KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter,
     ResumeOptions, Routing, RowLists, RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome,
@@ -109,7 +110,7 @@ impl Harness {
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),
-            max_changes: None,
+            guards: InputGuards::default(),
             lists: &RowLists::default(),
             overrides: wanted.overrides,
             options: Self::options(wanted),
@@ -184,7 +185,7 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
         mapping: &mapping,
         policy: Harness::policy(Mode::Upsert),
         duplicates: Duplicates::default(),
-        max_changes: None,
+        guards: InputGuards::default(),
         lists: &RowLists::default(),
         overrides: Overrides::default(),
         options: Harness::options(&Wanted { max_calls: Some(6), ..Wanted::default() }),

@@ -1,25 +1,28 @@
-//! The guard against an input that would change more contacts than intended.
+//! The guards of an input: it is refused, before anything is sent, when it would change too many contacts, when too many of its
+//! rows are rejected, when it has too few rows, or when it is too old.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+use crate::core::time::Timestamp;
 
 /// The whole, in hundredths of a percent.
 const WHOLE: u64 = 100 * HUNDREDTHS;
 const HUNDREDTHS: u64 = 100;
 
-/// Maximum number of contacts that one sync may create or update: a number, or a share of the input's rows.
+/// Maximum number of rows: a number, or a share of the input's rows.
 ///
 /// ```
-/// use contactsync::MaxChanges;
+/// use contactsync::RowLimit;
 ///
-/// let guard: MaxChanges = "5%".parse()?;
-/// assert!(guard.check(50, 1_000).is_ok());
-/// assert!(guard.check(51, 1_000).is_err());
-/// # Ok::<(), contactsync::options::BadMaxChanges>(())
+/// let limit: RowLimit = "5%".parse()?;
+/// assert_eq!(limit.of(1_000), 50);
+/// # Ok::<(), contactsync::options::BadRowLimit>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxChanges {
-    /// A number of contacts.
+pub enum RowLimit {
+    /// A number of rows.
     Count(u64),
     /// A share of the rows, in hundredths of a percent.
     Share(u64),
@@ -27,44 +30,165 @@ pub enum MaxChanges {
 
 /// Text that is no such limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a number of contacts such as 500, or a share of the rows such as 5% or 0.25%, found `{0}`")]
-pub struct BadMaxChanges(String);
+#[error("expected a number such as 500, or a share of the rows such as 5% or 0.25%, found `{0}`")]
+pub struct BadRowLimit(String);
 
-/// A plan that would create or update more contacts than allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "too many changes: {changes} of {rows} row{} would create or update a contact, and at most {allowed} may ({guard}); nothing was sent",
-    if *.rows == 1 { "" } else { "s" }
-)]
-pub struct TooManyChanges {
-    guard: MaxChanges,
-    allowed: u64,
-    rows: u64,
-    changes: u64,
+/// What an input must be like. Nothing is sent of another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputGuards {
+    /// Maximum number of contacts that may be created or updated.
+    pub max_changes: Option<RowLimit>,
+    /// Maximum number of rows that may be rejected.
+    pub max_rejects: Option<RowLimit>,
+    /// Minimum number of rows.
+    pub min_rows: Option<u64>,
+    /// Maximum time since the input was last written.
+    pub max_age: Option<Duration>,
 }
 
-impl MaxChanges {
-    /// Checks a plan that would create or update `changes` contacts, of an input with `rows` rows.
-    ///
-    /// # Errors
-    /// [`TooManyChanges`] if they are more than allowed.
-    pub fn check(self, changes: u64, rows: u64) -> Result<(), TooManyChanges> {
-        let allowed = match self {
+/// Number of rows of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// All rows.
+    pub rows: u64,
+    /// Rows whose contact is to be created or updated.
+    pub changes: u64,
+    /// Rows that are rejected.
+    pub rejected: u64,
+}
+
+/// Why an input was refused by a guard.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It would create or update more contacts than allowed.
+    #[error(
+        "too many changes: {changes} of {} would create or update a contact, and at most {allowed} may ({limit}); nothing was sent",
+        Rows(*rows)
+    )]
+    TooManyChanges {
+        /// The guard.
+        limit: RowLimit,
+        /// The number of rows that it allows.
+        allowed: u64,
+        /// Number of rows.
+        rows: u64,
+        /// Number of rows that would create or update a contact.
+        changes: u64,
+    },
+    /// More of its rows are rejected than allowed.
+    #[error(
+        "too many rejected rows: {rejected} of {}, and at most {allowed} may be rejected ({limit}); nothing was sent",
+        Rows(*rows)
+    )]
+    TooManyRejects {
+        /// The guard.
+        limit: RowLimit,
+        /// The number of rows that it allows.
+        allowed: u64,
+        /// Number of rows.
+        rows: u64,
+        /// Number of rejected rows.
+        rejected: u64,
+    },
+    /// It has fewer rows than required.
+    #[error("too few rows: found {}, expected at least {min}; nothing was sent", Rows(*rows))]
+    TooFewRows {
+        /// The guard.
+        min: u64,
+        /// Number of rows.
+        rows: u64,
+    },
+    /// It was written longer ago than allowed.
+    #[error("the input is {} old, and at most {} is allowed; nothing was sent", Age(*age), Age(*max))]
+    TooOld {
+        /// The guard.
+        max: Duration,
+        /// Time since it was last written.
+        age: Duration,
+    },
+    /// Its age is to be checked, and is unknown.
+    #[error("the age of the input is unknown: it is no file; nothing was sent")]
+    UnknownAge,
+}
+
+impl RowLimit {
+    /// The number of rows that it allows of an input with `rows` rows.
+    pub fn of(self, rows: u64) -> u64 {
+        match self {
             Self::Count(count) => count,
             Self::Share(share) => {
                 let allowed = u128::from(share) * u128::from(rows) / u128::from(WHOLE);
                 u64::try_from(allowed).expect("a share of the rows is not more than the rows")
             }
-        };
-        if changes > allowed { Err(TooManyChanges { guard: self, allowed, rows, changes }) } else { Ok(()) }
+        }
     }
 }
 
-impl FromStr for MaxChanges {
-    type Err = BadMaxChanges;
+impl InputGuards {
+    /// Checks the rows of a plan.
+    ///
+    /// # Errors
+    /// Why it is refused, if it is.
+    pub fn check(&self, extent: &Extent) -> Result<(), Refused> {
+        let Extent { rows, changes, rejected } = *extent;
+        if let Some(min) = self.min_rows.filter(|min| rows < *min) {
+            return Err(Refused::TooFewRows { min, rows });
+        }
+        let exceeded = |limit: Option<RowLimit>, found: u64| {
+            limit.map(|limit| (limit, limit.of(rows))).filter(|(_, allowed)| found > *allowed)
+        };
+        if let Some((limit, allowed)) = exceeded(self.max_rejects, rejected) {
+            return Err(Refused::TooManyRejects { limit, allowed, rows, rejected });
+        }
+        if let Some((limit, allowed)) = exceeded(self.max_changes, changes) {
+            return Err(Refused::TooManyChanges { limit, allowed, rows, changes });
+        }
+        Ok(())
+    }
+
+    /// Checks the age of an input that was last written at `modified`; `None` when that is unknown.
+    ///
+    /// # Errors
+    /// Why it is refused, if it is.
+    pub fn check_age(&self, modified: Option<Timestamp>, now: Timestamp) -> Result<(), Refused> {
+        let Some(max) = self.max_age else { return Ok(()) };
+        let age = now.since(modified.ok_or(Refused::UnknownAge)?);
+        if age > max { Err(Refused::TooOld { max, age }) } else { Ok(()) }
+    }
+}
+
+/// A number of rows, in words.
+struct Rows(u64);
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} row{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// A time in its largest units, such as `1 d 2 h` or `45 min`.
+struct Age(Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{seconds} s"),
+            (0, 0, _) => write!(f, "{minutes} min"),
+            (0, _, 0) => write!(f, "{hours} h"),
+            (0, _, _) => write!(f, "{hours} h {minutes} min"),
+            (_, 0, _) => write!(f, "{days} d"),
+            (_, _, _) => write!(f, "{days} d {hours} h"),
+        }
+    }
+}
+
+impl FromStr for RowLimit {
+    type Err = BadRowLimit;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || BadMaxChanges(text.to_owned());
+        let bad = || BadRowLimit(text.to_owned());
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let Some(share) = text.trim().strip_suffix('%') else {
             let count = text.trim();
@@ -81,7 +205,7 @@ impl FromStr for MaxChanges {
     }
 }
 
-impl fmt::Display for MaxChanges {
+impl fmt::Display for RowLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(count) => count.fmt(f),
@@ -104,7 +228,7 @@ mod tests {
     #[test]
     fn a_bound_is_a_number_or_a_share() {
         let check = |text: &str, expected: &str| {
-            assert_eq!(text.parse::<MaxChanges>().unwrap().to_string(), expected, "{text}");
+            assert_eq!(text.parse::<RowLimit>().unwrap().to_string(), expected, "{text}");
         };
         check("0", "0");
         check("500", "500");
@@ -119,28 +243,16 @@ mod tests {
         check("1.05%", "1.05%");
         for text in ["", "%", "-1", "+1", "1e3", "1,000", "5 percent", "101%", "100.01%", "0.125%", ".5%", "5.%", "1.2"]
         {
-            assert_eq!(text.parse::<MaxChanges>(), Err(BadMaxChanges(text.into())), "{text}");
+            assert_eq!(text.parse::<RowLimit>(), Err(BadRowLimit(text.into())), "{text}");
         }
     }
 
     #[test]
-    fn what_is_over_the_bound_is_refused_and_what_is_at_it_is_not() {
-        let check = |guard: &str, rows: u64, allowed: u64| {
-            let guard: MaxChanges = guard.parse().unwrap();
-            assert_eq!(guard.check(allowed, rows), Ok(()), "{guard}");
-            let plural = if rows == 1 { "" } else { "s" };
-            let refused = guard.check(allowed + 1, rows).unwrap_err();
-            assert_eq!(
-                refused.to_string(),
-                format!(
-                    "too many changes: {} of {rows} row{plural} would create or update a contact, and at most {allowed} may ({guard}); \
-                     nothing was sent",
-                    allowed + 1
-                )
-            );
+    fn a_limit_allows_a_number_of_rows() {
+        let check = |limit: &str, rows: u64, allowed: u64| {
+            assert_eq!(limit.parse::<RowLimit>().unwrap().of(rows), allowed, "{limit} of {rows}");
         };
         check("0", 1, 0);
-        check("0", 10, 0);
         check("7", 10, 7);
         check("0%", 10, 0);
         check("5%", 1_000, 50);
@@ -149,5 +261,65 @@ mod tests {
         // Not one less, as a float has it.
         check("0.57%", 10_000, 57);
         check("100%", 10, 10);
+    }
+
+    #[test]
+    fn an_input_beyond_a_limit_is_refused_and_one_at_it_is_not() {
+        let limit = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
+        // The limits of changes and of rejected rows, and the minimum of rows.
+        let check = |(changes, rejects, min): (&str, &str, u64), extent: [u64; 3], expected: &str| {
+            let guards = InputGuards {
+                max_changes: limit(changes),
+                max_rejects: limit(rejects),
+                min_rows: (min > 0).then_some(min),
+                max_age: None,
+            };
+            let [rows, changes, rejected] = extent;
+            let refused = guards.check(&Extent { rows, changes, rejected });
+            let refused = refused.err().map(|refused| refused.to_string());
+            let expected = (!expected.is_empty()).then(|| format!("{expected}; nothing was sent"));
+            assert_eq!(refused, expected, "{guards:?} {extent:?}");
+        };
+        check(("", "", 0), [10, 10, 10], "");
+        check(("7", "", 0), [10, 7, 0], "");
+        let many = "too many changes: 8 of 10 rows would create or update a contact, and at most 7 may (7)";
+        check(("7", "", 0), [10, 8, 0], many);
+        check(
+            ("0", "", 0),
+            [1, 1, 0],
+            "too many changes: 1 of 1 row would create or update a contact, and at most 0 may (0)",
+        );
+        check(("", "5%", 0), [100, 0, 5], "");
+        check(("", "5%", 0), [100, 0, 6], "too many rejected rows: 6 of 100 rows, and at most 5 may be rejected (5%)");
+        check(("", "", 10), [10, 0, 0], "");
+        check(("", "", 10), [9, 0, 0], "too few rows: found 9 rows, expected at least 10");
+        check(("", "", 1), [0, 0, 0], "too few rows: found 0 rows, expected at least 1");
+        // The number of rows is the first that is wrong.
+        check(("0", "0", 10), [1, 1, 1], "too few rows: found 1 row, expected at least 10");
+        check(("0", "0", 1), [2, 1, 1], "too many rejected rows: 1 of 2 rows, and at most 0 may be rejected (0)");
+    }
+
+    #[test]
+    fn an_old_input_is_refused() {
+        let hour = 3_600;
+        let now = Timestamp::from_millis(100 * 86_400_000);
+        let check = |max: u64, age: Option<u64>, expected: &str| {
+            let guards = InputGuards { max_age: Some(Duration::from_secs(max)), ..InputGuards::default() };
+            let modified = age.map(|age| now.before(Duration::from_secs(age)));
+            let refused = guards.check_age(modified, now).err().map(|refused| refused.to_string());
+            let expected = (!expected.is_empty()).then(|| format!("{expected}; nothing was sent"));
+            assert_eq!(refused, expected, "{max} {age:?}");
+        };
+        check(26 * hour, Some(26 * hour), "");
+        check(26 * hour, Some(0), "");
+        check(26 * hour, Some(51 * hour), "the input is 2 d 3 h old, and at most 1 d 2 h is allowed");
+        check(hour, Some(3 * hour + 300), "the input is 3 h 5 min old, and at most 1 h is allowed");
+        check(30, Some(60), "the input is 1 min old, and at most 30 s is allowed");
+        check(hour, None, "the age of the input is unknown: it is no file");
+        // A clock that is behind the file's.
+        let future = Some(now + Duration::from_secs(60));
+        let guards = InputGuards { max_age: Some(Duration::ZERO), ..InputGuards::default() };
+        assert_eq!(guards.check_age(future, now), Ok(()));
+        assert_eq!(InputGuards::default().check_age(None, now), Ok(()));
     }
 }

@@ -8,6 +8,8 @@ use std::io::{self, Read, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::open::{Opened, Steady};
+use crate::core::time::Timestamp;
+
 use super::{Format, Source, SourceError, SourceFault, SourceOptions};
 
 /// How many bytes of a pipe are kept before it is known whether the input is to be read again: more than is looked at to find
@@ -67,6 +69,15 @@ impl Again {
                 let tee = Tee { pipe, copied: Arc::clone(&copied) };
                 (Opened::Stream(Box::new(tee)), again(Origin::Pipe(copied)))
             }
+            Opened::Command(command) => Self::of(Opened::Stream(Box::new(command)), named, options),
+        }
+    }
+
+    /// When the file was last written; `None` when it is no file.
+    pub(super) fn modified(&self) -> Option<Timestamp> {
+        match &self.origin {
+            Origin::File(file) => file.modified(),
+            Origin::Pipe(_) | Origin::Once => None,
         }
     }
 

@@ -98,7 +98,7 @@ impl Source {
             let batch = Batch::Raw(block, rows.decoder());
             return match ended {
                 Ok(true) => (batch, None),
-                Ok(false) => (batch, Some(Ok(()))),
+                Ok(false) => (batch, Some(self.end())),
                 Err(fault) => (batch, Some(Err(self.broken_by(fault)))),
             };
         }

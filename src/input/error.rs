@@ -113,6 +113,9 @@ pub enum SourceFault {
         #[source]
         cause: io::Error,
     },
+    /// Its rows may be incomplete, because the command that writes them failed.
+    #[error("failed to read the input")]
+    Command(#[source] io::Error),
     /// It is empty, without a header.
     #[error("expected a header, found an empty file")]
     Empty,
@@ -349,6 +352,7 @@ impl SourceFault {
             | Self::Device
             | Self::Permission
             | Self::Open(_)
+            | Self::Command(_)
             | Self::Foreign { .. }
             | Self::FormatMismatch { .. }
             | Self::Inapplicable { .. }

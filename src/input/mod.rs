@@ -14,6 +14,7 @@ mod batches;
 mod cell;
 mod cell_kind;
 mod columns;
+mod command;
 mod csv;
 mod day_order;
 mod decompress;
@@ -65,6 +66,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use self::again::Again;
+use self::command::RunningCommand;
 use self::decompress::{Book, Content, unpack};
 use self::encoding::{Found, Text, Wanted};
 use self::lookahead::Lookahead;
@@ -75,6 +77,7 @@ use self::open::{Opened, Steady};
 use self::padding::Unpadded;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
+use crate::core::time::Timestamp;
 
 pub use self::decompress::Packing;
 pub use self::detected::{Detected, SheetRead};
@@ -133,6 +136,7 @@ pub struct Source {
     // Which columns are read, once it is set.
     used: Option<Vec<bool>>,
     again: Again,
+    command: Option<RunningCommand>,
 }
 
 enum Rows {
@@ -156,7 +160,7 @@ impl Source {
         let name = input.to_string();
         let named = match input {
             Input::Path(path) => Format::of(path),
-            Input::Stdin => None,
+            Input::Stdin | Input::Command(_) => None,
         };
         let opened = Opened::open(input)?;
         Self::assembled(name, opened, named, &options.into())
@@ -182,13 +186,27 @@ impl Source {
         named: Option<Format>,
         given: &SourceOptions,
     ) -> Result<Self, SourceError> {
+        let command = match &opened {
+            Opened::Command(command) => Some(command.clone()),
+            Opened::File(_) | Opened::Stream(_) => None,
+        };
         let (opened, again) = Again::of(opened, named, given);
         match layers(opened, named, given) {
             Ok((rows, detected)) => {
-                Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again })
+                Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again, command })
             }
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
+    }
+
+    // The end of the rows. The output of a command is complete only if the command succeeded.
+    fn end(&mut self) -> Result<(), SourceError> {
+        let Some(command) = self.command.take() else { return Ok(()) };
+        let messages = command.finish().map_err(|cause| self.broken_by(SourceFault::Command(cause)))?;
+        if let Some(line) = messages.lines().rev().find(|line| !line.trim().is_empty()) {
+            self.detected.add_notice(NoticeKind::CommandMessages(line.trim().into()), 1);
+        }
+        Ok(())
     }
 
     // Reading does not continue after an error: rows would be missing.
@@ -247,6 +265,11 @@ impl Source {
     /// The name in error messages: the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When the input was last written; `None` when it is no file.
+    pub fn modified(&self) -> Option<Timestamp> {
+        self.again.modified()
     }
 
     /// The format.
@@ -447,7 +470,10 @@ impl Iterator for Source {
             }
             Ok(row)
         });
-        row.map_err(|fault| self.broken_by(fault)).transpose()
+        match row {
+            Ok(None) => self.end().err().map(Err),
+            row => row.map_err(|fault| self.broken_by(fault)).transpose(),
+        }
     }
 }
 

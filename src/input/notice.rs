@@ -73,6 +73,8 @@ pub enum NoticeKind {
     },
     /// Another element of this list than the first is marked as primary.
     PrimaryNotFirst(Arc<str>),
+    /// The command whose output is the input succeeded, and wrote this last line to standard error.
+    CommandMessages(Arc<str>),
 }
 
 impl NoticeKind {
@@ -98,6 +100,7 @@ impl NoticeKind {
             | Self::QuotedLines
             | Self::UnseenPath(_)
             | Self::HiddenRow
+            | Self::CommandMessages(_)
             | Self::MergedCells => false,
         }
     }

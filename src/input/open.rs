@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use super::command::RunningCommand;
 use super::lookahead::Lookahead;
 use super::{SourceError, SourceFault};
+use crate::core::time::Timestamp;
 
 /// The source of the contacts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Input {
     Path(PathBuf),
     /// Standard input.
     Stdin,
+    /// The output of this command line, which `sh -c` runs. The input is refused when the command fails.
+    Command(String),
 }
 
 /// An input that is open.
@@ -25,6 +29,8 @@ pub(super) enum Opened {
     File(Steady),
     /// A stream, which can be read once.
     Stream(Box<dyn Read + Send>),
+    /// A command, whose output can be read once.
+    Command(RunningCommand),
 }
 
 /// A file that must not be written to while it is read. A file that replaces it does no harm. One that is written in place
@@ -41,6 +47,11 @@ impl Opened {
     pub(super) fn open(input: &Input) -> Result<Self, SourceError> {
         let path = match input {
             Input::Stdin => return Ok(Self::Stream(Box::new(io::stdin()))),
+            Input::Command(command_line) => {
+                let command = RunningCommand::start(command_line);
+                let started = command.map_err(|cause| SourceError::opening(&input.to_string(), cause));
+                return started.map(Self::Command);
+            }
             Input::Path(path) => path,
         };
         let name = input.to_string();
@@ -78,6 +89,7 @@ pub(super) fn seekable(input: Lookahead<Opened>) -> io::Result<Steady> {
             Ok(file)
         }
         Opened::Stream(rest) => Ok(spooled(lookahead.as_slice().chain(rest))?.0),
+        Opened::Command(rest) => Ok(spooled(lookahead.as_slice().chain(rest))?.0),
     }
 }
 
@@ -92,6 +104,12 @@ pub(super) fn spooled(mut stream: impl Read) -> io::Result<(Steady, u64)> {
 impl Steady {
     pub(super) fn new(file: File) -> Self {
         Self { opened: state_of(&file), file, failed: Arc::default() }
+    }
+
+    /// When the file was last written before it was opened.
+    pub(super) fn modified(&self) -> Option<Timestamp> {
+        let since_epoch = self.opened?.0.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).ok()?))
     }
 
     /// Another handle of the same file, to check it. Both share one position.
@@ -138,6 +156,7 @@ impl Read for Opened {
         match self {
             Self::File(file) => file.read(buffer),
             Self::Stream(stream) => stream.read(buffer),
+            Self::Command(command) => command.read(buffer),
         }
     }
 }
@@ -184,6 +203,8 @@ impl fmt::Display for Input {
         match self {
             Self::Path(path) => path.display().fmt(f),
             Self::Stdin => f.write_str("standard input"),
+            // The command line may contain a password.
+            Self::Command(_) => f.write_str("input command"),
         }
     }
 }

@@ -25,9 +25,10 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;
+pub(crate) use self::rows::FirstRows;
 pub use self::rows::{
-    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
-    RowOutcome, Rows, RunRow, RunState,
+    Carried, Counts, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, RowOutcome, Rows,
+    RunRow, RunState,
 };
 pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
@@ -36,6 +37,7 @@ use self::store::open_files::Noted;
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
+use crate::core::guard::Extent;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::Policy;
@@ -320,13 +322,21 @@ impl Journal {
         self.ask_blocking(move |store| store.plan_rows(&plan, rows))
     }
 
-    /// Number of rows and of changes in a plan.
+    /// Number of rows, of changes and of rejected rows in a plan.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     pub(crate) fn extent(&self, plan: &Arc<Plan>) -> Result<Extent, JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.extent(&plan))
+    }
+
+    /// The first rows of an input that are pending, by their keys, or that are rejected, by their lines and reasons.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>, JournalError> {
+        self.ask_blocking(move |store| store.first_rows(sync, which, limit))
     }
 
     /// Drops an unfinished plan. Pending rows of earlier runs stay as they were.

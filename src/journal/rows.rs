@@ -56,13 +56,13 @@ pub struct Plan {
     pub planner: Planner,
 }
 
-/// Number of rows of a plan, and of those that change something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// All rows.
-    pub rows: u64,
-    /// Rows whose contact is to be created or updated.
-    pub changes: u64,
+/// Which rows of an input are to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FirstRows {
+    /// Those whose contact is to be created or updated.
+    Pending,
+    /// Those that are rejected.
+    Rejected,
 }
 
 /// A run that is being planned.

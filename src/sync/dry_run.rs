@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
-use crate::core::guard::{MaxChanges, TooManyChanges};
+use crate::core::guard::{Extent, InputGuards};
 use crate::core::mapping::Mapping;
 use crate::core::plan::Forecast;
 use crate::core::start_throttle::StartThrottle;
@@ -18,7 +18,7 @@ use crate::journal::{Counts, Journal, LearntLimit, NewRun, SendJournal};
 use crate::platform::BaseUrl;
 use crate::sync::environment::Environment;
 use crate::sync::other_runs::WITHOUT_CHANNEL;
-use crate::sync::plan::{PlanOptions, PlannedRuns};
+use crate::sync::plan::{PlanOptions, PlannedRuns, RefusedInput};
 use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
 use crate::sync::report::{PlanSummary, Summary};
 use crate::sync::reporter::{Notification, Reporter};
@@ -62,8 +62,8 @@ pub struct DryRun<'a> {
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
-    /// Maximum number of contacts that a sync creates or changes.
-    pub max_changes: Option<MaxChanges>,
+    /// What the input must be like. The plan of another one is made, and says that a sync would refuse it.
+    pub guards: InputGuards,
     /// The guards that would be overridden.
     pub overrides: Overrides,
     /// How far a run goes that begins at this time.
@@ -79,8 +79,8 @@ pub struct DryRunOutcome {
     pub has_room: bool,
     /// The rate limits that the platform stated, by channel, where they are lower than the channel's rate.
     pub learnt: Vec<(String, LearntLimit)>,
-    /// That a sync would refuse the input, because it changes more than it may.
-    pub too_many: Option<TooManyChanges>,
+    /// Why a sync would refuse the input, if it would.
+    pub refused: Option<RefusedInput>,
 }
 
 /// Plans an input in memory, against what the journal at `path` knows. It blocks.
@@ -93,7 +93,7 @@ pub fn dry_run<R: Reporter>(
     dry_run: DryRun<'_>,
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
-    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } =
+    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, guards, overrides, limits } =
         dry_run;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
@@ -105,12 +105,12 @@ pub fn dry_run<R: Reporter>(
             return Err(error.into());
         }
     }
-    let begun = clock.now();
+    let (begun, modified) = (clock.now(), source.modified());
     let new = run_of_no_channel(source.name(), policy);
     let run = |channel: &DryChannel| NewRun { channel: channel.name.clone(), rate: channel.rate.get(), ..new.clone() };
     let by_channel = routing.is_by_channel();
     let runs = channels.iter().map(run).collect();
-    // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
+    // The guards are compared afterwards, so that the plan of a refused input is shown. No list is written.
     let options = PlanOptions { duplicates, source_name: Some(source_name), ..PlanOptions::default() };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
     let (planned, _) = plan_input(&journal, to_plan, environment)?;
@@ -130,8 +130,10 @@ pub fn dry_run<R: Reporter>(
         (false, Some((_, only))) => only,
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
-    let too_many = max_changes.and_then(|guard| guard.check(summary.pending, summary.rows).err());
-    Ok(DryRunOutcome { summary, has_room, learnt, too_many })
+    let extent = Extent { rows: summary.rows, changes: summary.pending, rejected: summary.rejected };
+    let refused = guards.check_age(modified, begun).and_then(|()| guards.check(&extent)).err();
+    let refused = refused.map(|why| RefusedInput::read(why, &journal, planned.sync)).transpose()?;
+    Ok(DryRunOutcome { summary, has_room, learnt, refused })
 }
 
 // The summary of each channel, and whether a call of each could end within the limits.

@@ -46,7 +46,7 @@ pub use self::guard_error::{GuardError, Mismatch};
 pub use self::history::{PastRun, history};
 pub use self::init::{InitError, Judged, Suggestion, suggest};
 pub use self::other_runs::WITHOUT_CHANNEL;
-pub use self::plan::{PlanError, PlanOptions, PlannedRuns, Routes, plan};
+pub use self::plan::{PlanError, PlanOptions, PlannedRuns, RefusedInput, Routes, plan};
 pub use self::report::{ListClaims, Listed, ListingError};
 pub use self::reporter::{NewColumn, Notification, Reporter, Silent};
 pub use self::resume::{Interrupted, ResumeOptions};

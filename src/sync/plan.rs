@@ -9,13 +9,13 @@ use self::planning::Planning;
 use self::row_mapper::RowMapper;
 use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
-use crate::core::guard::{MaxChanges, TooManyChanges};
+use crate::core::guard::{Extent, InputGuards, Refused};
 use crate::core::mapping::Mapping;
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::routing::{NotRoutedCounts, RoutingTable};
 use crate::input::{Source, SourceError};
-use crate::journal::{Journal, JournalError, NewPlan, NewRun, Plan};
+use crate::journal::{FirstRows, Journal, JournalError, NewPlan, NewRun, Plan};
 use crate::sync::event::Observer;
 use crate::sync::known_rows::KnownRows;
 use crate::sync::row_router::{NoTags, RowRouter};
@@ -30,15 +30,39 @@ pub enum PlanError {
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// It would change more contacts than the guard allows.
+    /// A guard refuses it.
     #[error(transparent)]
-    TooMany(#[from] TooManyChanges),
+    Refused(#[from] RefusedInput),
     /// Tags are to be mirrored, and the input has no column or key of tags.
     #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
     NoTags,
     /// A stop was requested.
     #[error("stopped while reading the input: nothing was sent")]
     Stopped,
+}
+
+/// An input that a guard refuses, with the rows that show why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct RefusedInput {
+    /// Why it is refused.
+    pub why: Refused,
+    /// The first ten of the rows that are too many: contacts by their keys, rejected rows by their lines and reasons.
+    pub first: Vec<String>,
+}
+
+impl RefusedInput {
+    /// Reads the rows that show why the input with this number is refused.
+    pub(super) fn read(why: Refused, journal: &Journal, sync: i64) -> Result<Self, JournalError> {
+        const SHOWN: u32 = 10;
+        let which = match &why {
+            Refused::TooManyChanges { .. } => Some(FirstRows::Pending),
+            Refused::TooManyRejects { .. } => Some(FirstRows::Rejected),
+            Refused::TooFewRows { .. } | Refused::TooOld { .. } | Refused::UnknownAge => None,
+        };
+        let first = which.map_or_else(|| Ok(Vec::new()), |which| journal.first_rows(sync, which, SHOWN))?;
+        Ok(Self { why, first })
+    }
 }
 
 impl From<NoTags> for PlanError {
@@ -70,8 +94,8 @@ impl Routes {
 pub struct PlanOptions {
     /// Which of several rows of one contact counts.
     pub duplicates: Duplicates,
-    /// Maximum number of contacts that may be created or updated.
-    pub max_changes: Option<MaxChanges>,
+    /// What the rows of the input must be like.
+    pub guards: InputGuards,
     /// The files that list the rows.
     pub files: ListFiles,
     /// The name of the source of the input. Rows that did not change since the last input of the source are not mapped again.
@@ -106,7 +130,7 @@ pub fn plan(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let PlanOptions { duplicates, max_changes, files, source_name } = plan_options;
+    let PlanOptions { duplicates, guards, files, source_name } = plan_options;
     let Routes { mut runs, unknown, table } = routes;
     let at_unknown = unknown.is_some().then_some(runs.len());
     runs.extend(unknown);
@@ -131,7 +155,7 @@ pub fn plan(
     planning.map_met(&source, &mapper)?;
     planning.flush()?;
     source.detected().add_doubtful_values(planning.doubtful(), mapping);
-    if let Err(refused) = admit(journal, &plan, row_router, (max_changes, planning.kept())) {
+    if let Err(refused) = admit(journal, &plan, row_router, (guards, planning.kept())) {
         journal.drop_plan(&plan)?;
         return Err(refused);
     }
@@ -150,12 +174,12 @@ fn admit(
     journal: &Journal,
     plan: &Arc<Plan>,
     router: RowRouter<'_>,
-    (max_changes, kept): (Option<MaxChanges>, u64),
+    (guards, kept): (InputGuards, u64),
 ) -> Result<(), PlanError> {
     router.finish()?;
-    if let Some(guard) = max_changes {
-        let extent = journal.extent(plan)?;
-        guard.check(extent.changes, extent.rows + kept)?;
+    let extent = journal.extent(plan)?;
+    match guards.check(&Extent { rows: extent.rows + kept, ..extent }) {
+        Ok(()) => Ok(()),
+        Err(why) => Err(RefusedInput::read(why, journal, plan.sync)?.into()),
     }
-    Ok(())
 }

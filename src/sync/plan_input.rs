@@ -1,6 +1,7 @@
 //! The steps of planning that a sync and a dry run share: new columns are reported, the rows are routed and planned, and what the
 //! input was found to be is reported.
 
+use crate::core::guard::InputGuards;
 use crate::core::mapping::Mapping;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -8,7 +9,7 @@ use crate::input::Source;
 use crate::journal::{Journal, NO_CHANNEL, NewRun};
 use crate::sync::environment::Environment;
 use crate::sync::new_columns::NewColumns;
-use crate::sync::plan::{PlanOptions, PlannedRuns, plan};
+use crate::sync::plan::{PlanOptions, PlannedRuns, RefusedInput, plan};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
 use crate::sync::sync_error::SyncError;
@@ -44,6 +45,16 @@ pub(super) fn plan_input<R: Reporter>(
     reporter.notify(&Notification::InputRead { detected: &detected, mapping });
     new_columns.report_keys(reporter);
     Ok((planned, new_columns))
+}
+
+/// Checks the age of an input against the guard.
+pub(super) fn check_age<R: Reporter>(
+    source: &Source,
+    guards: &InputGuards,
+    environment: Environment<'_, R>,
+) -> Result<(), RefusedInput> {
+    let refused = guards.check_age(source.modified(), environment.clock.now());
+    refused.map_err(|why| RefusedInput { why, first: Vec::new() })
 }
 
 /// The run of the rows that name no channel, of which only its input is known.

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::core::guard::TooManyChanges;
 use crate::journal::JournalError;
 use crate::sync::guard_error::GuardError;
-use crate::sync::plan::PlanError;
+use crate::sync::plan::{PlanError, RefusedInput};
 use crate::sync::report::{ListError, ListKind, ListingError};
 
 /// Why a sync, a resume or a dry run could not be done.
@@ -23,9 +22,9 @@ pub enum SyncError {
     /// The input could not be planned. Nothing was sent.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// It would change more than it may. Nothing was sent.
+    /// A guard refuses the input. Nothing was sent.
     #[error(transparent)]
-    TooMany(#[from] TooManyChanges),
+    Refused(#[from] RefusedInput),
     /// The files that list rows could not be written.
     #[error(transparent)]
     Listing(#[from] ListingError),

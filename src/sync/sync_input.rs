@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::duplicates::Duplicates;
-use crate::core::guard::MaxChanges;
+use crate::core::guard::InputGuards;
 use crate::core::mapping::Mapping;
 use crate::core::task::Policy;
 use crate::input::Source;
@@ -13,7 +13,7 @@ use crate::sync::environment::Environment;
 use crate::sync::execute::{ReadyRun, RunOptions, SyncOutcome, execute};
 use crate::sync::other_runs::OtherRuns;
 use crate::sync::plan::PlanOptions;
-use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
+use crate::sync::plan_input::{InputToPlan, check_age, plan_input, run_of_no_channel};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
 use crate::sync::row_lists::RowLists;
@@ -38,8 +38,8 @@ pub struct SyncInput<'a> {
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
-    /// Maximum number of contacts that are created or changed.
-    pub max_changes: Option<MaxChanges>,
+    /// What the input must be like. Another one is refused before anything is sent.
+    pub guards: InputGuards,
     /// The files that list the rows.
     pub lists: &'a RowLists,
     /// The guards that are overridden.
@@ -62,6 +62,7 @@ pub fn sync_input<R: Reporter>(
     let SyncInput { channels, routing, source, mapping, policy, overrides, .. } = input;
     let Environment { stop, reporter, .. } = environment;
     let journal = workspace.journal();
+    check_age(&source, &input.guards, environment)?;
     let by_channel = routing.is_by_channel();
     let held = workspace.hold_all(channels, (mapping.match_fields(), policy), overrides, environment)?;
     let claims = input.lists.claim(workspace).map_err(SyncError::Claim)?;
@@ -73,7 +74,7 @@ pub fn sync_input<R: Reporter>(
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
     let plan_options = PlanOptions {
         duplicates: input.duplicates,
-        max_changes: input.max_changes,
+        guards: input.guards,
         files: claims.files(),
         source_name: Some(input.source_name),
     };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use contactsync::history::{JournalError, LockError};
-use contactsync::options::TooManyChanges;
-use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError};
+use contactsync::options::Refused;
+use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError, RefusedInput};
 use contactsync::source::{InputSetting, RowsFault, SourceError, SourceFault};
 use contactsync::{GuardError, StopReason, SyncError};
 
@@ -240,7 +240,7 @@ impl From<SyncError> for Failure {
                 .hint(format!("add `{options}`, or use other file names"))
             }
             SyncError::Plan(error) => error.into(),
-            SyncError::TooMany(error) => error.into(),
+            SyncError::Refused(error) => error.into(),
             SyncError::Listing(error) => error.into(),
             SyncError::Journal(error) => error.into(),
         }
@@ -265,10 +265,30 @@ impl From<TooFewFiles> for Failure {
     }
 }
 
-impl From<TooManyChanges> for Failure {
-    fn from(error: TooManyChanges) -> Self {
-        Self { exit: Exit::Refused, message: error.to_string(), hint: None }
-            .hint("check what changed in the input; if it is intended, use a higher --max-changes")
+impl From<RefusedInput> for Failure {
+    fn from(error: RefusedInput) -> Self {
+        let hint = match &error.why {
+            Refused::TooManyChanges { .. } => {
+                "check what changed in the input; if it is intended, use a higher --max-changes"
+            }
+            Refused::TooManyRejects { .. } => {
+                "correct the rows or the mapping; if they may be rejected, use a higher --max-rejects"
+            }
+            Refused::TooFewRows { .. } => "check whether the export is complete; if it is, use a lower --min-rows",
+            Refused::TooOld { .. } => {
+                "check whether the export ran; if the file is the right one, use a longer --max-age"
+            }
+            Refused::UnknownAge => "leave --max-age out for standard input and pipes",
+        };
+        let message = error.first.iter().fold(error.to_string(), |message, row| format!("{message}\n  {row}"));
+        let exit = match error.why {
+            Refused::UnknownAge => Exit::Usage,
+            Refused::TooManyChanges { .. }
+            | Refused::TooManyRejects { .. }
+            | Refused::TooFewRows { .. }
+            | Refused::TooOld { .. } => Exit::Refused,
+        };
+        Self { exit, message, hint: None }.hint(hint)
     }
 }
 
@@ -286,7 +306,7 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
-            PlanError::TooMany(error) => error.into(),
+            PlanError::Refused(error) => error.into(),
             PlanError::NoTags => Self::usage(&error).hint(
                 "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags \
                  that contactsync added",

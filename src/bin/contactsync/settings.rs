@@ -15,7 +15,7 @@ use conflate::Merge as _;
 use contactsync::mapping::MappingError;
 use contactsync::mapping::rules::Rules;
 use contactsync::source::SourceOptions;
-use contactsync::{Duplicates, Input, KEPT_HISTORY, Mapping, MaxChanges, Policy, Source};
+use contactsync::{Duplicates, Input, InputGuards, KEPT_HISTORY, Mapping, Policy, Source};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ pub struct InputSettings {
     pub duplicates: Duplicates,
     /// The name of where the input comes from.
     pub source_name: String,
-    pub max_changes: Option<MaxChanges>,
+    pub guards: InputGuards,
 }
 
 impl Settings {
@@ -70,7 +70,12 @@ impl Settings {
             lists: set.lists,
             input: InputSettings {
                 duplicates: set.matching.duplicates.unwrap_or_default().into(),
-                max_changes: set.policy.max_changes,
+                guards: InputGuards {
+                    max_changes: set.policy.max_changes,
+                    max_rejects: set.policy.max_rejects,
+                    min_rows: set.policy.min_rows,
+                    max_age: set.policy.max_age.map(|Span(time)| time),
+                },
                 source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },

@@ -84,6 +84,7 @@ impl Store {
             Planned::Rejected { rejection, cells } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
+                tally.rejected += 1;
                 return Ok((self.reject(run, item, reason)?, RowTrace::default()));
             }
         };
@@ -126,6 +127,11 @@ impl Store {
                 self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)?
             }
         };
+        if let RowOutcome::Done { outcome: Outcome::Rejected(_), .. } = outcome
+            && let Some(tally) = open.runs.get_mut(&run)
+        {
+            tally.rejected += 1;
+        }
         Ok((outcome, trace))
     }
 
@@ -214,7 +220,11 @@ impl Store {
                 tally.unchanged = tally.unchanged.saturating_sub(1);
                 None
             }
-            Some(Kept::Unchanged | Kept::Item) | None => Some("items"),
+            Some(Kept::Item) => {
+                tally.rejected = tally.rejected.saturating_sub(1);
+                Some("items")
+            }
+            Some(Kept::Unchanged) | None => Some("items"),
         };
         for table in ["merging"].into_iter().chain(table) {
             let delete = format!("DELETE FROM {table} WHERE run = ?1 AND row = ?2");

@@ -66,6 +66,7 @@ pub(super) struct RunPlan {
     pub pending: u64,
     pub unchanged: u64,
     pub merged: u64,
+    pub rejected: u64,
     pub forecast: Option<Forecast>,
     // Whether the journal has contacts of the channel, and aliases of the channel or of this run.
     has_contacts: bool,
@@ -317,6 +318,7 @@ impl RunPlan {
             pending: 0,
             unchanged: 0,
             merged: 0,
+            rejected: 0,
             forecast: Some(Forecast::default()),
             has_contacts: has("contacts")?,
             has_aliases: has("aliases")?,

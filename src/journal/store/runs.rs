@@ -11,12 +11,13 @@ use super::keys::KeyParts;
 use super::planning::{FinishedPlan, OpenPlan, RunPlan};
 use super::{Result, Store, damaged, integer, json, millis};
 use crate::core::channel::WindowId;
+use crate::core::guard::Extent;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
-use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
+use crate::journal::rows::{FirstRows, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
 use crate::journal::snapshots::NewSnapshot;
 
 /// Maximum mean duration of calls that is read from a journal. Calls time out far sooner.
@@ -184,7 +185,40 @@ impl Store {
         let plans = self.plans.borrow();
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let sum = |of: fn(&RunPlan) -> u64| open.runs.values().map(of).sum();
-        Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending) })
+        Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending), rejected: sum(|run| run.rejected) })
+    }
+
+    pub(in crate::journal) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>> {
+        let runs = "run IN (SELECT id FROM runs WHERE sync = ?1)";
+        match which {
+            FirstRows::Rejected => {
+                let mut query = self.db.prepare(&format!(
+                    "SELECT line, reason FROM items WHERE {runs} AND state IN (4, 6) ORDER BY row LIMIT ?2"
+                ))?;
+                let rows = query.query_map(params![sync, limit], |row| {
+                    Ok(format!("line {}: {}", row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                })?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
+            }
+            FirstRows::Pending => {
+                let mut query =
+                    self.db.prepare(&format!("SELECT run, contact FROM pending WHERE {runs} ORDER BY row LIMIT ?2"))?;
+                let rows = query.query_map(params![sync, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let plans = self.plans.borrow();
+                let mut keys = Vec::new();
+                for (run, contact) in rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
+                    let key = match plans.open.get(&sync) {
+                        Some(open) => open.key_of_contact(self, contact)?,
+                        None => match self.key_of_contact(contact)? {
+                            Some(key) => Some(key),
+                            None => plans.key_in_memory(self, run, contact)?,
+                        },
+                    };
+                    keys.extend(key.map(|key| key.text()));
+                }
+                Ok(keys)
+            }
+        }
     }
 
     pub(in crate::journal) fn finish_plan(

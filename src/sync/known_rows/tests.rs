@@ -14,7 +14,7 @@ use crate::core::call::{Call, CallKind};
 use crate::core::diff::TagsMode;
 use crate::core::doubt::Doubt;
 use crate::core::duplicates::Duplicates;
-use crate::core::guard::MaxChanges;
+use crate::core::guard::{InputGuards, RowLimit};
 use crate::core::mapping::Mapping;
 use crate::core::mapping::rules::{FieldRule, Rules, Step, TakeRule, TakeWhen, Words};
 use crate::core::model::{ContactId, Field, Known, Mode, RemoteState};
@@ -80,7 +80,7 @@ struct Setting {
     // Whether the second channel is another process's.
     sharded: bool,
     keeps_rejects: bool,
-    max_changes: Option<MaxChanges>,
+    max_changes: Option<RowLimit>,
     source: &'static str,
 }
 
@@ -279,7 +279,7 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
     let (heard, detected) = (Heard::default(), source.detected().clone());
     let options = PlanOptions {
         duplicates: setting.duplicates,
-        max_changes: setting.max_changes,
+        guards: InputGuards { max_changes: setting.max_changes, ..InputGuards::default() },
         files: ListFiles { rejects: setting.keeps_rejects.then(|| "bad".into()), results: None },
         source_name: with_snapshot.then(|| setting.source.to_owned()),
     };
@@ -441,7 +441,7 @@ fn vary(setting: &Setting, rng: &mut Rng) -> Setting {
         3 => varied.json = !varied.json,
         4 => varied.take = !varied.take,
         5 => varied.sharded = !varied.sharded,
-        6 => varied.max_changes = Some(MaxChanges::Share(1_000)),
+        6 => varied.max_changes = Some(RowLimit::Share(1_000)),
         7 if varied.matches.len() == 2 => varied.matches.reverse(),
         _ => {}
     }

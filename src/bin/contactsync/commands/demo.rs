@@ -10,6 +10,7 @@ use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
+    InputGuards,
     BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, KEPT_HISTORY, Limits, Mapping, Mode,
     OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput, TagsMode,
     Token, Workspace, sync_input,
@@ -130,7 +131,7 @@ impl<'a> Demo<'a> {
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),
-            max_changes: None,
+            guards: InputGuards::default(),
             lists: &RowLists::default(),
             overrides: Overrides::default(),
             options: RunOptions {

@@ -46,7 +46,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,
-        max_changes: input.max_changes,
+        guards: input.guards,
         overrides: overrides(&args.connection),
         limits: &|now| bounds.limits(now),
     };
@@ -54,7 +54,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     let outcome = dry_run(&journal, request, environment)?;
     let when = outcome.has_room.then(|| when(&outcome.summary, bounds, clock.now()));
     print(&outcome, &channels, when.as_deref(), args.json, &clock)?;
-    if let Some(refused) = outcome.too_many {
+    if let Some(refused) = outcome.refused {
         return Err(refused.into());
     }
     Ok(if outcome.summary.rejected > 0 { Exit::Rejected } else { Exit::Done })

@@ -57,7 +57,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,
-        max_changes: input.max_changes,
+        guards: input.guards,
         lists: &row_lists(lists, config_path.as_deref(), &channels, Some(&args.input.input)),
         overrides: overrides(&args.connection),
         options,

@@ -25,7 +25,7 @@ use conflate::Merge;
 use conflate::option::overwrite_none;
 use contactsync::client::Preset;
 use contactsync::source::{Charset, Delimiter, SourceOptions};
-use contactsync::{Format, MaxChanges};
+use contactsync::{Format, RowLimit};
 use serde::Deserialize;
 
 use value::{
@@ -117,7 +117,18 @@ pub struct PolicyArgs {
     /// Send nothing if more than this number, or this share of the rows, would be created or updated [default: no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
-    pub max_changes: Option<MaxChanges>,
+    pub max_changes: Option<RowLimit>,
+    /// Send nothing if more than this number, or this share of the rows, is rejected [default: no limit]
+    #[arg(long, value_name = "N|N%")]
+    #[serde(deserialize_with = "parsed")]
+    pub max_rejects: Option<RowLimit>,
+    /// Send nothing if the input has fewer rows [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub min_rows: Option<u64>,
+    /// Send nothing if the input file was last written longer ago, such as 26h [default: no limit]
+    #[arg(long, value_name = "TIME")]
+    #[serde(deserialize_with = "parsed")]
+    pub max_age: Option<Span>,
     #[arg(long, value_name = "TIME", help = with_default("Allow this long for a new contact to appear in the platform's search", defaults::SEARCH_LAG))]
     #[serde(deserialize_with = "parsed")]
     pub search_lag: Option<Span>,
