@@ -39,6 +39,7 @@
 //!         channels: vec![("default".into(), connection)],
 //!         routing: Routing::One,
 //!         source,
+//!         source_name: "default".into(),
 //!         mapping: &mapping,
 //!         policy: Policy {
 //!             mode: Mode::Upsert,
