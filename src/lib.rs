@@ -16,8 +16,9 @@
 //! use contactsync::client::{ChannelKind, Timeouts};
 //! use contactsync::source::SourceOptions;
 //! use contactsync::{
-//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, Limits, Mapping, Mode, OUTAGE_TIMEOUT, Overrides,
-//!     Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, KEPT_HISTORY, Limits, Mapping, Mode, OUTAGE_TIMEOUT,
+//!     Overrides, Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace,
+//!     sync_input,
 //! };
 //!
 //! fn main() -> Result<(), Box<dyn Error>> {
@@ -52,7 +53,12 @@
 //!         guards: InputGuards::default(),
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),
-//!         options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: 1 },
+//!         options: RunOptions {
+//!             limits: Limits::default(),
+//!             outage_timeout: OUTAGE_TIMEOUT,
+//!             keep_history: KEPT_HISTORY,
+//!             seed: 1,
+//!         },
 //!     };
 //!     let workspace = Workspace::open(Path::new("contactsync.db"), "my import")?;
 //!     let outcome = sync_input(&workspace, input, environment)?;
