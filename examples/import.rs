@@ -9,10 +9,9 @@ use std::time::Duration;
 use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    InputGuards,
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, KEPT_HISTORY, Limits, Mapping, Mode,
-    Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop,
-    SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, InputGuards, KEPT_HISTORY, Limits,
+    Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions,
+    Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\

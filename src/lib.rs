@@ -16,8 +16,8 @@
 //! use contactsync::client::{ChannelKind, Timeouts};
 //! use contactsync::source::SourceOptions;
 //! use contactsync::{
-//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, KEPT_HISTORY, Limits, Mapping, Mode, OUTAGE_TIMEOUT,
-//!     Overrides, Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace,
+//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, InputGuards, KEPT_HISTORY, Limits, Mapping, Mode,
+//!     OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace,
 //!     sync_input,
 //! };
 //!

@@ -14,9 +14,8 @@ use contactsync::engine::Rows;
 use contactsync::history::{JournalError, LockError};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    InputGuards,
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted, Journal,
-    KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, InputGuards, Interrupted,
+    Journal, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter,
     ResumeOptions, Routing, RowLists, RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome,
     TagsMode, Token, Workspace, sync_input,
 };

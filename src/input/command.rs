@@ -128,7 +128,6 @@ fn last_of(mut errors: ChildStderr) -> String {
 mod tests {
     use super::super::{Input, Row, Source};
 
-
     // The names of the rows, and the error that ends them.
     fn rows(command_line: &str) -> (Vec<String>, Option<String>) {
         let source = Source::open(&Input::Command(command_line.to_owned()), crate::input::SourceOptions::default());

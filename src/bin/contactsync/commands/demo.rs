@@ -10,10 +10,9 @@ use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    InputGuards,
-    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, KEPT_HISTORY, Limits, Mapping, Mode,
-    OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput, TagsMode,
-    Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, InputGuards, KEPT_HISTORY, Limits, Mapping,
+    Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput,
+    TagsMode, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
