@@ -44,9 +44,9 @@ use contactsync::mapping::rules::{
 
 use super::table::{Item, Short, Table};
 use super::value;
-use crate::options::{ConfigError, Located, Location, did_you_mean};
+use crate::options::{ConfigError, Located, Location, not_one_of};
 
-use keys::{FieldTable, IdTable, NAMED_STEPS, RulesTable, StepTable, TagTable, TakeTable};
+use keys::{FieldTable, IdTable, NAMED_STEPS, RulesTable, STEPS_IN_BRACES, TagTable, TakeTable, steps_in_braces};
 
 /// The expected value of a field.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
@@ -119,7 +119,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
         Short::Text(set) => Ok(FieldRule { line: Some(place.line), ..FieldRule::column(name, column(set, &place)?) }),
         Short::Table(mut table) => {
             let keys = FieldTable::read(&mut table)?;
-            for step in NAMED_STEPS.iter().map(|step| step.name).chain(StepTable::NAMES) {
+            for step in NAMED_STEPS.iter().map(|step| step.name).chain(STEPS_IN_BRACES.iter().copied()) {
                 table.refuse(
                     step,
                     "it is a step; write it in a list, as in transform = [\"lower\", { default = \"none\" }]",
@@ -170,9 +170,8 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
             one_of(&name, &steps).map_err(|expected| place.wrong(expected))
         }
         Short::Table(mut table) => {
-            let keys = StepTable::read(&mut table)?;
+            let mut steps = steps_in_braces(&mut table)?.into_iter();
             table.finish()?;
-            let mut steps = keys.into_iter().flatten();
             match (steps.next(), steps.next()) {
                 (Some(step), None) => Ok(step),
                 (None, _) => Err(place.wrong("expected a step such as { e164 = \"MX\" }, found empty braces")),
@@ -257,11 +256,7 @@ fn column(name: String, place: &Location) -> Result<ColumnName, ConfigError> {
 
 fn one_of<T: Clone>(text: &str, all: &[(&str, T)]) -> Result<T, String> {
     let found = all.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
-    found.ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|&(name, _)| name).collect();
-        let meant = did_you_mean(text, names.iter().copied());
-        format!("expected one of {}, found another text{meant}", names.join(", "))
-    })
+    found.ok_or_else(|| not_one_of(text, &all.iter().map(|&(name, _)| name).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use value::{
     TagsModeArg, command, name, parsed, parsed_sourced, path, sourced_path, texts, variable,
 };
 
-pub use near::did_you_mean;
+pub use near::{did_you_mean, not_one_of};
 pub use place::{ConfigError, Located, Location, Origin, Sourced};
 pub use renamed::renamed;
 pub use shard::Shard;

@@ -23,6 +23,12 @@ pub fn did_you_mean<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -
     nearest(found, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
+/// The message about a text that is none of the expected ones. It does not repeat the text, which could be a secret.
+pub fn not_one_of(found: &str, expected: &[&str]) -> String {
+    let meant = did_you_mean(found, expected.iter().copied());
+    format!("expected one of {}, found another text{meant}", expected.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

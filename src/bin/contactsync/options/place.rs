@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de;
 
-use super::near::did_you_mean;
+use super::near::{did_you_mean, not_one_of};
 use super::renamed::renamed;
 
 /// A key of a configuration file: the file, the line, the key.
@@ -145,8 +145,7 @@ impl de::Error for ConfigError {
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
-        let meant = did_you_mean(found, expected.iter().copied());
-        Self::custom(format!("expected one of {}, found another text{meant}", expected.join(", ")))
+        Self::custom(not_one_of(found, expected))
     }
 }
 

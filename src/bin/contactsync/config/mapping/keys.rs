@@ -170,45 +170,58 @@ keys! {
         #[default("`false`")]
         not_blank: bool = flag,
     }
-
-    /// The steps with a parameter, in braces. The default is an example.
-    struct StepTable in STEP_KEYS {
-        /// Write a phone number of this country as `+` and digits
-        #[default("\"MX\"")]
-        e164: Option<Step> = e164,
-        /// Read a date in this form, or in one of a list, and write it in ISO 8601
-        #[default("\"DD/MM/YYYY\"")]
-        date: Option<Step> = |table: &mut Table<'_>, key| table.item(key).map(dates).transpose(),
-        /// Replace words by other words
-        #[default("{ B = \"basic\" }")]
-        table: Option<Step> = |table: &mut Table<'_>, key| table.item(key).map(word_table).transpose(),
-        /// Use this value for a blank one
-        #[default("\"none\"")]
-        default: Option<Step> = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Default(set.value))),
-        /// Treat these words as blank
-        #[default("\"?\"")]
-        null: Option<Step> = |table: &mut Table<'_>, key| Ok(words(table, key)?.map(Step::Null)),
-        /// Keep the text before the first separator
-        #[default("\";\"")]
-        first: Option<Step> = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::First(set.value))),
-        /// The same as `"decimal"`, for numbers with this decimal separator
-        #[default("\",\"")]
-        decimal: Option<Step> = decimal,
-        /// Put a text before the value
-        #[default("\"EUR \"")]
-        prefix: Option<Step> = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Prefix(set.value))),
-    }
 }
 
-impl StepTable {
-    /// The names of steps that have no form without a parameter.
-    pub const NAMES: [&str; 6] = ["date", "table", "default", "null", "first", "prefix"];
+/// Declares the steps with a parameter. Each has its meaning, an example of its parameter, and the function that reads it.
+macro_rules! steps_in_braces {
+    ($(
+        $(#[doc = $meaning:literal])+
+        #[example($example:literal)]
+        $key:ident = $read:expr,
+    )+) => {
+        /// The names of the steps that are written in braces, with a parameter.
+        pub const STEPS_IN_BRACES: &[&str] = &[$(stringify!($key)),+];
 
-    /// The steps that are set.
-    pub fn into_iter(self) -> impl Iterator<Item = Option<Step>> {
-        let Self { e164, date, table, default, null, first, decimal, prefix } = self;
-        [e164, date, table, default, null, first, decimal, prefix].into_iter()
-    }
+        /// Reads the steps of a table in braces.
+        pub fn steps_in_braces(table: &mut Table<'_>) -> Result<Vec<Step>, ConfigError> {
+            Ok([$($read(table, stringify!($key))?),+].into_iter().flatten().collect())
+        }
+
+        /// The steps with their parameters. The default is an example.
+        #[cfg(test)]
+        pub const STEP_KEYS: &[Key] = &[$(Key {
+            name: stringify!($key),
+            default: $example,
+            meaning: concat!($($meaning),+).trim_ascii_start(),
+        },)+];
+    };
+}
+
+steps_in_braces! {
+    /// Write a phone number of this country as `+` and digits
+    #[example("\"MX\"")]
+    e164 = e164,
+    /// Read a date in this form, or in one of a list, and write it in ISO 8601
+    #[example("\"DD/MM/YYYY\"")]
+    date = |table: &mut Table<'_>, key| table.item(key).map(dates).transpose(),
+    /// Replace words by other words
+    #[example("{ B = \"basic\" }")]
+    table = |table: &mut Table<'_>, key| table.item(key).map(word_table).transpose(),
+    /// Use this value for a blank one
+    #[example("\"none\"")]
+    default = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Default(set.value))),
+    /// Treat these words as blank
+    #[example("\"?\"")]
+    null = |table: &mut Table<'_>, key| Ok(words(table, key)?.map(Step::Null)),
+    /// Keep the text before the first separator
+    #[example("\";\"")]
+    first = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::First(set.value))),
+    /// The same as `"decimal"`, for numbers with this decimal separator
+    #[example("\",\"")]
+    decimal = decimal,
+    /// Put a text before the value
+    #[example("\"EUR \"")]
+    prefix = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Prefix(set.value))),
 }
 
 /// A step that is written by its name alone.
