@@ -23,7 +23,7 @@ use crate::options::{JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
-pub use channels::{Channel, Channels, Connection, Earlier};
+pub use channels::{Channel, Channels, Connected, Earlier};
 
 /// The settings of a run, without the name of its input.
 #[derive(Debug)]

@@ -5,12 +5,14 @@ use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::slice;
+use std::sync::Arc;
 
 use conflate::Merge as _;
-use contactsync::client::{ChannelKind, Clients, UrlError};
-use contactsync::{BaseUrl, Http};
+use contactsync::client::{ChannelKind, Clients, RenewToken, UrlError};
+use contactsync::history::RunRow;
+use contactsync::{BaseUrl, Connection};
 
-use super::token::Found;
+use super::token::FoundToken;
 use crate::config::{ChannelTable, Config};
 use crate::failure::Failure;
 use crate::options::value::{Concurrency, Name, Rate};
@@ -75,16 +77,17 @@ pub struct Earlier {
     pub rate: u32,
 }
 
-/// A transport to a platform, with its rate.
+impl From<&RunRow> for Earlier {
+    fn from(run: &RunRow) -> Self {
+        let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
+        Self { url: run.url.clone(), kind, rate: run.rate }
+    }
+}
+
+/// A connection to a channel's platform, and a warning about the place of its token.
 #[derive(Debug)]
-pub struct Connection<T> {
-    pub transport: T,
-    pub rate: NonZeroU32,
-    pub burst: Option<NonZeroU32>,
-    pub concurrency: Option<usize>,
-    /// The command that prints a new token if this one is refused.
-    pub renewal: Option<TokenCommand>,
-    /// A warning about the place of the token.
+pub struct Connected {
+    pub connection: Connection,
     pub warning: Option<String>,
 }
 
@@ -304,8 +307,8 @@ impl Channel {
         self.token.as_ref().map(|token| &token.value)
     }
 
-    /// Reads the token and creates the transport. Opens no connection yet.
-    pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
+    /// Reads the token and prepares the connection. Sends nothing yet.
+    pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connected, Failure> {
         let url = match (&self.url, earlier) {
             (Some(url), _) => url.clone(),
             // A journal may come from another person: a token is not sent to a URL that only the journal names.
@@ -320,16 +323,13 @@ impl Channel {
         };
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
         let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(defaults::RATE);
-        let Found { token, warning } = self.token()?;
-        let transport = clients.http(url, token, kind).map_err(|error| Failure::usage(&error))?;
-        Ok(Connection {
-            transport,
-            rate,
-            burst: self.burst,
-            concurrency: self.concurrency(),
-            renewal: self.renewal(),
-            warning,
-        })
+        let FoundToken { token, warning } = self.token()?;
+        let http = clients.http(url, token, kind).map_err(|error| Failure::usage(&error))?;
+        let mut connection = Connection::new(http, rate);
+        connection.burst = self.burst;
+        connection.concurrency = self.concurrency();
+        connection.renewal = self.renewal().map(|command| Arc::new(command) as Arc<dyn RenewToken>);
+        Ok(Connected { connection, warning })
     }
 
     fn without_platform(&self) -> Failure {
@@ -340,7 +340,7 @@ impl Channel {
         }
     }
 
-    fn token(&self) -> Result<Found, Failure> {
+    fn token(&self) -> Result<FoundToken, Failure> {
         let Some(token) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contactsync::Token;
+use contactsync::client::RenewToken;
 
 use crate::bounded_file::{self, Whole, up_to};
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// A token, and a warning about its place.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundToken {
     pub token: Token,
     pub warning: Option<String>,
 }
@@ -49,6 +50,12 @@ impl TokenCommand {
             return Err(failed(format!("expected a token, found more than {LARGEST} bytes")));
         }
         Token::new(&text(&bytes).map_err(|wrong| failed(wrong.into()))?).map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl RenewToken for TokenCommand {
+    fn renew(&self) -> Result<Token, String> {
+        self.run()
     }
 }
 
@@ -97,7 +104,7 @@ fn text(bytes: &[u8]) -> Result<String, &'static str> {
 
 impl Sourced<TokenPlace> {
     /// Reads the token.
-    pub fn find(&self) -> Result<Found, Failure> {
+    pub fn find(&self) -> Result<FoundToken, Failure> {
         let place = self.place();
         let mut warning = None;
         let text = match &self.value {
@@ -125,11 +132,11 @@ impl Sourced<TokenPlace> {
             })?,
             TokenPlace::Command(command) => {
                 let token = command.run().map_err(|wrong| Failure::usage_text(format!("{place}: {wrong}")))?;
-                return Ok(Found { token, warning });
+                return Ok(FoundToken { token, warning });
             }
         };
         let token = Token::new(&text).map_err(|error| Failure::usage_text(format!("{place}: {error}")))?;
-        Ok(Found { token, warning })
+        Ok(FoundToken { token, warning })
     }
 
     // In the configuration, the value may be the token itself under the wrong key, so only the line is named.
