@@ -97,7 +97,7 @@ pub mod check {
     pub use crate::core::sample::{Change, Sample};
     pub use crate::sync::{
         ChannelGuards, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, InputCheck, InputToCheck,
-        Lookup, RejectReason, RejectReasons, TokenCheck, check, check_input,
+        Lookup, RejectReason, TokenCheck, check,
     };
 }
 
@@ -121,7 +121,6 @@ pub mod contact {
 /// How many calls a plan takes, and how long.
 pub mod estimate {
     pub use crate::core::eta::{Eta, RateModel, Span, TYPICAL_LATENCY};
-    pub use crate::core::plan::Forecast;
     pub use crate::core::start_throttle::StartThrottle;
     pub use crate::sync::concurrency_for;
 }
@@ -165,7 +164,6 @@ pub mod report {
     };
     pub use crate::sync::{
         ChannelOutcome, Ending, ListingError, Mismatch, NewColumn, PlanError, PlannedRuns, WITHOUT_CHANNEL, Wait,
-        plan_summary, run_summary,
     };
 }
 
@@ -194,6 +192,7 @@ pub mod engine {
     pub use crate::core::call::{Call, Cleared, Started};
     pub use crate::core::channel::WindowId;
     pub use crate::core::page::{OtherHit, Page, Shown};
+    pub use crate::core::plan::Forecast;
     pub use crate::core::recognition::{Acquaintance, Verdict};
     pub use crate::core::time::ClockOffset;
     pub use crate::journal::{Carried, Ended, Item, NewRun, Recorded, Rows, SendJournal, StateUpdate};

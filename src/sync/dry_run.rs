@@ -92,6 +92,7 @@ pub fn dry_run<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
+    routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
     for channel in &channels {

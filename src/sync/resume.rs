@@ -148,9 +148,8 @@ impl<'w> Interrupted<'w> {
         environment: Environment<'_, R>,
     ) -> Result<Locked<'w>, GuardError> {
         let connected = |run: &RunRow| {
-            let name = run.channel.clone();
-            let connection = connections.remove(&name);
-            connection.map(|connection| (name.clone(), connection)).ok_or(GuardError::NotConnected { channel: name })
+            let connected = connections.remove_entry(&run.channel);
+            connected.ok_or_else(|| GuardError::NotConnected { channel: run.channel.clone() })
         };
         let channels = self.runs.iter().map(connected).collect::<Result<_, _>>()?;
         let held = self.workspace.fill_windows(channels, overrides)?;

@@ -14,6 +14,12 @@ pub enum SyncError {
     /// A channel may not be sent to.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// All rows go to one channel, and another number of channels was given. Nothing was sent.
+    #[error("expected one channel for the rows of the input, found {found}")]
+    NotOneChannel {
+        /// Number of channels that were given.
+        found: usize,
+    },
     /// A file that is to list rows cannot be written. Nothing was sent.
     #[error(transparent)]
     Claim(ListError),

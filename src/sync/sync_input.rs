@@ -58,6 +58,7 @@ pub fn sync_input<R: Reporter>(
 ) -> Result<SyncOutcome, SyncError> {
     let SyncInput { channels, routing, source, mapping, policy, overrides, .. } = input;
     let Environment { stop, reporter, .. } = environment;
+    routing.verify(channels.len())?;
     let journal = workspace.journal();
     let by_channel = routing.is_by_channel();
     let held = workspace.hold_all(channels, (mapping.match_fields(), policy), overrides, environment)?;

@@ -41,7 +41,7 @@ pub struct Workspace {
     locks: RefCell<Vec<Lock>>,
     windows: RefCell<BTreeMap<WindowId, HeldWindow>>,
     salt: Vec<u8>,
-    // Whether locks may be created: a use case that changes nothing creates no file.
+    // Whether locks may be created: a check creates no file.
     creates: bool,
     // The channels of which the journal may have lost calls.
     lossy: RefCell<BTreeSet<String>>,
@@ -131,12 +131,19 @@ impl Workspace {
         Self::of(Journal::open(path)?, Some(path), holder.into(), true)
     }
 
-    /// Opens the journal at `path` to read from the platform: no file is created.
+    /// Opens the journal at `path` for calls that change nothing, which are journaled as well. Creates no file: a missing
+    /// journal is replaced by one in memory.
     ///
     /// # Errors
     /// As [`Journal::open`].
-    pub fn open_to_look(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
-        let journal = if path.exists() { Journal::open(path)? } else { Journal::in_memory()? };
+    pub fn open_to_probe(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
+        let journal = if path.exists() {
+            Journal::open(path)?
+        } else {
+            // It refuses a log whose journal is missing.
+            Journal::dry(path)?;
+            Journal::in_memory()?
+        };
         Self::of(journal, Some(path), holder.into(), false)
     }
 
@@ -240,15 +247,22 @@ impl Workspace {
     ///
     /// # Errors
     /// A [`GuardError`] when another run has one of them, or the journal fails.
-    pub fn hold_to_look<R: Reporter>(
+    pub fn hold_to_probe<R: Reporter>(
         &self,
         name: &str,
         connection: Connection,
         environment: Environment<'_, R>,
     ) -> Result<HeldChannel<'_>, GuardError> {
-        // What a look writes down may hide that calls were lost.
+        // The calls of a probe may hide that calls were lost.
         self.hold(name, environment)?;
         self.fill_window(name.to_owned(), connection)
+    }
+
+    /// Releases all locks.
+    pub(super) fn release(&self) {
+        self.locks.borrow_mut().clear();
+        self.windows.borrow_mut().clear();
+        self.lossy.borrow_mut().clear();
     }
 
     /// Takes the right to run on a channel, and finds out whether the journal may have lost what an earlier run sent to it.

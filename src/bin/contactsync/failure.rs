@@ -224,6 +224,7 @@ impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         match error {
             SyncError::Guard(error) => error.into(),
+            SyncError::NotOneChannel { .. } => Self::unexpected(&error),
             SyncError::Claim(error) => of_claim(&error),
             SyncError::UnnamedLists(lists) => {
                 let option = |(kind, path): &(ListKind, PathBuf)| {

@@ -181,7 +181,7 @@ pub(super) fn check<R: Reporter>(
         contacts: Vec::new(),
         calls: 0,
     };
-    let mut held = match workspace.hold_to_look(name, connection, environment) {
+    let mut held = match workspace.hold_to_probe(name, connection, environment) {
         Ok(held) => held,
         Err(GuardError::Lock(error @ (LockError::Held { .. } | LockError::WindowHeld { .. }))) => {
             checked.token = TokenCheck::Held(error);
