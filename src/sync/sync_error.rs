@@ -15,7 +15,7 @@ pub enum SyncError {
     #[error(transparent)]
     Guard(#[from] GuardError),
     /// All rows go to one channel, and another number of channels was given. Nothing was sent.
-    #[error("expected one channel for the rows of the input, found {found}")]
+    #[error("the rows of the input go to one channel, but the number of channels is {found}")]
     NotOneChannel {
         /// Number of channels that were given.
         found: usize,

@@ -36,13 +36,13 @@ pub fn read(path: &Path, most: usize) -> io::Result<Whole> {
             _ if kind.is_socket() => "a socket",
             _ => "a device",
         };
-        return Err(wrong(format!("expected a regular file, found {found}")));
+        return Err(wrong(format!("it is {found}, not a regular file")));
     }
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let bytes = if is_pipe { of_pipe(file, most)? } else { up_to(file, most)? };
     if bytes.len() > most {
-        return Err(wrong(format!("expected at most {most} bytes, found more")));
+        return Err(wrong(format!("it is larger than {most} bytes")));
     }
     Ok(Whole { bytes, metadata })
 }

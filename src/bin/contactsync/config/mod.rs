@@ -81,7 +81,7 @@ impl Config {
 
         let channels = tables.into_iter().map(|(name, table)| {
             if name.value.trim().is_empty() {
-                return Err(name.place.wrong("expected the name of a channel, found none"));
+                return Err(name.place.wrong("the name of the channel is empty"));
             }
             let mut table = table.renaming("channel_kind", "kind");
             let settings = channel_args(&mut table)?;

@@ -104,7 +104,7 @@ fn a_mistake_is_reported_in_one_line() {
         "[channel.a]\ntoken_file = \"a\"\ntoken_env = \"A\"",
         "c.toml:3: key `token_env`: expected `token_env` or `token_file`, found both; the other one is in line 2",
     );
-    check("[channel.\"\"]\nrate = 5", "c.toml:1: [channel.]: expected the name of a channel, found none");
+    check("[channel.\"\"]\nrate = 5", "c.toml:1: [channel.]: the name of the channel is empty");
     check(
         "channel = \"a\"\nchannel_column = \"b\"",
         "c.toml:2: key `channel_column`: expected `channel` or `channel_column`, found both; the other one is in line 1",

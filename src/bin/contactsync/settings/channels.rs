@@ -131,7 +131,7 @@ impl Channels {
                 return Err(wrong(
                     column,
                     format_args!(
-                        "expected a table [channel.NAME] for each channel in {}, found none",
+                        "{} has no table [channel.NAME]",
                         config.path.as_deref().unwrap_or(Path::new(defaults::CONFIG)).display()
                     ),
                 ));
@@ -142,7 +142,7 @@ impl Channels {
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
                 return Err(Failure::usage_text(format!(
-                    "{}: expected one channel, found {} of them: {}",
+                    "{}: {} channels are configured: {}",
                     first.name.place.file.display(),
                     tables.len(),
                     listed(tables, "")
@@ -154,7 +154,7 @@ impl Channels {
         };
         match shard {
             None => Ok(Self::One(one)),
-            Some(shard) => Err(Failure::usage_text(format!("--shard {shard}: expected several channels, found one"))
+            Some(shard) => Err(Failure::usage_text(format!("--shard {shard}: only one channel is configured"))
                 .hint(
                     "a channel is never split; use --channel-column COLUMN if a column of the input names the channel of each row",
                 )),
@@ -213,7 +213,7 @@ fn by_column(
     // One URL may serve all channels, as in a rehearsal. One token would send all contacts to one channel.
     let token = typed.channel.token.place().map(|token| token.origin.to_string());
     if let Some(option) = token.or_else(|| typed.channel.rate.channel_kind.map(|_| "--channel-kind".to_owned())) {
-        return Err(Failure::usage_text(format!("{option}: expected one channel, found {} of them", tables.len()))
+        return Err(Failure::usage_text(format!("{option}: cannot be used with a channel column"))
             .hint("set it in each channel's table, [channel.NAME]"));
     }
     let is_here = |table: &&ChannelTable| shard.is_none_or(|shard| shard.keeps(&table.name.value));
@@ -334,9 +334,9 @@ impl Channel {
 
     fn without_platform(&self) -> Failure {
         match &self.place {
-            None => Failure::usage_text("expected a platform, found none")
+            None => Failure::usage_text("no platform is configured")
                 .hint("use --url URL, or --platform with 1980tic, orade, respondio, okeybot or botcity"),
-            Some(place) => Failure::usage(&place.wrong("expected a platform, found neither `url` nor `platform`")),
+            Some(place) => Failure::usage(&place.wrong("no platform: set `url` or `platform`")),
         }
     }
 
@@ -344,7 +344,7 @@ impl Channel {
         let Some(token) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(
-                "{place}: expected a token, found none of `token_env`, `token_file` and `token_command`"
+                "{place}: no token: set `token_env`, `token_file` or `token_command`"
             ))
             .hint("each of several channels needs its own token"));
         };

@@ -47,7 +47,7 @@ impl TokenCommand {
             return Err(failed(format!("it failed: {status}")));
         }
         if bytes.len() > LARGEST {
-            return Err(failed(format!("expected a token, found more than {LARGEST} bytes")));
+            return Err(failed(format!("its output is larger than {LARGEST} bytes")));
         }
         Token::new(&text(&bytes).map_err(|wrong| failed(wrong.into()))?).map_err(|error| failed(error.to_string()))
     }
@@ -99,7 +99,7 @@ fn text(bytes: &[u8]) -> Result<String, &'static str> {
         [0xfe, 0xff, bytes @ ..] => utf16(bytes, u16::from_be_bytes),
         bytes => String::from_utf8(bytes.to_vec()).ok(),
     };
-    text.ok_or("expected a token, found bytes that are not text")
+    text.ok_or("the token is not text")
 }
 
 impl Sourced<TokenPlace> {
@@ -119,16 +119,14 @@ impl Sourced<TokenPlace> {
                 text(&bytes).map_err(|wrong| Failure::usage_text(format!("{place}: {wrong}")))?
             }
             TokenPlace::Env(name) => env::var(name).map_err(|error| {
-                let found = match error {
-                    env::VarError::NotPresent => "none: it is not set",
-                    env::VarError::NotUnicode(_) => "something that is not text",
+                let wrong = match error {
+                    env::VarError::NotPresent => "is not set",
+                    env::VarError::NotUnicode(_) => "is not text",
                 };
-                Failure::usage_text(format!("{place}: expected the channel's token, found {found}")).hint(
-                    match self.origin {
-                        Origin::Option(_) => "set it, or use --token-env VAR, --token-file FILE or --token-command CMD",
-                        Origin::Key(_) => "set it where contactsync is started, or use token_file or token_command",
-                    },
-                )
+                Failure::usage_text(format!("{place} {wrong}")).hint(match self.origin {
+                    Origin::Option(_) => "set it, or use --token-env VAR, --token-file FILE or --token-command CMD",
+                    Origin::Key(_) => "set it where contactsync is started, or use token_file or token_command",
+                })
             })?,
             TokenPlace::Command(command) => {
                 let token = command.run().map_err(|wrong| Failure::usage_text(format!("{place}: {wrong}")))?;
@@ -182,7 +180,7 @@ mod tests {
         check(b"\xff\xfea\0b\0\r\0\n\0", Ok("ab\r\n"));
         check(b"\xfe\xff\0a\0b", Ok("ab"));
         for bytes in [&b"abc\xff"[..], b"\xff\xfea", b"\xff\xfe\x00\xd8"] {
-            check(bytes, Err("expected a token, found bytes that are not text"));
+            check(bytes, Err("the token is not text"));
         }
     }
 }
