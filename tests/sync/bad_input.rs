@@ -254,10 +254,10 @@ async fn an_invalid_url_or_token_is_refused() {
         assert!(!harness.path(JOURNAL).exists(), "{options}");
     };
     let here = &format!("--url {url}");
-    check(here, None, &["CONTACTSYNC_TOKEN", "it is not set"]).await;
+    check(here, None, &["CONTACTSYNC_TOKEN", "is not set"]).await;
     check(here, Some(""), &["CONTACTSYNC_TOKEN", "empty"]).await;
-    check(here, Some("Bearer s3cret"), &["CONTACTSYNC_TOKEN", "blank"]).await;
-    check(&format!("{here} --token-env OTHER"), Some(TOKEN), &["OTHER", "it is not set"]).await;
+    check(here, Some("Bearer s3cret"), &["CONTACTSYNC_TOKEN", "a space"]).await;
+    check(&format!("{here} --token-env OTHER"), Some(TOKEN), &["OTHER", "is not set"]).await;
     check(&format!("{here} --token-file none"), Some(TOKEN), &["token file none"]).await;
     check(&format!("{here} --token-file empty"), Some(TOKEN), &["token file empty", "empty"]).await;
     check(&format!("{here} --token-file two-lines"), Some(TOKEN), &["token file two-lines", "line break"]).await;

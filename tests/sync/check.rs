@@ -198,7 +198,7 @@ async fn a_check_writes_nothing_but_its_calls_into_the_journal() {
     let before = content(&harness.path(JOURNAL));
     harness.program(&check(&harness, "in.csv --match email")).run().await.exits(0);
     let after = content(&harness.path(JOURNAL));
-    let changed: Vec<_> = after.keys().filter(|table| after[*table] != before[*table]).collect();
-    // The times of the calls are read with the clock that they were made by.
-    assert_eq!(changed, ["calls", "clocks"]);
+    // The clock that the times of the calls refer to is written as well, and need not have changed.
+    let changed = after.keys().filter(|table| *table != "clocks" && after[*table] != before[*table]);
+    assert_eq!(changed.collect::<Vec<_>>(), ["calls"]);
 }

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use contactsync::mapping::rules::Country;
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
-use crate::options::value::Span;
+use crate::options::value::TimeSpan;
 use crate::options::{
     AccessArgs, ChannelArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs, Shard,
     SourceArgs, TalkArgs, defaults, renamed, with_default,
@@ -412,16 +412,16 @@ pub struct FaultArgs {
     pub slow: f64,
     /// Set the delay of --slow
     #[arg(long, value_name = "TIME", default_value = "2s")]
-    pub slow_for: Span,
+    pub slow_for: TimeSpan,
     /// Delay every answer by this time
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub latency: Span,
+    pub latency: TimeSpan,
     /// Answer 449 (still in the queue) for a contact until this time after its create
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub queued: Span,
+    pub queued: TimeSpan,
     /// Let the search find a change only after this time
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub late_search: Span,
+    pub late_search: TimeSpan,
     /// Simulate another client that makes this many calls a minute with each token
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub others: u32,

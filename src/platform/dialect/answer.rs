@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::body;
-use super::carried::Carried;
+use super::call_content::CallContent;
 use super::page::page;
 use super::rate_limit::rate_limit;
 use super::response::Response;
@@ -68,7 +68,7 @@ struct Received<'a> {
     kind: CallKind,
     /// The page that a search requested; 1 for any other call.
     page: u32,
-    carried: Carried<'a>,
+    carried: CallContent<'a>,
     response: &'a Response<'a>,
     json: Option<Json>,
 }
@@ -77,7 +77,7 @@ impl<'a> Received<'a> {
     fn new(call: &'a Call, response: &'a Response<'a>) -> Self {
         let page = call.asked().map_or(1, |asked| asked.page);
         let json = body::parse(response.body);
-        Self { kind: call.kind(), page, carried: Carried::of(call), response, json }
+        Self { kind: call.kind(), page, carried: CallContent::of(call), response, json }
     }
 
     fn attempt(&self) -> Attempt {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::lines::Lines;
+use super::lines::LineIndex;
 use super::table::Table;
-use crate::bounded_file::{self, Whole};
+use crate::bounded_file::{self, FileContent};
 use crate::options::ConfigError;
 use crate::ownership;
 
@@ -17,17 +17,17 @@ const LARGEST: usize = 16 << 20;
 
 /// The text of a configuration file.
 #[derive(Debug)]
-pub struct File {
+pub struct ConfigFile {
     text: String,
-    lines: Arc<Lines>,
+    lines: Arc<LineIndex>,
 }
 
-impl File {
+impl ConfigFile {
     /// Reads a file. `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let wrong = |what: String| ConfigError::of_file(format!("{}: {what}", path.display()));
         let bytes = match bounded_file::read(path, LARGEST) {
-            Ok(Whole { bytes, metadata }) => {
+            Ok(FileContent { bytes, metadata }) => {
                 ownership::check(path, &metadata).map_err(wrong)?;
                 bytes
             }
@@ -43,7 +43,7 @@ impl File {
             let line = good.split(|&byte| byte == b'\n').count();
             ConfigError::of_file(format!("{}:{line}: the file is not UTF-8; save it as UTF-8", path.display()))
         })?;
-        let lines = Arc::new(Lines::of(path, &text));
+        let lines = Arc::new(LineIndex::of(path, &text));
         Ok(Self { text, lines })
     }
 
@@ -98,14 +98,14 @@ pub mod tests {
     use super::*;
 
     /// A file of that text, called `c.toml`.
-    pub fn file(text: &str) -> File {
-        File::of(Path::new("c.toml"), text.as_bytes().to_vec()).unwrap()
+    pub fn file(text: &str) -> ConfigFile {
+        ConfigFile::of(Path::new("c.toml"), text.as_bytes().to_vec()).unwrap()
     }
 
     #[test]
     fn invalid_toml_is_reported_with_its_line() {
         let check = |text: &[u8], expected: &str| {
-            let found = File::of(Path::new("c.toml"), text.to_vec()).and_then(|file| file.root().map(|_| ()));
+            let found = ConfigFile::of(Path::new("c.toml"), text.to_vec()).and_then(|file| file.root().map(|_| ()));
             let message = found.unwrap_err().to_string();
             assert_eq!(message, expected, "{}", text.escape_ascii());
         };

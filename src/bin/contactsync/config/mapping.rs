@@ -42,7 +42,7 @@ use contactsync::mapping::rules::{
     TagOrigin, TagRule, TakeRule, TakeWhen, Words, YES,
 };
 
-use super::table::{Item, Short, Table};
+use super::table::{ConfigItem, Short, Table};
 use super::value;
 use crate::options::{ConfigError, Located, Location, not_one_of};
 
@@ -75,12 +75,12 @@ pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
 
 // The tables `[[name]]`.
 fn several<T>(
-    item: Option<Item<'_>>,
+    item: Option<ConfigItem<'_>>,
     name: &str,
     keys_of_all: &[&str],
     rule: impl Fn(Table<'_>, &Location, &[&str]) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
-    let tables = item.map(Item::list).unwrap_or_default().into_iter();
+    let tables = item.map(ConfigItem::list).unwrap_or_default().into_iter();
     tables
         .map(|item| {
             let place = Location { key: format!("[[{name}]]"), ..item.place.clone() };
@@ -89,7 +89,7 @@ fn several<T>(
         .collect()
 }
 
-fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
+fn id(item: ConfigItem<'_>) -> Result<IdRule, ConfigError> {
     let place = item.place.clone();
     match item.short("the name of a column in quotes, or a table with `column` and `transform`")? {
         Short::Text(name) => Ok(IdRule { column: column(name, &place)?, steps: Vec::new() }),
@@ -102,9 +102,9 @@ fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
     }
 }
 
-fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, ConfigError> {
+fn fields(item: ConfigItem<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, ConfigError> {
     let table = item.table("a table [fields], a line for each field")?;
-    let field = |(name, item): (String, Item<'_>)| {
+    let field = |(name, item): (String, ConfigItem<'_>)| {
         if keys_of_all.contains(&name.as_str()) && item.is_no_field() {
             return Err(item.place.wrong("it is not a field; move it above all tables"));
         }
@@ -113,7 +113,7 @@ fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, Config
     table.items().into_iter().map(field).collect()
 }
 
-fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
+fn field(name: String, item: ConfigItem<'_>) -> Result<FieldRule, ConfigError> {
     let place = item.place.clone();
     match item.short(FIELD)? {
         Short::Text(set) => Ok(FieldRule { line: Some(place.line), ..FieldRule::column(name, column(set, &place)?) }),
@@ -162,7 +162,7 @@ fn column_of_countries(set: Located<String>, steps: &[Step]) -> Result<ColumnNam
     column(set.value, &set.place)
 }
 
-fn step(item: Item<'_>) -> Result<Step, ConfigError> {
+fn step(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     let place = item.place.clone();
     match item.short("a step such as \"lower\" or { e164 = \"MX\" }")? {
         Short::Text(name) => {
@@ -183,12 +183,12 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
     }
 }
 
-fn dates(item: Item<'_>) -> Result<Step, ConfigError> {
+fn dates(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     let form = |set: Located<String>| set.value.parse::<DateForm>().map_err(|error| set.place.wrong(error));
     item.texts()?.into_iter().map(form).collect::<Result<_, _>>().map(Step::Date)
 }
 
-fn word_table(item: Item<'_>) -> Result<Step, ConfigError> {
+fn word_table(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     let place = item.place.clone();
     let entries = item.table("a table such as { S = \"yes\", N = \"no\" }")?.items().into_iter();
     let entries: Vec<_> =

@@ -8,7 +8,7 @@ use contactsync::source::{Delimiter, SourceOptions};
 
 use super::file::tests::file;
 use super::*;
-use crate::options::value::{DuplicatesArg, KindArg, ModeArg, Span, TagsModeArg};
+use crate::options::value::{DuplicatesArg, KindArg, ModeArg, TagsModeArg, TimeSpan};
 use crate::options::{Address, EndArgs, ListArgs, RateArgs, TokenPlace};
 
 /// The configuration of a file `c.toml` with that text.
@@ -157,7 +157,7 @@ fn every_key_sets_what_its_option_sets() {
     let layer = set.layer;
     assert_eq!(layer.matching.matches, Some(vec!["phone".into(), "email".into()]));
     assert_eq!((layer.matching.mode, layer.policy.tags_mode), (Some(ModeArg::Create), Some(TagsModeArg::Mirror)));
-    assert_eq!((layer.policy.search_lag, layer.policy.retry_in_doubt), (Some(Span(Duration::from_secs(45))), true));
+    assert_eq!((layer.policy.search_lag, layer.policy.retry_in_doubt), (Some(TimeSpan(Duration::from_secs(45))), true));
     assert_eq!(set.log_format, Some(LogFormat::Json));
     let source = SourceOptions {
         format: Some(Format::Jsonl),

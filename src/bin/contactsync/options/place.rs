@@ -48,7 +48,7 @@ pub struct Located<T> {
 
 /// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// An option of the command line, such as `--url`.
     Option(String),
     /// A key of the configuration.
@@ -59,13 +59,13 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     pub value: T,
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 impl<T> Sourced<T> {
     /// A value of the command line.
     pub fn typed(option: impl Into<String>, value: T) -> Self {
-        Self { value, origin: Origin::Option(option.into()) }
+        Self { value, origin: SettingOrigin::Option(option.into()) }
     }
 
     /// The same setting with another value.
@@ -82,7 +82,7 @@ impl<T> Deref for Sourced<T> {
     }
 }
 
-impl Display for Origin {
+impl Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(name) => f.write_str(name),

@@ -12,7 +12,7 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBu
 use crate::args::InitArgs;
 use crate::failure::Failure;
 use crate::options::SourceArgs;
-use crate::options::value::Lines;
+use crate::options::value::LineCount;
 use crate::render::console::{Console, Level};
 use crate::render::summary::print_lines;
 use crate::shell::quoted;
@@ -131,7 +131,7 @@ fn reading(options: &SourceArgs) -> String {
         ("format", format.map(|format| string(&format.to_string().to_lowercase()))),
         ("delimiter", delimiter.map(|delimiter| string(&character(delimiter)))),
         ("encoding", encoding.map(|encoding| string(&encoding.to_string()))),
-        ("skip_lines", skip_lines.map(Lines::get).filter(|lines| *lines > 0).map(|lines| lines.to_string())),
+        ("skip_lines", skip_lines.map(LineCount::get).filter(|lines| *lines > 0).map(|lines| lines.to_string())),
         ("no_header", no_header.then(|| "true".into())),
         ("sheet", sheet.as_deref().map(string)),
     ];

@@ -25,7 +25,7 @@ use crate::options::{
 const LISTED: usize = 10;
 
 /// The setting that decides the channel of a row.
-enum Routing<'a> {
+enum ChannelChoice<'a> {
     Column(&'a Sourced<Name>),
     Channel(&'a Sourced<Name>),
 }
@@ -124,10 +124,10 @@ impl Channels {
         }
         // The higher level wins; within a level, the column wins.
         let routing = [higher, lower].into_iter().find_map(|RoutingArgs { channel, channel_column }| {
-            channel_column.as_ref().map(Routing::Column).or_else(|| channel.as_ref().map(Routing::Channel))
+            channel_column.as_ref().map(ChannelChoice::Column).or_else(|| channel.as_ref().map(ChannelChoice::Channel))
         });
         let one = match (routing, tables) {
-            (Some(Routing::Column(column)), []) => {
+            (Some(ChannelChoice::Column(column)), []) => {
                 return Err(wrong(
                     column,
                     format_args!(
@@ -136,8 +136,8 @@ impl Channels {
                     ),
                 ));
             }
-            (Some(Routing::Column(column)), tables) => return by_column(column, typed, tables, shard, channel),
-            (Some(Routing::Channel(name)), _) => one_of(name)?,
+            (Some(ChannelChoice::Column(column)), tables) => return by_column(column, typed, tables, shard, channel),
+            (Some(ChannelChoice::Channel(name)), _) => one_of(name)?,
             (None, []) => only(defaults::CHANNEL, None)?,
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use contactsync::Token;
 use contactsync::client::RenewToken;
 
-use crate::bounded_file::{self, Whole, up_to};
+use crate::bounded_file::{self, FileContent, up_to};
 use crate::failure::Failure;
-use crate::options::{Origin, Sourced, TokenCommand, TokenPlace};
+use crate::options::{SettingOrigin, Sourced, TokenCommand, TokenPlace};
 use crate::ownership;
 
 /// The largest size of a file or an output with a token, in bytes.
@@ -111,7 +111,8 @@ impl Sourced<TokenPlace> {
             TokenPlace::File(path) => {
                 let cannot =
                     |error: &dyn std::fmt::Display| Failure::usage_text(format!("{place}: cannot read it: {error}"));
-                let Whole { bytes, metadata } = bounded_file::read(path, LARGEST).map_err(|error| cannot(&error))?;
+                let FileContent { bytes, metadata } =
+                    bounded_file::read(path, LARGEST).map_err(|error| cannot(&error))?;
                 if ownership::is_public(&metadata) {
                     let name = ownership::quoted(path);
                     warning = Some(format!("{place}: every user of this machine can read it; run `chmod o-r {name}`"));
@@ -124,8 +125,10 @@ impl Sourced<TokenPlace> {
                     env::VarError::NotUnicode(_) => "is not text",
                 };
                 Failure::usage_text(format!("{place} {wrong}")).hint(match self.origin {
-                    Origin::Option(_) => "set it, or use --token-env VAR, --token-file FILE or --token-command CMD",
-                    Origin::Key(_) => "set it where contactsync is started, or use token_file or token_command",
+                    SettingOrigin::Option(_) => {
+                        "set it, or use --token-env VAR, --token-file FILE or --token-command CMD"
+                    }
+                    SettingOrigin::Key(_) => "set it where contactsync is started, or use token_file or token_command",
                 })
             })?,
             TokenPlace::Command(command) => {
@@ -140,12 +143,14 @@ impl Sourced<TokenPlace> {
     // In the configuration, the value may be the token itself under the wrong key, so only the line is named.
     pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
-            (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
-            (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
-            (Origin::Option(option), TokenPlace::Command(_)) => option.clone(),
-            (Origin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
-            (Origin::Key(place), TokenPlace::Env(_)) => format!("{place}: the environment variable that it names"),
-            (Origin::Key(place), TokenPlace::Command(_)) => place.to_string(),
+            (SettingOrigin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
+            (SettingOrigin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
+            (SettingOrigin::Option(option), TokenPlace::Command(_)) => option.clone(),
+            (SettingOrigin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
+            (SettingOrigin::Key(place), TokenPlace::Env(_)) => {
+                format!("{place}: the environment variable that it names")
+            }
+            (SettingOrigin::Key(place), TokenPlace::Command(_)) => place.to_string(),
         }
     }
 }

@@ -7,13 +7,13 @@ use contactsync::contact::Value;
 use contactsync::mapping::rules::{Blank, Country, DecimalMark, Pattern, Step, Template, Unmapped, ValueType, Words};
 
 use super::{dates, one_of, step, word_table};
-use crate::config::table::{Item, Table};
+use crate::config::table::{ConfigItem, Table};
 use crate::config::value;
 use crate::options::{ConfigError, Located};
 
 /// A key, for the reference.
 #[cfg(test)]
-pub struct Key {
+pub struct KeyInfo {
     pub name: &'static str,
     pub default: &'static str,
     pub meaning: &'static str,
@@ -48,7 +48,7 @@ macro_rules! keys {
 
         /// Its keys, in the order in which they are read.
         #[cfg(test)]
-        pub const $list: &[Key] = &[$(Key {
+        pub const $list: &[KeyInfo] = &[$(KeyInfo {
             name: keys!(@name $key $($name)?),
             default: $default,
             meaning: concat!($($meaning),+).trim_ascii_start(),
@@ -70,16 +70,16 @@ keys! {
         nulls: Option<Words> = words,
         /// The column with the platform's contact id, or a table with `column` and `transform`
         #[default("column `contact_id`")]
-        id: Option<Item<'f>> = item,
+        id: Option<ConfigItem<'f>> = item,
         /// A table with a line for each custom field: its column, or a table of the keys below
         #[default("none")]
-        fields: Option<Item<'f>> = item,
+        fields: Option<ConfigItem<'f>> = item,
         /// Tables `[[tags]]`: which columns, or which constant tags, become tags
         #[default("column `tags`")]
-        tags: Option<Item<'f>> = item,
+        tags: Option<ConfigItem<'f>> = item,
         /// Tables `[[take]]`: use only the rows for which all of them hold
         #[default("all rows")]
-        take: Option<Item<'f>> = item,
+        take: Option<ConfigItem<'f>> = item,
     }
 
     /// The keys of the table of `id`.
@@ -189,7 +189,7 @@ macro_rules! steps_in_braces {
 
         /// The steps with their parameters. The default is an example.
         #[cfg(test)]
-        pub const STEP_KEYS: &[Key] = &[$(Key {
+        pub const STEP_KEYS: &[KeyInfo] = &[$(KeyInfo {
             name: stringify!($key),
             default: $example,
             meaning: concat!($($meaning),+).trim_ascii_start(),
@@ -270,16 +270,16 @@ fn flag(table: &mut Table<'_>, key: &'static str) -> Result<bool, ConfigError> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the other readers")]
-fn item<'f>(table: &mut Table<'f>, key: &'static str) -> Result<Option<Item<'f>>, ConfigError> {
+fn item<'f>(table: &mut Table<'f>, key: &'static str) -> Result<Option<ConfigItem<'f>>, ConfigError> {
     Ok(table.item(key))
 }
 
 fn constant(table: &mut Table<'_>, key: &'static str) -> Result<Option<Value>, ConfigError> {
-    table.item(key).map(Item::value).transpose()
+    table.item(key).map(ConfigItem::value).transpose()
 }
 
 fn texts(table: &mut Table<'_>, key: &'static str) -> Result<Option<Vec<Located<String>>>, ConfigError> {
-    table.item(key).map(Item::texts).transpose()
+    table.item(key).map(ConfigItem::texts).transpose()
 }
 
 fn words(table: &mut Table<'_>, key: &'static str) -> Result<Option<Words>, ConfigError> {
@@ -287,7 +287,7 @@ fn words(table: &mut Table<'_>, key: &'static str) -> Result<Option<Words>, Conf
 }
 
 fn steps(table: &mut Table<'_>, key: &'static str) -> Result<Vec<Step>, ConfigError> {
-    table.item(key).map(Item::list).unwrap_or_default().into_iter().map(step).collect()
+    table.item(key).map(ConfigItem::list).unwrap_or_default().into_iter().map(step).collect()
 }
 
 fn parsed<T: FromStr<Err: Display>>(
