@@ -155,7 +155,7 @@ pub mod options {
 /// The results of a run or a plan: summaries, outcomes, and lists of rows.
 pub mod report {
     pub use crate::core::call::CallKind;
-    pub use crate::core::plan::Range;
+    pub use crate::core::forecast::Range;
     pub use crate::core::routing::NotRoutedCounts;
     pub use crate::core::task::Outcome;
     pub use crate::sync::report::{
@@ -191,8 +191,8 @@ pub mod engine {
     pub use crate::core::attempt::Attempt;
     pub use crate::core::call::{Call, Cleared, Started};
     pub use crate::core::channel::WindowId;
+    pub use crate::core::forecast::Forecast;
     pub use crate::core::page::{OtherHit, Page, Shown};
-    pub use crate::core::plan::Forecast;
     pub use crate::core::recognition::{Acquaintance, Verdict};
     pub use crate::core::time::ClockOffset;
     pub use crate::journal::{Carried, Ended, Item, NewRun, Recorded, Rows, SendJournal, StateUpdate};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
+use crate::core::forecast::Forecast;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
-use crate::core::plan::Forecast;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;

@@ -9,7 +9,7 @@ use super::admission_control::AdmissionControl;
 use super::contact_budget::ContactShare;
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
-use crate::core::plan::{Range, forecast};
+use crate::core::forecast::{Range, forecast};
 use crate::core::task::Task;
 use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
