@@ -56,7 +56,7 @@ pub struct DryRun<'a> {
     pub source: Source,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,

@@ -20,7 +20,7 @@ use crate::sync::row_lists::RowLists;
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{HeldChannel, Locked, Overrides, Workspace};
 
-/// An input, the channels that its rows go to, and what is wanted of them.
+/// An input, its channels, and how it is synced.
 #[derive(Debug)]
 pub struct SyncInput<'a> {
     /// The channels, by name.
@@ -31,7 +31,7 @@ pub struct SyncInput<'a> {
     pub source: Source,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,

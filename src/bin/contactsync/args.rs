@@ -67,7 +67,7 @@ Examples:
         #[arg(value_enum, value_name = "SHELL")]
         shell: Shell,
     },
-    /// Print the manual page, in roff
+    /// Print the manual page in roff format
     #[command(after_help = "\
 Examples:
   contactsync man > contactsync.1
@@ -365,7 +365,7 @@ pub struct SandboxArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Faults (SHARE is the fraction of all calls, from 0 to 1)")]
 pub struct FaultArgs {
-    /// Start the random numbers from this seed; the same seed and the same order of calls give the same faults
+    /// Use this seed for the random faults; the same seed and the same order of calls give the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Inject this fault; repeat it for several. RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`

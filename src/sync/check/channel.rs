@@ -28,7 +28,7 @@ const PROBE_FIELD: &str = "email";
 pub struct ChannelGuards<'a> {
     /// The match fields.
     pub match_fields: &'a [String],
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// The guards that a sync would override.
     pub overrides: Overrides,

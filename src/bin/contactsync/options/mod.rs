@@ -234,7 +234,7 @@ pub struct LimitArgs {
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
 pub struct RoutingArgs {
-    #[arg(long, value_name = "NAME", help = with_default("Use this channel, with its table in the configuration; with a channel column, use only its rows", defaults::CHANNEL))]
+    #[arg(long, value_name = "NAME", help = with_default("Use the channel of this name; with a channel column, use only its rows", defaults::CHANNEL))]
     #[serde(deserialize_with = "name")]
     pub channel: Option<Sourced<Name>>,
     /// Read the channel of each row from this column; each channel has a table in the configuration

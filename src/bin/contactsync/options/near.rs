@@ -4,7 +4,7 @@
 ///
 /// Case is ignored, and `-` equals `_`. An added, missing, changed or swapped letter is one step. A name of up to five
 /// letters may be one step away, a longer one a step for each three letters.
-pub fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let plain = |name: &str| name.to_lowercase().replace('-', "_");
     let found = plain(found);
     let steps = |name: &str| strsim::damerau_levenshtein(&plain(name), &found);
