@@ -326,6 +326,6 @@ async fn a_row_in_doubt_that_the_file_has_is_rejected_and_not_reported_as_missin
     assert!(!ran.stderr.contains(MISSING), "{ran:?}");
     harness.write("in.csv", "name\nBo\n");
     let ran = sync().run().await.exits(0);
-    assert!(ran.stderr.contains(&format!("1 contact {MISSING}")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("1 contact that is {MISSING}")), "{ran:?}");
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
 }

@@ -341,7 +341,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
     assert!(ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped by SIGTERM; "), "{ran:?}");
     let ran = harness.resume().with("-q --max-calls 1").run().await.exits(4);
     assert!(
-        ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped: it made the one call"),
+        ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped: reached the limit of 1 call; "),
         "{ran:?}"
     );
     // Several channels give one line.
