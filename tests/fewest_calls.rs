@@ -120,8 +120,8 @@ impl Model {
         row
     }
 
-    /// Takes a row to the platform and returns the fewest calls for it.
-    fn bring(&mut self, row: &Row, mirror: bool) -> Calls {
+    /// Makes the platform match a row, and returns the fewest calls for it.
+    fn execute(&mut self, row: &Row, mirror: bool) -> Calls {
         let mut calls = Calls::default();
         let wanted = row.wanted();
         if !self.seen.contains_key(&row.person) {
@@ -219,7 +219,7 @@ fn any_row() -> impl Strategy<Value = Row> {
     })
 }
 
-// A row is often the last night's with a few changes.
+// Rows of some people, one for each.
 fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     prop::collection::vec(any_row(), 1..=PEOPLE).prop_map(|rows| {
         let rows: BTreeMap<usize, Row> = rows.into_iter().map(|row| (row.person, row)).collect();
@@ -243,7 +243,6 @@ fn any_history() -> impl Strategy<Value = History> {
         let mut nights: Vec<Night> = Vec::new();
         for (mut night, is_repeated, change) in drawn {
             if let Some(last) = nights.last().filter(|_| is_repeated) {
-                let change = change.clone();
                 night.rows = last.rows.iter().map(|row| repeated(row, &change)).collect();
             }
             nights.push(night);
@@ -253,14 +252,14 @@ fn any_history() -> impl Strategy<Value = History> {
     })
 }
 
-// The row again; that of one person with changes.
+// The row of the last night, with changes if it is that of one person: most rows of an export do not change.
 fn repeated(row: &Row, change: &Row) -> Row {
     if row.person != change.person {
         return row.clone();
     }
     let mut row = row.clone();
     row.fields.extend(change.fields.clone());
-    row.tags.extend(change.tags.difference(&row.remove_tags).cloned().collect::<Vec<_>>());
+    row.tags.extend(change.tags.difference(&row.remove_tags).cloned());
     row
 }
 
@@ -317,7 +316,7 @@ async fn check(history: History) {
         let mut fewest = Calls::default();
         let rows: Vec<Row> = night.rows.iter().map(|row| model.with_known_removals(row)).collect();
         for row in &rows {
-            fewest.add(model.bring(row, history.mirror));
+            fewest.add(model.execute(row, history.mirror));
         }
         harness.write("in.csv", csv(&rows));
         let sync = format!("in.csv --match crmId --match email {mode}");

@@ -11,8 +11,8 @@ mod tests;
 
 pub use self::seen_rows::SeenRows;
 use crate::core::duplicates::{Duplicates, merged};
+use crate::core::forecast::{Decision, decide};
 use crate::core::model::{Contact, Flaw, Key, RemoteState};
-use crate::core::plan::{Decision, decide};
 use crate::core::task::Policy;
 
 /// What the planner asks about the rows before this one, and about what is known of their contacts.

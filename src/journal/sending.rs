@@ -8,8 +8,8 @@ use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
+use crate::core::forecast::Forecast;
 use crate::core::model::{Contact, ContactId, RemoteState};
-use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::{ClockOffset, Timestamp};
 
@@ -133,7 +133,7 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be read.
     fn counts(&self, run: i64) -> impl Future<Output = Result<Counts, JournalError>>;
 
-    /// The calls that the pending contacts of a run take, by `core::plan::forecast`.
+    /// The calls that the pending contacts of a run take, by `core::forecast::forecast`.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.

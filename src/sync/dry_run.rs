@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
+use crate::core::forecast::Forecast;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
-use crate::core::plan::Forecast;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -58,7 +58,7 @@ pub struct DryRun<'a> {
     pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
@@ -95,6 +95,7 @@ pub fn dry_run<R: Reporter>(
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } =
         dry_run;
+    routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
     for channel in &channels {

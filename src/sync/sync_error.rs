@@ -14,6 +14,12 @@ pub enum SyncError {
     /// A channel may not be sent to.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// All rows go to one channel, and another number of channels was given. Nothing was sent.
+    #[error("the rows of the input go to one channel, but the number of channels is {found}")]
+    NotOneChannel {
+        /// Number of channels that were given.
+        found: usize,
+    },
     /// A file that is to list rows cannot be written. Nothing was sent.
     #[error(transparent)]
     Claim(ListError),

@@ -20,7 +20,7 @@ use crate::sync::row_lists::RowLists;
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{HeldChannel, Locked, Overrides, Workspace};
 
-/// An input, the channels that its rows go to, and what is wanted of them.
+/// An input, its channels, and how it is synced.
 #[derive(Debug)]
 pub struct SyncInput<'a> {
     /// The channels, by name.
@@ -34,7 +34,7 @@ pub struct SyncInput<'a> {
     pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
@@ -61,6 +61,7 @@ pub fn sync_input<R: Reporter>(
 ) -> Result<SyncOutcome, SyncError> {
     let SyncInput { channels, routing, source, mapping, policy, overrides, .. } = input;
     let Environment { stop, reporter, .. } = environment;
+    routing.verify(channels.len())?;
     let journal = workspace.journal();
     let by_channel = routing.is_by_channel();
     let held = workspace.hold_all(channels, (mapping.match_fields(), policy), overrides, environment)?;

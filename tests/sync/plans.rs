@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use support::{Harness, JOURNAL, People, Summary};
 
 /// Every row of every table of a journal.
-fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
+pub fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
     let db = rusqlite::Connection::open(journal).expect("a journal");
     let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
         let mut query = db.prepare(sql)?;
@@ -21,10 +21,15 @@ fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
             |row: &rusqlite::Row<'_>| (0..columns).map(|column| cell(row, column)).collect::<Result<Vec<_>, _>>();
         query.query_map([], |row| Ok(line(row)?.join("|")))?.collect()
     };
-    ["channels", "contacts", "states", "calls", "runs", "items"]
-        .into_iter()
-        .map(|table| (table.to_owned(), read(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table")))
-        .collect()
+    let tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
+    let names: rusqlite::Result<Vec<String>> =
+        tables.expect("a schema").query_map([], |row| row.get(0)).expect("tables").collect();
+    let rows = |table: &String| {
+        let mut rows = read(&format!("SELECT * FROM \"{table}\"")).expect("a table");
+        rows.sort_unstable();
+        rows
+    };
+    names.expect("names").into_iter().map(|table| (table.clone(), rows(&table))).collect()
 }
 
 /// The minimum and maximum number of calls of a plan.

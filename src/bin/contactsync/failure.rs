@@ -121,7 +121,7 @@ impl Failure {
 
     /// Standard output cannot be written.
     pub fn output(error: &std::io::Error) -> Self {
-        Self { exit: Exit::Failed, message: format!("standard output: cannot write to it: {error}"), hint: None }
+        Self { exit: Exit::Failed, message: format!("standard output: failed to write: {error}"), hint: None }
     }
 
     /// Adds a hint on what to do.
@@ -224,6 +224,7 @@ impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         match error {
             SyncError::Guard(error) => error.into(),
+            SyncError::NotOneChannel { .. } => Self::unexpected(&error),
             SyncError::Claim(error) => of_claim(&error),
             SyncError::UnnamedLists(lists) => {
                 let option = |(kind, path): &(ListKind, PathBuf)| {
@@ -310,10 +311,10 @@ const fn option_of(setting: InputSetting) -> &'static str {
 /// What to do about an input that is refused.
 fn of_input(error: &SourceError) -> Option<String> {
     if let SourceFault::FormatMismatch { found, .. } = error.fault() {
-        return Some(format!("use `--format {found}`, or leave `--format` out: the format is detected"));
+        return Some(format!("use `--format {found}`, or omit `--format`: the format is detected"));
     }
     if let SourceFault::Inapplicable { setting, .. } = error.fault() {
-        return Some(format!("leave `{}` out for this input", option_of(*setting)));
+        return Some(format!("omit `{}` for this input", option_of(*setting)));
     }
     if matches!(error.fault(), SourceFault::SeveralSheets { .. }) {
         return Some("select one with `--sheet NAME`".to_owned());

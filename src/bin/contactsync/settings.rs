@@ -19,12 +19,12 @@ use contactsync::{Duplicates, Input, KEPT_HISTORY, Mapping, MaxChanges, Policy, 
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Name, Span};
+use crate::options::value::{Calls, Name, TimeSpan};
 use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
-pub use channels::{Channel, Channels, Connection, Earlier};
+pub use channels::{Channel, Channels, Connected, Earlier};
 
 /// The settings of a run, without the name of its input.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Settings {
 
 /// How long the journal keeps what runs did.
 pub fn kept_history(given: HistoryArgs) -> Duration {
-    given.keep_history.map_or(KEPT_HISTORY, |Span(time)| time)
+    given.keep_history.map_or(KEPT_HISTORY, |TimeSpan(time)| time)
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::diff::TagsMode;
+use crate::core::forecast::Forecast;
 use crate::core::model::{ContactId, Draft, Field, Known, Mode};
-use crate::core::plan::Forecast;
 use crate::core::task::Outcome;
 
 const MATCH_FIELDS: [&str; 2] = ["email", "phone"];

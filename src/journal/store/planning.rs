@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
 use super::{Result, Store, integer};
-use crate::core::plan::Forecast;
+use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;
 use crate::core::task::Policy;
 

@@ -1,5 +1,5 @@
-//! The use case of `check`: whether everything is ready for a sync. It changes nothing on the platform, creates no file, and
-//! makes at most seven calls to each channel.
+//! The use case of `check`: whether everything is ready for a sync. It changes nothing on the platform, creates no journal and
+//! no lock, and makes at most seven calls to each channel. It writes nothing but these calls into an existing journal.
 
 mod channel;
 mod input;
@@ -7,7 +7,9 @@ mod input;
 use std::path::Path;
 
 pub use self::channel::{ChannelGuards, CheckedChannel, Lookup, TokenCheck};
-pub use self::input::{CheckedContact, CheckedInput, InputCheck, RejectReason, RejectReasons, check_input};
+pub(super) use self::input::RejectReasons;
+use self::input::check_input;
+pub use self::input::{CheckedContact, CheckedInput, InputCheck, RejectReason};
 use crate::core::mapping::Mapping;
 use crate::input::Source;
 use crate::journal::{Journal, JournalError};
@@ -69,26 +71,22 @@ pub fn check<R: Reporter>(check: Check<'_>, environment: Environment<'_, R>) -> 
     let Check { journal: path, holder, input, channels, guards } = check;
     let input =
         input.map(|InputToCheck { source, mapping, check }| check_input(source, mapping, &check)).transpose()?;
-    let journal = readable(path);
+    let exists = path.exists();
+    if channels.is_empty() {
+        // No call is made, so the journal is only read, and is not upgraded either.
+        return Ok(CheckReport { journal: Journal::dry(path).map(|_| exists), input, channels: Vec::new() });
+    }
+    let workspace = match Workspace::open_to_probe(path, holder) {
+        Ok(workspace) => workspace,
+        Err(error) => return Ok(CheckReport { journal: Err(error), input, channels: Vec::new() }),
+    };
     let first = input.as_ref().map_or(&[][..], |input| &input.first);
     let check_one = |(name, connection): (String, Connection)| {
         let wanted: Vec<&CheckedContact> = first.iter().filter(|contact| contact.channel == name).collect();
-        let workspace = Workspace::open_to_look(path, holder.as_str()).map_err(GuardError::from);
-        let checked =
-            workspace.and_then(|workspace| channel::check(&workspace, &name, connection, guards, &wanted, environment));
+        let checked = channel::check(&workspace, &name, connection, guards, &wanted, environment);
+        workspace.release();
         (name, checked)
     };
-    let channels = if journal.is_ok() { channels.into_iter().map(check_one).collect() } else { Vec::new() };
-    Ok(CheckReport { journal, input, channels })
-}
-
-// Whether the journal exists. One that is missing while its log exists is an error.
-fn readable(path: &Path) -> Result<bool, JournalError> {
-    Journal::dry(path)?;
-    let exists = path.exists();
-    if exists {
-        // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
-        drop(Journal::open(path));
-    }
-    Ok(exists)
+    let channels = channels.into_iter().map(check_one).collect();
+    Ok(CheckReport { journal: Ok(exists), input, channels })
 }

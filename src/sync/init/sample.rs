@@ -23,7 +23,7 @@ const DEPTH: usize = 4;
 
 /// The first rows of an input.
 #[derive(Debug, Default)]
-pub(super) struct Sample {
+pub(super) struct ColumnSample {
     /// Its columns with their cells.
     pub columns: Vec<Sampled>,
     /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
@@ -38,10 +38,10 @@ pub(super) struct Sample {
 }
 
 /// Reads the first rows of an input. Rows that cannot be read add nothing to the columns.
-pub(super) fn sample(source: &mut Source) -> Result<Sample, InitError> {
+pub(super) fn sample(source: &mut Source) -> Result<ColumnSample, InitError> {
     let name = |name: &Arc<str>| Sampled { name: name.to_string(), ..Sampled::default() };
     let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
-    let mut sample = Sample { columns, ..Sample::default() };
+    let mut sample = ColumnSample { columns, ..ColumnSample::default() };
     let mut rows = 0;
     // Rows that cannot be read count as well: each is kept with its reason.
     while sample.rows.len() < ROWS
@@ -95,7 +95,7 @@ fn is_own_shape(object: &[(Arc<str>, Json)]) -> bool {
 /// A contact in the platform's own shape.
 struct OwnShape;
 
-impl Sample {
+impl ColumnSample {
     // Adds the cells of a row, of which `row` come before it.
     fn add(&mut self, row: usize, cells: &Cells) -> Result<(), OwnShape> {
         match cells {

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use self::file::{ListError, ListFault, ListFile, ListKind};
 pub use self::lists::{Rejects, Results, RowResult};
 pub use self::writer::{ListClaims, Listed, ListingError};
-use crate::core::plan::Range;
+use crate::core::forecast::Range;
 
 /// The summary of a run or a plan, with the names and the order that scripts rely on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

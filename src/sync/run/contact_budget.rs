@@ -38,7 +38,7 @@ pub struct ContactShare {
 
 /// One contact in memory. Dropping it makes room for another one.
 #[derive(Debug)]
-pub struct Counted {
+pub struct BudgetShare {
     share: Rc<ContactShare>,
     is_held: Cell<bool>,
 }
@@ -77,10 +77,10 @@ impl ContactShare {
     }
 
     /// Counts one more contact.
-    pub fn count(self: &Rc<Self>) -> Counted {
+    pub fn count(self: &Rc<Self>) -> BudgetShare {
         self.own.set(self.own.get() + 1);
         self.total.set(self.total.get() + 1);
-        Counted { share: Rc::clone(self), is_held: Cell::new(false) }
+        BudgetShare { share: Rc::clone(self), is_held: Cell::new(false) }
     }
 
     fn leave(&self) {
@@ -88,7 +88,7 @@ impl ContactShare {
     }
 }
 
-impl Counted {
+impl BudgetShare {
     /// Counts the contact among the held rejections from now on: it takes memory, but no part of the fair share.
     pub fn hold(&self) {
         if !self.is_held.replace(true) {
@@ -97,7 +97,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for BudgetShare {
     fn drop(&mut self) {
         self.hold();
         self.share.total.set(self.share.total.get() - 1);
@@ -160,7 +160,7 @@ mod tests {
         let third = take(&late);
         assert_eq!(third.len(), 100);
         // Held rejections take no part of it, and only many of them are too many.
-        third.iter().for_each(Counted::hold);
+        third.iter().for_each(BudgetShare::hold);
         assert_eq!((late.room(), late.is_too_many(40), late.is_too_many(41)), (100, false, true));
         drop(first);
         assert!(!late.is_too_many(1_000));

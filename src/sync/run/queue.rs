@@ -9,7 +9,7 @@ use super::admission_control::AdmissionControl;
 use super::contact_budget::ContactShare;
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
-use crate::core::plan::{Range, forecast};
+use crate::core::forecast::{Range, forecast};
 use crate::core::task::Task;
 use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
@@ -28,12 +28,12 @@ const PAGE_PER_CALL: usize = 2;
 pub struct Queue {
     orphans: std::vec::IntoIter<Doubt>,
     first: std::vec::IntoIter<Item>,
-    file: File,
+    file: FileRows,
     left: std::vec::IntoIter<u64>,
 }
 
 /// The rows of the file that are neither among the first nor among those that were left.
-struct File {
+struct FileRows {
     taken: BTreeSet<u64>,
     page: std::vec::IntoIter<Item>,
     page_size: u32,
@@ -76,7 +76,7 @@ impl Queue {
         }
         taken.extend(first.iter().map(|item| item.row));
         let begin = job.journal.turn(job.run, job.channel).await?;
-        let file = File {
+        let file = FileRows {
             taken,
             page: Vec::new().into_iter(),
             page_size: u32::try_from(concurrency * PAGE_PER_CALL).unwrap_or(u32::MAX),
@@ -134,7 +134,7 @@ impl Queue {
     }
 }
 
-impl File {
+impl FileRows {
     async fn next<J: SendJournal, T, O>(&mut self, job: &Job<'_, J, T, O>) -> Result<Option<Item>, JournalError> {
         loop {
             for item in self.page.by_ref() {

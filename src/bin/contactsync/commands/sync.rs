@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use contactsync::{Clock, Environment, Stop, SyncInput, Workspace, sync_input};
 
 use crate::args::SyncArgs;
-use crate::commands::request::{Connections, holder, overrides, routing, row_lists, run_options};
+use crate::commands::connections::Connections;
+use crate::commands::request::{holder, overrides, routing, row_lists, run_options};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -32,7 +33,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let clock = Clock::system();
     // The time counts from the command and not from the end of its reading.
     let options = run_options(&bounds, &clock);
-    let connections = Connections::of(channels.here().iter().map(|channel| (channel, None)))?;
+    let connections = Connections::all(&channels)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     let notices = InputNotices::at_open(&source, console);
     for warning in &warnings {

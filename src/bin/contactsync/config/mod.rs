@@ -19,7 +19,7 @@ use crate::options::value::LogFormat;
 use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, TalkArgs, defaults};
 
 use deserializer::{exclusive, group};
-use file::File;
+use file::ConfigFile;
 use table::Table;
 
 /// A configuration file; empty if there is none.
@@ -46,7 +46,7 @@ impl Config {
     /// Reads the given file, or the default one if it exists.
     pub fn find(given: Option<&Path>) -> Result<Self, ConfigError> {
         let path = given.unwrap_or(Path::new(defaults::CONFIG));
-        match File::read(path)? {
+        match ConfigFile::read(path)? {
             Some(file) => Self::of(&file).map(|config| Self { path: Some(path.to_owned()), ..config }),
             None if given.is_some() => Err(ConfigError::of_file(format!("{}: no such file", path.display()))),
             None => Ok(Self::default()),
@@ -54,7 +54,7 @@ impl Config {
     }
 
     // Errors list the keys in this order.
-    fn of(file: &File) -> Result<Self, ConfigError> {
+    fn of(file: &ConfigFile) -> Result<Self, ConfigError> {
         let mut table = file.root()?;
         let channel = channel_args(&mut table)?;
         let access = group(&mut table)?;
@@ -83,7 +83,7 @@ impl Config {
 
         let channels = tables.into_iter().map(|(name, table)| {
             if name.value.trim().is_empty() {
-                return Err(name.place.wrong("expected the name of a channel, found none"));
+                return Err(name.place.wrong("the name of the channel is empty"));
             }
             let mut table = table.renaming("channel_kind", "kind");
             let settings = channel_args(&mut table)?;

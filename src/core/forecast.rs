@@ -1,4 +1,4 @@
-//! The plan for one contact: nothing to send, a rejection, or a number of calls.
+//! What one contact takes: nothing, a rejection, or a number of calls.
 
 use std::ops::AddAssign;
 
