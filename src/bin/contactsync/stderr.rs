@@ -255,7 +255,12 @@ mod tests {
         let lines = StderrLines::to(held.clone());
         lines.leave_out_when_full();
         let line = "x".repeat(1_023);
-        for _ in 0..6_000 {
+        add(&lines, &line, Weight::Ordinary);
+        // From now on, the writer takes no further lines.
+        while !lines.shared.state().is_writing {
+            thread::yield_now();
+        }
+        for _ in 1..6_000 {
             add(&lines, &line, Weight::Ordinary);
         }
         add(&lines, "error", Weight::Kept);
