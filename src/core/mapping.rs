@@ -57,6 +57,8 @@ pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
 use self::parts::{JSON_TEXT, Parts, Refusal};
 use self::path::Path;
+pub use self::path::Obstacle;
+pub(crate) use self::path::{BlockedPath, is_place, takes_by_position};
 pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{IdReader, RowFilter, TagReader};
 use self::rules::{Rules, Unmapped};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::str::from_utf8;
 use std::sync::Arc;
 
-use crate::core::text::visible;
+use crate::core::text::{bare_name, visible};
 
 use super::SourceFault;
 use super::cell_kind::Kind;
@@ -282,12 +282,6 @@ impl Columns {
     pub(super) fn name(&self, at: usize) -> String {
         self.names.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
     }
-}
-
-// A name without the colon or the asterisk that some programs put after it.
-fn bare_name(name: &str) -> &str {
-    let bare = name.trim_end_matches([':', '*', '\u{ff1a}', ' ']);
-    if bare.is_empty() { name } else { bare }
 }
 
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \

@@ -12,6 +12,7 @@ use super::falses::Falses;
 use super::json_text;
 use super::notice::{NoticeKind, Notices};
 use crate::core::list::{JsonList, is_attribute_key, is_label_key};
+use crate::core::mapping::takes_by_position;
 
 /// How many lists of fields are compared, how many lists of other elements, and how many lists are reported of which the first
 /// element is not the primary one: a contact has fewer, and an input whose keys are ids has no end of them.
@@ -181,13 +182,6 @@ impl Mixed {
             self.lists.push(Listed { path: path.to_owned(), names });
         }
     }
-}
-
-// Whether a path takes an element of this list by its position.
-fn takes_by_position(path: &str, list: &str) -> bool {
-    let rest = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
-    let step = rest.split('.').next().unwrap_or_default();
-    !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

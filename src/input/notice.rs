@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::core::mapping::Obstacle;
 use crate::core::shared_values::Evidence;
 
 /// The kind of a notice. Each kind is reported once per input.
@@ -60,6 +61,15 @@ pub enum NoticeKind {
     FalseInText(Arc<str>),
     /// The mapping reads this key or path, and no row has it. A blank value counts as having it.
     UnseenPath(Arc<str>),
+    /// A path of the mapping reads nothing in some rows, because a value on the way is no object or no list.
+    BlockedPath {
+        /// The path.
+        path: Arc<str>,
+        /// The part of the path that leads to the value.
+        at: Arc<str>,
+        /// What is there.
+        cause: Obstacle,
+    },
     /// Rows have JSON text in this column, or under this key, of phones or e-mail addresses.
     JsonText(Arc<str>),
     /// This list of fields by name and value has other names at its positions than in the first row.
@@ -88,6 +98,7 @@ impl NoticeKind {
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }
             | Self::FalseInText(_)
+            | Self::BlockedPath { .. }
             | Self::JsonText(_)
             | Self::FieldOrder(_)
             | Self::ElementOrder { .. }

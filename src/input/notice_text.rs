@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::notice::{Notice, NoticeKind};
 use crate::core::list::is_label_key;
+use crate::core::mapping::Obstacle;
 use crate::core::shared_values::Evidence;
 
 const PART: &str = "the file may be only a part of the contacts";
@@ -45,6 +46,7 @@ impl fmt::Display for Notice {
             }
             NoticeKind::FalseInText(path) => false_in_text(path, line, rows),
             NoticeKind::UnseenPath(path) => format!("no row has `{path}`, which the mapping reads"),
+            NoticeKind::BlockedPath { path, at, cause } => blocked_path(path, at, *cause, line, rows),
             NoticeKind::JsonText(column) => json_text(column, line, rows),
             NoticeKind::FieldOrder(list) => field_order(list, line, rows),
             NoticeKind::ElementOrder { list, key } => element_order(list, key, line, rows),
@@ -124,6 +126,19 @@ fn false_in_text(path: &str, line: u64, rows: u64) -> String {
     )
 }
 
+fn blocked_path(path: &str, at: &str, cause: Obstacle, line: u64, rows: u64) -> String {
+    let rows = counted(rows, "row", "rows");
+    let (found, advice) = match cause {
+        Obstacle::SeveralElements => {
+            let rest = path.strip_prefix(at).unwrap_or_default();
+            ("a list of several elements", format!("; use `{at}.primary{rest}`"))
+        }
+        Obstacle::Fields => ("a list of fields", format!("; use `{at}.NAME`")),
+        Obstacle::PlainValue => ("not an object", String::new()),
+    };
+    format!("`{at}` is {found} in {rows} (first on line {line}), so the mapping reads nothing from `{path}` there{advice}")
+}
+
 fn json_text(column: &str, line: u64, rows: u64) -> String {
     let rows = counted(rows, "row", "rows");
     format!(
@@ -144,8 +159,8 @@ fn element_order(list: &str, key: &str, line: u64, rows: u64) -> String {
     let by_label =
         if is_label_key(key) { format!("; read it by its `{key}`, as `{list}.VALUE.KEY`") } else { String::new() };
     format!(
-        "the list `{list}` has its elements (identified by `{key}`) in another order in {rows} (first on line {line}) than in earlier \
-         rows, and the mapping reads one by position{by_label}"
+        "the list `{list}` has its elements (identified by `{key}`) at other positions in {rows} (first on line {line}) than in \
+         earlier rows, and the mapping reads one by position{by_label}"
     )
 }
 

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
-use crate::core::mapping::{Mapping, UnseenPaths};
+use crate::core::mapping::{BlockedPath, Mapping, UnseenPaths};
 use crate::core::record::Record;
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
@@ -54,6 +54,10 @@ impl<'a> RowRouter<'a> {
         let routed = self.table.route(record, self.mapping);
         if let Ok(record) = record {
             self.unseen.note(record);
+            for BlockedPath { path, at, cause } in self.mapping.blocked_paths(record) {
+                let kind = NoticeKind::BlockedPath { path: path.into(), at: at.into(), cause };
+                self.detected.add_notice(kind, record.line);
+            }
             match &routed {
                 Ok(_) => self.look_for_tags(record),
                 Err(NotRouted::Total) => self.detected.add_notice(NoticeKind::Total, record.line),

@@ -9,7 +9,7 @@ use crate::core::diff::TagsMode;
 use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::guess::{Guess, guess};
 use crate::core::list::JsonList;
-use crate::core::mapping::Mapping;
+use crate::core::mapping::{Mapping, is_place};
 use crate::core::mapping::rules::{Country, Rules};
 use crate::core::model::{Mode, Rejection};
 use crate::core::routing::{NotRouted, RoutingTable};
@@ -87,7 +87,6 @@ pub fn suggest(source: &mut Source, country: Option<Country>) -> Result<Suggesti
 
 // Whether a path leads into a list, or into an object whose keys are numbers.
 fn is_of_a_list(path: &str) -> bool {
-    let is_place = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
     path.split('.').any(is_place) || path.contains(JsonList::PRIMARY_INSIDE)
 }
 
