@@ -57,6 +57,15 @@ pub enum NoticeKind {
         /// The announced number of pages.
         total: u64,
     },
+    /// Pages of an API response have the same rows as earlier ones.
+    RepeatedPage,
+    /// A page of an API response is missing before another one.
+    MissingPage {
+        /// Its number.
+        page: u64,
+    },
+    /// The first page of an API response mentions pages or rows before it.
+    EarlierPages,
     /// JSON `false` under this key or at this path, where other rows have text: programs such as Odoo write it for a blank.
     FalseInText(Arc<str>),
     /// The mapping reads this key or path, and no row has it. A blank value counts as having it.
@@ -97,6 +106,9 @@ impl NoticeKind {
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }
+            | Self::RepeatedPage
+            | Self::MissingPage { .. }
+            | Self::EarlierPages
             | Self::FalseInText(_)
             | Self::BlockedPath { .. }
             | Self::JsonText(_)

@@ -44,6 +44,12 @@ impl fmt::Display for Notice {
             NoticeKind::FewerPages { total } => {
                 format!("it has {rows} of the {total} pages that its pages mention: {PART}")
             }
+            NoticeKind::RepeatedPage => {
+                let pages = counted(rows, "page is the same as an earlier one", "pages are the same as earlier ones");
+                format!("{pages} (the first is on line {line}): {PART}")
+            }
+            NoticeKind::MissingPage { page } => format!("it has no page {page}, but a later one: {PART}"),
+            NoticeKind::EarlierPages => format!("its first page follows earlier ones: {PART}"),
             NoticeKind::FalseInText(path) => false_in_text(path, line, rows),
             NoticeKind::UnseenPath(path) => format!("no row has `{path}`, which the mapping reads"),
             NoticeKind::BlockedPath { path, at, cause } => blocked_path(path, at, *cause, line, rows),

@@ -463,7 +463,7 @@ async fn lists_of_fields_are_known_whatever_their_keys_are_called() {
             let rules = rules("name") + &format!("first = \"fields.0.{value}\"\n");
             harness.write("contactsync.toml", rules.replace("phone", "name"));
             let plan = harness.plan("in.jsonl").run().await.exits(0);
-            let said = "in another order in 2 rows (first on line 2) than in earlier rows";
+            let said = "at other positions in 2 rows (first on line 2) than in earlier rows";
             assert_eq!(plan.stderr_lines("warning:").iter().filter(|line| line.contains(said)).count(), 1, "{plan:?}");
         }
     }

@@ -47,7 +47,7 @@ const DESCRIBING: &str = "\
     cursor before after hasmore hasnext more done start end first last timestamp time date fecha generated \
     generatedat exported exportedat exportdate version apiversion requestid type object kind etag url self links \
     meta metadata pagination paging pageinfo took timedout resultsizeestimate lastupdated filters query sort \
-    order sync synctoken";
+    order sync synctoken nextsynctoken";
 
 /// The key of the fields of a contact in the platform's own format.
 pub(super) const OWN_SHAPE: &str = "customfields";
