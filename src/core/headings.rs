@@ -367,6 +367,16 @@ pub(crate) fn is_phone_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
 }
 
+/// Whether text is the name of a column of e-mail addresses.
+pub(crate) fn is_email_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some_and(|(sense, _)| sense == Sense::Email)
+}
+
+/// Whether text is the name of a column of ids.
+pub(crate) fn is_id_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some_and(|(sense, _)| sense == Sense::Id)
+}
+
 /// Whether a column or a field is one of phone numbers or of e-mail addresses, by its name.
 pub(crate) fn is_address_heading(text: &str) -> bool {
     key_sense(text) == Some(KeySense::Address)

@@ -35,10 +35,11 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::headings::is_phone_heading;
+use crate::core::headings::{is_email_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
+use crate::core::non_value::NonValue;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::text::visible;
 use crate::core::total::REASON;
@@ -63,6 +64,7 @@ pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{IdReader, RowFilter, TagReader};
 use self::rules::{Rules, Unmapped};
 use self::steps::Unfit;
+use self::totals::TITLE;
 pub use self::unseen::UnseenPaths;
 
 /// The rules that turn the records of one input into contacts, resolved against its header.
@@ -199,6 +201,7 @@ impl Mapping {
             return Err(Rejection { row, line, column: None, reason });
         }
         let parts = self.no_control_characters(record).and_then(|()| match &record.cells {
+            Cells::Texts(texts) if let Some(column) = self.title_among_rows(texts) => Err(Refusal::of(column, TITLE)),
             Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
             Cells::Object(object) => self.of_object(object),
         });
@@ -282,9 +285,15 @@ impl Mapping {
         if let Some(field) = parts.rounded() {
             return Err(Refusal::unfit(self.column_of(field), &rounded_match()));
         }
-        if let Some((field, found)) = parts.no_match() {
+        let counts =
+            |field: &str, found: NonValue| found.counts_under(field) && found.counts_under(self.column_of(field));
+        if let Some((field, found)) = parts.no_match(counts) {
             let expected = "a value (match field)".to_owned();
             return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
+        }
+        let unfit = |(field, text)| Some((field, self.unfit_address(field, text)?));
+        if let Some((field, unfit)) = parts.match_texts().find_map(unfit) {
+            return Err(Refusal::unfit(self.column_of(field), &unfit));
         }
         // Most text is recognised by its first byte.
         let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));
@@ -296,6 +305,21 @@ impl Mapping {
             return Err(self.nothing_to_find_by());
         }
         parts.contact().map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })
+    }
+
+    // Why text in a match field of e-mail addresses or phone numbers, by its name or its column's, is none.
+    fn unfit_address(&self, field: &str, text: &str) -> Option<Unfit> {
+        let is_any = |is_one: fn(&str) -> bool| is_one(field) || is_one(self.column_of(field));
+        let is_email = || text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
+        let has_digit = || text.contains(|character: char| character.is_numeric());
+        let unfit = |expected: &str, found| Some(Unfit { expected: format!("{expected} (match field)"), found });
+        if !is_email() && is_any(is_email_heading) {
+            unfit("an e-mail address", "text without a name and a domain around `@`")
+        } else if !has_digit() && is_any(is_phone_heading) {
+            unfit("a phone number", "text without digits")
+        } else {
+            None
+        }
     }
 
     // The column with the flaw, if it is in one.

@@ -15,7 +15,7 @@ use crate::core::mapping::rules::ColumnName;
 use crate::core::mapping::words::Words;
 use crate::core::model::Value;
 use crate::core::nfc::nfc;
-use crate::core::non_value::{NonValue, non_value};
+use crate::core::non_value::{NonValue, is_zero, non_value};
 use crate::core::record::Texts;
 use crate::core::text::{bare, visible};
 
@@ -143,7 +143,10 @@ impl Place {
     /// Why its cell identifies no contact. `None` for a blank cell.
     pub(super) fn non_value(&self, row: Row<'_>, defaults: &Defaults) -> Option<NonValue> {
         match self.cell(row) {
-            Cell::Text(text) => non_value(&visible(&defaults.text(text))),
+            Cell::Text(text) => {
+                non_value(&visible(&defaults.text(text))).filter(|found| found.counts_under(&self.name))
+            }
+            Cell::Json(Json::Number(number)) => is_zero(&number.to_string()).then_some(NonValue::Zero),
             Cell::Json(json) => (json.is_boolean() && !defaults.is_null(json)).then_some(NonValue::Boolean),
         }
     }
