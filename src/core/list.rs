@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use crate::core::headings::{PRIMARY_INSIDE, is_address_list};
-use crate::core::text::{bare_name, visible};
+use crate::core::text::{bare_name, folded_key, visible};
+use crate::core::yes_no;
 
 /// Keys of an element that say that it is the one to use, folded.
 const PRIMARY: &[&str] = &[
@@ -39,10 +40,6 @@ const PRIMARY: &[&str] = &[
 
 /// The keys among them that can have no other meaning.
 const PLAIN_PRIMARY: [&str; 4] = ["primary", "isprimary", "primaryflag", "isprimaryflag"];
-
-/// Texts for yes and no under such a key.
-const YES: [&str; 10] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim", "on", "x"];
-const NO: [&str; 8] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o", "off"];
 
 /// Prefixes of keys that describe a phone or an address, folded.
 const ATTRIBUTES: &[&str] = &[
@@ -312,7 +309,8 @@ impl<'a> JsonList<'a> {
                 seen.push(label);
                 is_known
             });
-            let is_described = |item: &Json| description(item).is_some() && text_under(item, &SURE_LABEL_KEYS).is_none();
+            let is_described =
+                |item: &Json| description(item).is_some() && text_under(item, &SURE_LABEL_KEYS).is_none();
             let is_type = is_repeated
                 || labels().any(|label| is_folded_one_of(&label, VALUE_TYPES))
                 || fields().any(is_described);
@@ -352,9 +350,8 @@ impl Naming {
 // The id of a field that an element has itself.
 fn field_id(item: &Json) -> Option<Cow<'_, str>> {
     let object = item.as_object()?;
-    let is_plain = || {
-        object.keys().all(|key| is_folded(key, ID) || is_value_key(key) || is_folded_one_of(key, &LABEL_KEYS))
-    };
+    let is_plain =
+        || object.keys().all(|key| is_folded(key, ID) || is_value_key(key) || is_folded_one_of(key, &LABEL_KEYS));
     let is_id = |key: &str| is_folded_one_of(key, &FIELD_IDS) || (is_folded(key, ID) && is_plain());
     object.iter().find(|(key, _)| is_id(key)).and_then(|(_, id)| id_text(id))
 }
@@ -396,7 +393,9 @@ fn text_under<'j>(item: &'j Json, keys: &[&str]) -> Option<Cow<'j, str>> {
 fn plain_name(name: &str) -> Cow<'_, str> {
     let is_other_blank = |character: char| character.is_whitespace() && character != ' ';
     match visible(name) {
-        Cow::Borrowed(name) if !name.contains(is_other_blank) && !name.contains("  ") => Cow::Borrowed(bare_name(name.trim())),
+        Cow::Borrowed(name) if !name.contains(is_other_blank) && !name.contains("  ") => {
+            Cow::Borrowed(bare_name(name.trim()))
+        }
         name => {
             let words: Vec<&str> = name.split_whitespace().collect();
             Cow::Owned(bare_name(&words.join(" ")).to_owned())
@@ -406,8 +405,7 @@ fn plain_name(name: &str) -> Cow<'_, str> {
 
 /// Whether a key describes its element and does not name it: another value under it is not another thing.
 pub(crate) fn is_attribute_key(key: &str) -> bool {
-    let folded: String =
-        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let folded = folded_key(key);
     ATTRIBUTES.iter().any(|attribute| folded.starts_with(attribute))
 }
 
@@ -461,8 +459,7 @@ fn is_typed_value_key(key: &str) -> bool {
     if !key.starts_with(['v', 'V', 'f', 'F']) {
         return false;
     }
-    let folded: String =
-        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let folded = folded_key(key);
     VALUE_STARTS.iter().any(|start| folded.strip_prefix(start).is_some_and(|rest| is_folded_one_of(rest, VALUE_TYPES)))
 }
 
@@ -508,15 +505,7 @@ fn is_primary(item: &Json) -> Option<bool> {
         if !is_primary_key(key) {
             return None;
         }
-        match json {
-            Json::Bool(flag) => Some(*flag),
-            Json::Number(number) => number.as_u64().filter(|number| *number < 2).map(|number| number == 1),
-            Json::String(text) => {
-                let word = text.trim().to_lowercase();
-                if YES.contains(&&*word) { Some(true) } else { NO.contains(&&*word).then_some(false) }
-            }
-            Json::Null | Json::Array(_) | Json::Object(_) => None,
-        }
+        yes_no::flag(json)
     };
     let metadata = object.get(METADATA).and_then(Json::as_object);
     let all = || object.iter().chain(metadata.into_iter().flatten());

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::core::headings::{Heading, Sense, is_address_heading};
+use crate::core::text::is_digits;
 use crate::core::total::total;
 
 /// Why text identifies no contact.
@@ -38,6 +39,17 @@ pub(crate) enum Artifact {
     SpreadsheetError,
     /// A list or an object as a program prints it, or JSON that is cut off.
     Printed,
+}
+
+impl Artifact {
+    /// The text in backticks, or a description of it.
+    pub(crate) fn described(self) -> String {
+        match self {
+            Self::Word(word) => format!("`{word}`"),
+            Self::SpreadsheetError => "an error of a spreadsheet, such as `#REF!`".to_owned(),
+            Self::Printed => "a list or an object as a program prints it, such as `[object Object]`".to_owned(),
+        }
+    }
 }
 
 /// What programs print for a boolean: English, Spanish and Portuguese spreadsheets, and scripts.
@@ -323,9 +335,12 @@ fn is_report_line(text: &str) -> bool {
     let line = lower.trim_start_matches(['-', '*', '=', ' ', '(', '"']);
     let is_page = || {
         let rest = PAGE_STARTS.iter().find_map(|start| line.strip_prefix(start)).unwrap_or_default();
-        rest.starts_with(|character: char| character.is_ascii_digit()) && [" of ", " de ", "/"].iter().any(|of| rest.contains(of))
+        rest.starts_with(|character: char| character.is_ascii_digit())
+            && [" of ", " de ", "/"].iter().any(|of| rest.contains(of))
     };
-    REPORT_STARTS.iter().any(|start| line.starts_with(start)) || REPORT_PARTS.iter().any(|part| line.contains(part)) || is_page()
+    REPORT_STARTS.iter().any(|start| line.starts_with(start))
+        || REPORT_PARTS.iter().any(|part| line.contains(part))
+        || is_page()
 }
 
 // `NULL,NULL`, `n/a n/a`: a template or an export of several columns without values.
@@ -448,10 +463,6 @@ fn without_brackets(text: &str) -> &str {
         [b'(', .., b')'] | [b'[', .., b']'] | [b'<', .., b'>'] => text[1..text.len() - 1].trim(),
         _ => text,
     }
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

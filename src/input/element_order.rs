@@ -79,7 +79,9 @@ impl ElementOrder {
         let keys: BTreeSet<&String> = items.iter().filter_map(Json::as_object).flat_map(|item| item.keys()).collect();
         for key in keys.into_iter().filter(|key| is_label_key(key)) {
             let labels: Vec<String> = items.iter().map(|item| item.get(key).map(label).unwrap_or_default()).collect();
-            let Some(order) = self.order(key).filter(|_| labels.iter().any(|label| !label.is_empty())) else { continue };
+            let Some(order) = self.order(key).filter(|_| labels.iter().any(|label| !label.is_empty())) else {
+                continue;
+            };
             let labelled = labels.iter().map(String::as_str).filter(|label| !label.is_empty());
             let is_reordered = order.add(labelled) == Some(true);
             let is_other = is_kind_key(key) && !order.is_data && order.add_first(&labels[0]);

@@ -61,10 +61,13 @@ impl Mixed {
         notices: &Notices,
     ) -> Result<(), SourceFault> {
         let row = self.falses.object("");
+        let mut path = String::new();
         for (at, (name, json)) in object.iter().enumerate() {
             self.value(row, "", (at, name), json, line, notices);
             if json.is_array() || json.is_object() {
-                self.inside(name, json, DEPTH, line, notices);
+                path.clear();
+                path.push_str(name);
+                self.inside(&mut path, json, DEPTH, line, notices);
             }
         }
         match self.refused.take() {
@@ -91,8 +94,8 @@ impl Mixed {
         }
     }
 
-    // Examines a list or an object at this path.
-    fn inside(&mut self, path: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
+    // Examines a list or an object at this path, which is the same afterwards.
+    fn inside(&mut self, path: &mut String, json: &Json, depth: usize, line: u64, notices: &Notices) {
         match json {
             Json::Array(items) => {
                 let list = JsonList::new(path, items);
@@ -113,7 +116,7 @@ impl Mixed {
                 }
                 // Paths lead to the first element far more often than to another one.
                 if let Some(first) = items.first().filter(|first| depth > 0 && first.is_object()) {
-                    self.inside(&format!("{path}.0"), first, depth - 1, line, notices);
+                    self.below(path, "0", first, depth, line, notices);
                 }
             }
             Json::Object(object) => {
@@ -121,12 +124,20 @@ impl Mixed {
                 for (at, (key, json)) in object.iter().enumerate() {
                     self.value(inside, path, (at, key), json, line, notices);
                     if depth > 0 && (json.is_array() || json.is_object()) {
-                        self.inside(&format!("{path}.{key}"), json, depth - 1, line, notices);
+                        self.below(path, key, json, depth, line, notices);
                     }
                 }
             }
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
         }
+    }
+
+    fn below(&mut self, path: &mut String, key: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
+        let length = path.len();
+        path.push('.');
+        path.push_str(key);
+        self.inside(path, json, depth - 1, line, notices);
+        path.truncate(length);
     }
 
     fn primary_not_first(&mut self, path: &str, line: u64, notices: &Notices) {

@@ -45,6 +45,13 @@ pub enum NoticeKind {
         /// The text in backticks, or a description of it.
         text: Arc<str>,
     },
+    /// Values that a program wrote in place of tags, such as `#REF!`. They are not sent.
+    TagArtifact {
+        /// The column or key of the tags.
+        column: Arc<str>,
+        /// The text in backticks, or a description of it.
+        text: Arc<str>,
+    },
     /// The last page of an API response announces another one.
     MorePages,
     /// The pages announce more rows than the input has.
@@ -103,6 +110,7 @@ impl NoticeKind {
             | Self::SwappedDate(_)
             | Self::SharedValue { .. }
             | Self::Artifact { .. }
+            | Self::TagArtifact { .. }
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }

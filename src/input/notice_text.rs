@@ -34,6 +34,12 @@ impl fmt::Display for Notice {
                 shared_value(column, *evidence, *values, line, rows)
             }
             NoticeKind::Artifact { column, text } => artifact(column, text, line, rows),
+            NoticeKind::TagArtifact { column, text } => {
+                let rows = counted(rows, "row holds", "rows hold");
+                format!(
+                    "column `{column}`: {rows} {text} (first on line {line}), which a program wrote in place of a tag; it is not sent"
+                )
+            }
             NoticeKind::MorePages => {
                 let rows = counted(rows, "row", "rows");
                 format!("the last page announces further pages, but the file ends after {rows}: {PART}")
@@ -142,7 +148,9 @@ fn blocked_path(path: &str, at: &str, cause: Obstacle, line: u64, rows: u64) -> 
         Obstacle::Fields => ("a list of fields", format!("; use `{at}.NAME`")),
         Obstacle::PlainValue => ("not an object", String::new()),
     };
-    format!("`{at}` is {found} in {rows} (first on line {line}), so the mapping reads nothing from `{path}` there{advice}")
+    format!(
+        "`{at}` is {found} in {rows} (first on line {line}), so the mapping reads nothing from `{path}` there{advice}"
+    )
 }
 
 fn json_text(column: &str, line: u64, rows: u64) -> String {

@@ -12,9 +12,15 @@ use serde_json::Value as Json;
 
 use super::notice::{NoticeKind, Notices};
 use super::page_keys::{Count, Hint, is_description, is_row_noun};
+use crate::core::mapping::is_grouped;
+use crate::core::text::{folded_key, is_digits};
+use crate::core::yes_no::flag;
 
 /// How many objects may be around a figure: `{"meta": {"pagination": {"total": 3}}}`.
 const DEPTH: usize = 4;
+
+/// What separates the thousands of a number.
+const GROUP_SEPARATORS: [char; 7] = [',', '.', ' ', '\u{a0}', '\u{202f}', '\'', '\u{2019}'];
 
 /// How many pages are compared.
 const PAGES: usize = 65_536;
@@ -136,7 +142,7 @@ impl Seen {
 impl Pages {
     /// Those of the rows at this path.
     pub(super) fn of(path: &[String]) -> Self {
-        Self { rows_key: path.last().map(|key| folded(key)).unwrap_or_default(), ..Self::default() }
+        Self { rows_key: path.last().map(|key| folded_key(key)).unwrap_or_default(), ..Self::default() }
     }
 
     /// Begins a page at this line.
@@ -172,7 +178,7 @@ impl Pages {
     }
 
     fn value(&mut self, key: &str, json: &Json, depth: usize, figures: &mut Figures) {
-        let name = folded(key);
+        let name = folded_key(key);
         match Hint::of(&name, &self.rows_key) {
             Some(Hint::Next) => self.page.has_next |= names_something(json),
             Some(Hint::Cursor) => {
@@ -249,7 +255,10 @@ impl Pages {
     // The number of rows in an object of counts: `{"total": {"contacts": 500}}`, `{"value": 57, "relation": "eq"}`.
     fn count_inside(&self, json: &Json) -> Option<u64> {
         let members = json.as_object()?.iter();
-        members.filter(|(key, _)| is_row_noun(&folded(key), &self.rows_key)).filter_map(|(_, json)| count(json)).max()
+        members
+            .filter(|(key, _)| is_row_noun(&folded_key(key), &self.rows_key))
+            .filter_map(|(_, json)| count(json))
+            .max()
     }
 
     /// Reports what is missing of an input that ends after so many rows, at `line`.
@@ -287,10 +296,6 @@ impl Pages {
     }
 }
 
-fn folded(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect()
-}
-
 fn is_number(json: &Json) -> bool {
     json.is_number() || count(json).is_some()
 }
@@ -299,30 +304,10 @@ fn is_number(json: &Json) -> bool {
 fn count(json: &Json) -> Option<u64> {
     json.as_u64().or_else(|| {
         let text = json.as_str()?.trim();
-        let mut groups = text.split([',', '.', ' ', '\u{a0}', '\u{202f}', '\'', '\u{2019}']);
-        let first = groups.next().filter(|first| !first.is_empty())?;
-        let mut digits = first.to_owned();
-        for group in groups {
-            if group.len() != 3 || first.len() > 3 {
-                return None;
-            }
-            digits.push_str(group);
-        }
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+        let is_number = is_digits(text) || is_grouped(text, &GROUP_SEPARATORS, 3);
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        if is_number { digits.parse().ok() } else { None }
     })
-}
-
-fn flag(json: &Json) -> Option<bool> {
-    match json {
-        Json::Bool(flag) => Some(*flag),
-        Json::Number(number) => number.as_u64().filter(|number| *number < 2).map(|number| number == 1),
-        Json::String(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "yes" | "y" | "1" => Some(true),
-            "false" | "no" | "n" | "0" => Some(false),
-            _ => None,
-        },
-        Json::Null | Json::Array(_) | Json::Object(_) => None,
-    }
 }
 
 // Whether a link has the number of a page.

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
-use crate::core::mapping::{BlockedPath, Mapping, UnseenPaths};
+use crate::core::mapping::{BlockedPath, Mapping, TagArtifact, UnseenPaths};
 use crate::core::record::Record;
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
@@ -56,6 +56,10 @@ impl<'a> RowRouter<'a> {
             self.unseen.note(record);
             for BlockedPath { path, at, cause } in self.mapping.blocked_paths(record) {
                 let kind = NoticeKind::BlockedPath { path: path.into(), at: at.into(), cause };
+                self.detected.add_notice(kind, record.line);
+            }
+            for TagArtifact { column, text } in self.mapping.tag_artifacts(record) {
+                let kind = NoticeKind::TagArtifact { column: column.into(), text: text.into() };
                 self.detected.add_notice(kind, record.line);
             }
             match &routed {

@@ -72,13 +72,21 @@ fn arrived(id: u32, value: &str) -> String {
 async fn a_value_of_another_shape_than_its_path_is_reported() {
     let list = r#""phones":[{"number":"2"},{"number":"3"}]"#;
     for (path, rows, expected) in [
-        ("phones.number", [r#""phones":{"number":"1"}"#, list], "`phones` is a list of several elements in 1 row (first on line 2)"),
+        (
+            "phones.number",
+            [r#""phones":{"number":"1"}"#, list],
+            "`phones` is a list of several elements in 1 row (first on line 2)",
+        ),
         ("phones.number", [list, list], "`phones` is a list of several elements in 2 rows (first on line 1)"),
         ("phones.0.number", [list, r#""phones":"2""#], "`phones` is not an object in 1 row (first on line 2)"),
         ("phones.number", [r#""phones":"2""#, list], "`phones` is not an object in 1 row (first on line 1)"),
         ("a.b.c", [r#""a":{"b":7}"#, r#""a":{"b":{"c":"1"}}"#], "`a.b` is not an object in 1 row (first on line 1)"),
         // Of fields by name and value, another row may have another one there.
-        ("f.value", [r#""f":{"name":"a","value":"1"}"#, r#""f":[{"name":"b","value":"2"}]"#], "`f` is a list of fields in 1 row"),
+        (
+            "f.value",
+            [r#""f":{"name":"a","value":"1"}"#, r#""f":[{"name":"b","value":"2"}]"#],
+            "`f` is a list of fields in 1 row",
+        ),
     ] {
         let (_, warnings) = read_from(path, &rows).await;
         assert!(warnings.iter().any(|line| line.contains(expected)), "{path} {rows:?} {warnings:?}");
@@ -86,7 +94,10 @@ async fn a_value_of_another_shape_than_its_path_is_reported() {
     }
     // A label or a field that a row lacks is no fault.
     for (path, rows) in [
-        ("phones.mobile.number", [r#""phones":[{"type":"home","number":"3"},{"type":"work","number":"4"}]"#, r#""phones":[]"#]),
+        (
+            "phones.mobile.number",
+            [r#""phones":[{"type":"home","number":"3"},{"type":"work","number":"4"}]"#, r#""phones":[]"#],
+        ),
         ("f.plan", [r#""f":[{"name":"city","value":"3"}]"#, r#""f":[{"name":"plan","value":"3"}]"#]),
         ("a.b", [r#""a":{"c":1}"#, r#""a":{}"#]),
     ] {
@@ -162,7 +173,8 @@ async fn a_field_is_known_by_a_name_in_an_object_of_its_own() {
         ("attribute", r#"{"code":"KEY"}"#),
         ("question", r#"{"text":"how?","id":"KEY"}"#),
     ] {
-        let element = |name: &str, value: &str| format!("{{\"{key}\":{},\"value\":\"{value}\"}}", of.replace("KEY", name));
+        let element =
+            |name: &str, value: &str| format!("{{\"{key}\":{},\"value\":\"{value}\"}}", of.replace("KEY", name));
         let rows = [
             format!("\"f\":[{},{}]", element("plan", "1"), element("city", "3")),
             format!("\"f\":[{},{}]", element("city", "4"), element("plan", "2")),
@@ -171,7 +183,10 @@ async fn a_field_is_known_by_a_name_in_an_object_of_its_own() {
         assert_eq!(read_from("f.plan", &rows).await.0, [arrived(1, "1"), arrived(2, "2")], "{rows:?}");
         // By position it is another field in the next row.
         let (_, warnings) = read_from("f.0.value", &rows).await;
-        assert!(warnings.iter().any(|line| line.contains("the list `f` has its fields in another order")), "{warnings:?}");
+        assert!(
+            warnings.iter().any(|line| line.contains("the list `f` has its fields in another order")),
+            "{warnings:?}"
+        );
     }
     // The values of a form, under the key of their type or under `data`.
     for element in [
@@ -194,7 +209,8 @@ async fn another_label_of_the_first_element_is_reported() {
         format!("has its elements (identified by `{key}`) at other positions in {rows} (first on line {line})")
     };
     let one = |label: &str| format!("\"phones\":[{{{label}\"number\":\"1\"}}]");
-    let two = |first: &str, second: &str| format!("\"phones\":[{{{first}\"number\":\"1\"}},{{{second}\"number\":\"2\"}}]");
+    let two =
+        |first: &str, second: &str| format!("\"phones\":[{{{first}\"number\":\"1\"}},{{{second}\"number\":\"2\"}}]");
     let (home, mobile) = ("\"type\":\"home\",", "\"type\":\"mobile\",");
     for (rows, expected) in [
         // One element in each row.
@@ -229,4 +245,105 @@ async fn another_label_of_the_first_element_is_reported() {
     // A label in an object is one as well.
     let rows = [two("\"type\":{\"id\":1,\"name\":\"Home\"},", "\"type\":{\"id\":2,\"name\":\"Mobile\"},")];
     assert_eq!(read_from("phones.mobile.number", &[&rows[0]]).await.0, [arrived(1, "2")]);
+}
+
+#[tokio::test]
+async fn init_reports_another_order_as_a_plan_does() {
+    let row = |id: u32, one: &str, two: &str| {
+        let phone = |label: &str, at: u32| format!("{{\"type\":\"{label}\",\"number\":\"+5255123456{at}{id}\"}}");
+        format!("{{\"id\":700{id},\"name\":\"P{id}\",\"phones\":[{},{}]}}\n", phone(one, 7), phone(two, 8))
+    };
+    let said =
+        "the list `phones` has its elements (identified by `type`) at other positions in 1 row (first on line 2)";
+    let mixed = "`vip` is `false` in 1 row";
+    for (second, expected) in [(row(2, "mobile", "home"), 1), (row(2, "home", "mobile"), 0)] {
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", row(1, "home", "mobile") + &second);
+        let init = harness.program("init in.jsonl").run().await.exits(0);
+        let plan = harness.plan("in.jsonl").run().await.exits(0);
+        for ran in [&init, &plan] {
+            let count = ran.stderr_lines("warning:").iter().filter(|line| line.contains(said)).count();
+            assert_eq!(count, expected, "{ran:?}");
+            assert!(!ran.stderr.contains(mixed), "{ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn text_of_programs_is_no_tag() {
+    let csv = "phone,tags\n+525512345671,#REF!\n+525512345672,VIP;undefined\n+525512345673,#N/A\n+525512345674,null\n\
+               +525512345675,\"VIP, #vip\"\n+525512345676,None\n";
+    let json = "{\"phone\":\"+525512345671\",\"tags\":[\"[object Object]\",\"VIP\"]}\n\
+                {\"phone\":\"+525512345672\",\"tags\":[\"undefined\",null]}\n";
+    let rule = "[[tags]]\ncolumn = \"tags\"\n";
+    for (name, text, rules, expected, rows, reported) in [
+        (
+            "in.csv",
+            csv,
+            "",
+            vec!["VIP", "#vip", "VIP", "None"],
+            "6 created",
+            [
+                "an error of a spreadsheet, such as `#REF!` (first on line 2)",
+                "`undefined` (first on line 3)",
+                "`null` (first on line 5)",
+            ]
+            .as_slice(),
+        ),
+        (
+            "in.csv",
+            csv,
+            rule,
+            vec!["VIP", "#vip", "VIP", "None"],
+            "6 created",
+            &["2 rows hold an error of a spreadsheet", "1 row holds `undefined`", "1 row holds `null`"],
+        ),
+        (
+            "in.csv",
+            csv,
+            "nulls = [\"#REF!\", \"#N/A\", \"null\"]\n",
+            vec!["VIP", "#vip", "VIP", "None"],
+            "6 created",
+            &["1 row holds `undefined`"],
+        ),
+        (
+            "in.jsonl",
+            json,
+            "",
+            vec!["VIP"],
+            "2 created",
+            &["1 row holds a list or an object", "1 row holds `undefined`"],
+        ),
+        (
+            "in.jsonl",
+            json,
+            rule,
+            vec!["VIP"],
+            "2 created",
+            &["1 row holds a list or an object", "1 row holds `undefined`"],
+        ),
+    ] {
+        let harness = Harness::unlimited().await;
+        harness.write(name, text);
+        harness.write(
+            "contactsync.toml",
+            if rules.starts_with('[') {
+                format!("match = \"phone\"\n{rules}")
+            } else {
+                format!("{rules}match = \"phone\"\n")
+            },
+        );
+        let ran = harness.sync(name).run().await.exits(0);
+        assert_eq!(ran.summary().rows(), rows, "{ran:?}");
+        let mut contacts = harness.sandbox.contacts(TOKEN);
+        contacts
+            .sort_by_key(|contact| contact.fields.values().map(|value| value.text().into_owned()).collect::<String>());
+        let tags: Vec<String> =
+            contacts.iter().flat_map(|contact| contact.tags.iter().map(ToString::to_string)).collect();
+        assert_eq!(tags, expected, "{rules} {ran:?}");
+        let said = ran.stderr_lines("warning:");
+        let of_tags: Vec<_> = said.iter().filter(|line| line.contains("in place of a tag; it is not sent")).collect();
+        assert_eq!(of_tags.len(), reported.len(), "{rules} {said:?}");
+        assert!(reported.iter().all(|text| of_tags.iter().any(|line| line.contains(text))), "{said:?}");
+    }
 }

@@ -105,13 +105,13 @@ async fn a_boolean_finds_no_contact() {
         ),
         (
             "in.jsonl",
-            "{\"p\":false}\n{\"p\":\"a@example.com\"}\n",
+            "{\"p\":false}\n{\"p\":\"a17@example.com\"}\n",
             "[fields]\nphone = { column = \"p\", transform = [\"lower\"] }\n",
             "1 created, 1 rejected",
         ),
         (
             "in.jsonl",
-            "{\"p\":true}\n{\"p\":\"a@example.com\"}\n",
+            "{\"p\":true}\n{\"p\":\"a17@example.com\"}\n",
             "[fields]\nphone = { column = \"p\", transform = [\"upper\"] }\n",
             "1 created, 1 rejected",
         ),

@@ -55,6 +55,15 @@ impl Defaults {
         if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
     }
 
+    /// The same of text that is not in NFC yet, as that of JSON.
+    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match nfc(trim(text)) {
+            Cow::Borrowed(text) => Cow::Borrowed(self.clean(text)),
+            Cow::Owned(text) if self.nulls.have(&text) => Cow::Borrowed(""),
+            Cow::Owned(text) => Cow::Owned(text),
+        }
+    }
+
     /// Whether a value is a word that counts as blank. A boolean counts as its word, because Odoo writes `false` for a blank,
     /// except in a field of booleans.
     pub(super) fn is_null(&self, json: &Json) -> bool {
@@ -184,17 +193,6 @@ impl<'a> Cell<'a> {
             Some(Json::String(text)) => Self::Text(text),
             Some(json) => Self::Json(json),
             None => Self::Text(""),
-        }
-    }
-}
-
-impl Defaults {
-    // Text from JSON is not in NFC yet.
-    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match nfc(trim(text)) {
-            Cow::Borrowed(text) => Cow::Borrowed(self.clean(text)),
-            Cow::Owned(text) if self.nulls.have(&text) => Cow::Borrowed(""),
-            Cow::Owned(text) => Cow::Owned(text),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::Mapping;
 use super::by_name::{self, Column};
 use super::cells::Header;
 use super::field::FieldReader;
-use super::reading::{IdReader, RowFilter};
 use super::path::{BlockedPath, Path};
+use super::reading::{IdReader, RowFilter};
 use super::rules::Unmapped;
 use super::unseen::UnseenPaths;
 use crate::core::record::{Cells, Record};
@@ -15,9 +15,8 @@ use crate::core::record::{Cells, Record};
 impl Mapping {
     /// Whether each of these columns is read for a contact, for its channel, or by a row filter.
     pub fn reads(&self, header: &[Arc<str>]) -> Vec<bool> {
-        let named = |column: &str| {
-            Some(column) == self.channel_column() || self.all_paths().any(|path| path.goes_by(column))
-        };
+        let named =
+            |column: &str| Some(column) == self.channel_column() || self.all_paths().any(|path| path.goes_by(column));
         // Without a header, the keys are sent by name, or not at all.
         let of_key = |key: &Arc<str>| self.unmapped == Unmapped::Send && !by_name::is_ignored(key);
         let by_name: Vec<bool> = if self.columns.is_empty() {

@@ -7,6 +7,7 @@ use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::number::is_rounded;
 use crate::core::mapping::phone::ROUNDED;
 use crate::core::mapping::steps::Unfit;
+use crate::core::mapping::tag_artifacts::is_tag;
 use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
@@ -14,7 +15,7 @@ use crate::core::non_value::{NonValue, is_json, non_value};
 use crate::core::text::{Text, bare, visible};
 
 /// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
-const SEPARATORS: [&str; 3] = [";", "|", ","];
+pub(super) const SEPARATORS: [&str; 3] = [";", "|", ","];
 
 /// What is found in place of a match value that is a boolean.
 const BOOLEAN: &str =
@@ -309,7 +310,7 @@ pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
                     }
                 }
             }
-            texts.retain(|tag| !tag.is_empty());
+            texts.retain(|tag| !tag.is_empty() && is_tag(tag));
             Ok(texts)
         }
         other => Err(Refusal::kind(column, EXPECTED, other)),
@@ -338,7 +339,7 @@ pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refus
 
 fn split(column: &str, text: &str) -> Result<Vec<Text>, Refusal> {
     let tags = tags_of(text, &SEPARATORS).map_err(|BadList| bad_list(column))?;
-    Ok(tags.iter().map(|tag| Text::from(&**tag)).collect())
+    Ok(tags.iter().filter(|tag| is_tag(tag)).map(|tag| Text::from(&**tag)).collect())
 }
 
 /// Why a row whose tags cannot be read is rejected.

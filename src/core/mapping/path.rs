@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use crate::core::list::{JsonList, is_blank};
-use crate::core::text::visible;
+use crate::core::text::{is_digits, visible};
 
 /// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`. In a list, a step may also be the
 /// name of a field whose name and value are in an element, the label of an element, or `primary`.
@@ -162,7 +162,7 @@ pub(crate) fn takes_by_position(path: &str, list: &str) -> bool {
 
 /// Whether a step of a path is a position in a list.
 pub(crate) fn is_place(step: &str) -> bool {
-    !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
+    is_digits(step)
 }
 
 fn key_of<'a>(object: &'a [(Arc<str>, Json)], name: &str) -> Option<&'a Json> {

@@ -686,14 +686,20 @@ fn a_match_field_of_addresses_has_no_other_text() {
         }
     }
     // By the column, and by the field; a blank one is no fault.
-    let by = |name: &str, column: &str| Rules { matches: names(&[name, "phone"]), ..only(vec![field(name, column), field("phone", "Tel")]) };
+    let by = |name: &str, column: &str| Rules {
+        matches: names(&[name, "phone"]),
+        ..only(vec![field(name, column), field("phone", "Tel")])
+    };
     for (name, column) in [("who", "E-mail"), ("email", "who")] {
         let refused = texts(&by(name, column), &[(column, "pend."), ("Tel", "1")]);
         assert_eq!(refused, format!("[{column}] {email}"));
         assert_eq!(texts(&by(name, column), &[(column, ""), ("Tel", "1")]), "phone=1; phone=\"1\"");
     }
     // Another field may have any text.
-    assert_eq!(csv(&[("phone", "1"), ("email", "none")], &["phone"], Mode::Upsert), "phone=1; phone=\"1\" email=\"none\"");
+    assert_eq!(
+        csv(&[("phone", "1"), ("email", "none")], &["phone"], Mode::Upsert),
+        "phone=1; phone=\"1\" email=\"none\""
+    );
 }
 
 #[test]
@@ -708,7 +714,10 @@ fn a_zero_is_no_id() {
             assert_eq!(csv(&[("contact_id", text), ("phone", "1")], &["phone"], mode), format!("[contact_id] {id}"));
         }
         assert_eq!(jsonl(r#"{"crm_id":0,"n":"x"}"#, &["crm_id"], mode), format!("[crm_id] {zero}"));
-        assert!(jsonl(r#"{"contact_id":0,"phone":"1"}"#, &["phone"], mode).starts_with("[contact_id] expected an id, found a zero"));
+        assert!(
+            jsonl(r#"{"contact_id":0,"phone":"1"}"#, &["phone"], mode)
+                .starts_with("[contact_id] expected an id, found a zero")
+        );
         for text in ["10", "0001", "0A", "-0", "0-0-1"] {
             assert!(csv(&[("crm_id", text)], &["crm_id"], mode).starts_with("crm_id="), "{text}");
         }
@@ -731,7 +740,9 @@ fn a_line_of_a_report_is_no_contact() {
         }
     };
     let total = "a word for a total, which cannot identify a contact";
-    for text in ["Total", "Total: 5", "Subtotal", "TOTAL GENERAL", "Promedio", "Average", "Promedio:", "Total de contactos"] {
+    for text in
+        ["Total", "Total: 5", "Subtotal", "TOTAL GENERAL", "Promedio", "Average", "Promedio:", "Total de contactos"]
+    {
         refused(text, "crm_id", total);
     }
     let report = "a line of a report, which cannot identify a contact";

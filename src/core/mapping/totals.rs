@@ -48,7 +48,8 @@ impl Mapping {
             Some(Column::Match(place)) => self.match_fields.get(*place).map(String::as_str),
             Some(Column::Ignored | Column::Id | Column::Field(_) | Column::Tags | Column::RemoveTags) | None => None,
         };
-        let of_match = |field: &&FieldReader| field.is_match() && field.places().iter().any(|place| place.at == Some(at));
+        let of_match =
+            |field: &&FieldReader| field.is_match() && field.places().iter().any(|place| place.at == Some(at));
         let by_rule = || self.fields.iter().find(of_match).map(FieldReader::label);
         by_name.or_else(by_rule).filter(|column| is_id_heading(column))
     }

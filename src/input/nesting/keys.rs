@@ -3,6 +3,7 @@
 //! Names are folded: lowercase letters and digits only.
 
 use super::super::page_keys::Hint;
+use crate::core::text::folded_key;
 
 /// Keys of arrays of people.
 const PEOPLE: &str = "\
@@ -120,5 +121,5 @@ pub(super) fn folded(key: &str) -> String {
     if key.starts_with(['@', '$', '#']) {
         return String::new();
     }
-    key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    folded_key(key)
 }
