@@ -74,6 +74,8 @@ pub use self::unseen::UnseenPaths;
 #[derive(Clone, Debug)]
 pub struct Mapping {
     match_fields: Vec<String>,
+    // What each match field holds, if it is known.
+    addresses: Vec<Option<Address>>,
     mode: Mode,
     // The use of each column of a header by its name, in its order. A column that a rule names is ignored here.
     columns: Vec<Column>,
@@ -97,6 +99,32 @@ pub struct Mapping {
 struct Route {
     column: String,
     place: Option<usize>,
+}
+
+/// What a match field of addresses holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Address {
+    Email,
+    Phone,
+}
+
+impl Address {
+    fn of(name: &str) -> Option<Self> {
+        if is_email_heading(name) { Some(Self::Email) } else { is_phone_heading(name).then_some(Self::Phone) }
+    }
+
+    // Why text is no such address.
+    fn unfit(self, text: &str) -> Option<Unfit> {
+        let (expected, found, is_one) = match self {
+            Self::Email => {
+                let parts = text.split_once('@');
+                let is_one = parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
+                ("an e-mail address (match field)", "text without a name and a domain around `@`", is_one)
+            }
+            Self::Phone => ("a phone number (match field)", "text without digits", text.contains(char::is_numeric)),
+        };
+        (!is_one).then(|| Unfit { expected: expected.to_owned(), found })
+    }
 }
 
 impl Mapping {
@@ -294,9 +322,9 @@ impl Mapping {
             let expected = "a value (match field)".to_owned();
             return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
         }
-        let unfit = |(field, text)| Some((field, self.unfit_address(field, text)?));
-        if let Some((field, unfit)) = parts.match_texts().find_map(unfit) {
-            return Err(Refusal::unfit(self.column_of(field), &unfit));
+        let unfit = |(place, text): (usize, &str)| Some((place, self.addresses.get(place)?.as_ref()?.unfit(text)?));
+        if let Some((place, unfit)) = parts.match_texts().find_map(unfit) {
+            return Err(Refusal::unfit(self.column_of(&self.match_fields[place]), &unfit));
         }
         // Most text is recognised by its first byte.
         let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));
@@ -310,19 +338,11 @@ impl Mapping {
         parts.contact().map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })
     }
 
-    // Why text in a match field of e-mail addresses or phone numbers, by its name or its column's, is none.
-    fn unfit_address(&self, field: &str, text: &str) -> Option<Unfit> {
-        let is_any = |is_one: fn(&str) -> bool| is_one(field) || is_one(self.column_of(field));
-        let is_email = || text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
-        let has_digit = || text.contains(|character: char| character.is_numeric());
-        let unfit = |expected: &str, found| Some(Unfit { expected: format!("{expected} (match field)"), found });
-        if !is_email() && is_any(is_email_heading) {
-            unfit("an e-mail address", "text without a name and a domain around `@`")
-        } else if !has_digit() && is_any(is_phone_heading) {
-            unfit("a phone number", "text without digits")
-        } else {
-            None
-        }
+    // What each match field holds by its name, or else by its column's.
+    fn addresses(match_fields: &[String], fields: &[FieldReader]) -> Vec<Option<Address>> {
+        let column = |name: &String| fields.iter().find(|field| field.name() == *name).map(FieldReader::label);
+        let of = |name: &String| Address::of(name).or_else(|| Address::of(column(name)?));
+        match_fields.iter().map(of).collect()
     }
 
     // The column with the flaw, if it is in one.

@@ -248,10 +248,10 @@ impl<'a> Parts<'a> {
         matches.find_map(|field| Some((&*field.name, found(field)?)))
     }
 
-    /// The match fields with their texts.
-    pub(super) fn match_texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().take(self.match_fields.len()).filter_map(|field| match &field.value {
-            Value::Text(text) if !text.is_empty() => Some((&*field.name, &**text)),
+    /// The texts of the match fields, with their places.
+    pub(super) fn match_texts(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.fields.iter().take(self.match_fields.len()).enumerate().filter_map(|(place, field)| match &field.value {
+            Value::Text(text) if !text.is_empty() => Some((place, &**text)),
             Value::Text(_) | Value::Bool(_) | Value::Number(_) => None,
         })
     }

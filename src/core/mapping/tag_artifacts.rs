@@ -9,7 +9,6 @@ use crate::core::mapping::by_name::{Column, REMOVE_TAGS_COLUMN, TAGS_COLUMN};
 use crate::core::mapping::cells::{Cell, Row};
 use crate::core::mapping::parts::SEPARATORS;
 use crate::core::mapping::tags::tags_of;
-use crate::core::nfc::nfc_texts;
 use crate::core::non_value::{Artifact, artifact};
 use crate::core::record::{Cells, Record};
 use crate::core::text::bare;
@@ -54,7 +53,6 @@ impl Mapping {
                 if self.tags.is_empty() && !self.columns.iter().any(|column| by_name(column).is_some()) {
                     return found;
                 }
-                let texts = &nfc_texts(texts);
                 for (column, text) in self.columns.iter().zip(texts.iter()) {
                     if let Some(name) = by_name(column) {
                         add(name, in_text(self.defaults.clean(text), &SEPARATORS));

@@ -393,10 +393,10 @@ fn other_dialects_of_quotes_are_read() {
     check("\"a,b\"\n\"1,\"\"x, y\"\"\"\n\"2,z\"\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
     assert_eq!(notices(b"\"a,b\"\n\"1,2\"\n"), ["each line is quoted as a whole; read without those quotes"]);
     // A backslash in single quotes is doubled where all are.
-    check("'a','b'\n'C:\\\\','x'\n'it''s','y'\n", &["2 C:\\|x", "3 it's|y"]);
-    check("'a','b'\n'C:\\\\','x'\n'D'Angelo','y'\n", &["2 C:\\|x", "3 D'Angelo|y"]);
-    check("'a';'b'\n'C:\\\\dir\\\\';'x'\n'O\\\\';'y'\n", &["2 C:\\dir\\|x", "3 O\\|y"]);
-    check("'a','b'\n'C:\\dir','x'\n'O','C:\\\\'\n", &["2 C:\\dir|x", "3 O|C:\\\\"]);
+    check("'a','b'\n'C:\\\\','x'\n'it''s','y'\n", &["a", "b"], &["2 C:\\|x", "3 it's|y"]);
+    check("'a','b'\n'C:\\\\','x'\n'D'Angelo','y'\n", &["a", "b"], &["2 C:\\|x", "3 D'Angelo|y"]);
+    check("'a';'b'\n'C:\\\\dir\\\\';'x'\n'O\\\\';'y'\n", &["a", "b"], &["2 C:\\dir\\|x", "3 O\\|y"]);
+    check("'a','b'\n'C:\\dir','x'\n'O','C:\\\\'\n", &["a", "b"], &["2 C:\\dir|x", "3 O|C:\\\\"]);
     // A backslash that ends a cell is text.
     check("a,b\n\"C:\\\",\"D:\\\"\n", &["a", "b"], &["2 C:\\|D:\\"]);
 }
