@@ -42,6 +42,7 @@ pub mod text;
 pub mod time;
 pub(crate) mod total;
 pub mod window;
+pub(crate) mod yes_no;
 
 #[cfg(test)]
 mod tests;

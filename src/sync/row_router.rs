@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
-use crate::core::mapping::{Mapping, UnseenPaths};
+use crate::core::mapping::{BlockedPath, Mapping, TagArtifact, UnseenPaths};
 use crate::core::record::Record;
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
@@ -54,6 +54,14 @@ impl<'a> RowRouter<'a> {
         let routed = self.table.route(record, self.mapping);
         if let Ok(record) = record {
             self.unseen.note(record);
+            for BlockedPath { path, at, cause } in self.mapping.blocked_paths(record) {
+                let kind = NoticeKind::BlockedPath { path: path.into(), at: at.into(), cause };
+                self.detected.add_notice(kind, record.line);
+            }
+            for TagArtifact { column, text } in self.mapping.tag_artifacts(record) {
+                let kind = NoticeKind::TagArtifact { column: column.into(), text: text.into() };
+                self.detected.add_notice(kind, record.line);
+            }
             match &routed {
                 Ok(_) => self.look_for_tags(record),
                 // Only the last row is a total, and it may be read twice.

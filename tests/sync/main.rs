@@ -15,6 +15,7 @@ mod foreign_files;
 mod guards;
 mod hostile;
 mod init;
+mod json_shapes;
 mod json_values;
 mod kill;
 mod limit;
