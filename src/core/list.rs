@@ -259,7 +259,7 @@ impl<'a> JsonList<'a> {
             let first = values.peek().copied();
             values.find(|json| !is_blank(json)).or(first)
         };
-        let named = |is_it: &dyn Fn(&str) -> bool| value_of(&|item| by.name(item).is_some_and(|known| is_it(&known)));
+        let by_name = |is_it: &dyn Fn(&str) -> bool| value_of(&|item| by.name(item).is_some_and(|known| is_it(&known)));
         // A row whose labels repeat, or are types of values, goes by its ids; the mapping names a label all the same.
         let others = |is_it: &dyn Fn(&str) -> bool| {
             value_of(&|item| {
@@ -267,7 +267,7 @@ impl<'a> JsonList<'a> {
                 names.into_iter().flatten().any(|known| is_it(&known))
             })
         };
-        spellings.iter().find_map(|is_it| named(is_it)).or_else(|| spellings.iter().find_map(|is_it| others(is_it)))
+        spellings.iter().find_map(|is_it| by_name(is_it)).or_else(|| spellings.iter().find_map(|is_it| others(is_it)))
     }
 
     /// The first element with this label: the home phone of `[{"label": "home", "number": "…"}, …]`. The label comes before the
@@ -380,7 +380,7 @@ pub(crate) fn labels(json: &Json) -> impl Iterator<Item = Cow<'_, str>> {
         let name = || text_under(json, NAMES).or_else(|| text_under(json, &SURE_LABEL_KEYS));
         id_text(json).or_else(name).or_else(|| under(json, ID).and_then(id_text))
     };
-    let list = json.as_array().map(Vec::as_slice).unwrap_or_else(|| std::slice::from_ref(json));
+    let list = json.as_array().map_or_else(|| std::slice::from_ref(json), Vec::as_slice);
     list.iter().filter_map(one)
 }
 

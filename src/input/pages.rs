@@ -57,14 +57,22 @@ struct Page {
     size: Option<u64>,
     from: Option<u64>,
     has_previous: bool,
-    // It names the next one.
-    has_next: bool,
-    // It has a cursor, which some servers leave out on the last page, and others do not.
-    has_cursor: bool,
+    next: Next,
     says_more: Option<bool>,
     // Whether no page follows. It is used only if the page also has a `totalSize`.
     is_done: Option<bool>,
     has_size: bool,
+}
+
+/// What a page has of the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    #[default]
+    None,
+    /// A cursor, which some servers leave out on the last page, and others do not.
+    Cursor,
+    /// Its link, number, token or offset.
+    Named,
 }
 
 /// The pages that were read to their end.
@@ -98,9 +106,15 @@ impl Page {
         self.has_previous || self.from.is_some_and(|from| from > 1) || self.offset.zip(self.size).is_some_and(is_page)
     }
 
+    fn names_next(&mut self, does: bool) {
+        if does {
+            self.next = Next::Named;
+        }
+    }
+
     // Whether it announces another one. A flag decides against links and cursors.
     fn has_more(&self) -> bool {
-        self.says_more.unwrap_or(self.has_next || self.has_cursor) || (self.is_done == Some(false) && self.has_size)
+        self.says_more.unwrap_or(self.next > Next::None) || (self.is_done == Some(false) && self.has_size)
     }
 }
 
@@ -180,21 +194,23 @@ impl Pages {
     fn value(&mut self, key: &str, json: &Json, depth: usize, figures: &mut Figures) {
         let name = folded_key(key);
         match Hint::of(&name, &self.rows_key) {
-            Some(Hint::Next) => self.page.has_next |= names_something(json),
+            Some(Hint::Next) => self.page.names_next(names_something(json)),
             Some(Hint::Cursor) => {
-                self.page.has_cursor |= !json.is_object() && names_something(json);
+                if !json.is_object() && names_something(json) {
+                    self.page.next = self.page.next.max(Next::Cursor);
+                }
                 self.members(&name, json, depth, figures);
             }
             Some(Hint::More) => self.page.says_more = flag(json).or(self.page.says_more),
             Some(Hint::Done) => self.page.is_done = flag(json),
             Some(Hint::Last) => {
-                self.page.has_next |= flag(json) == Some(false) && !is_number(json);
+                self.page.names_next(flag(json) == Some(false) && !is_number(json));
                 figures.last = figures.last.max(count(json));
             }
             // A number is the start of this page. Airtable writes another text, and only if a next page exists.
             Some(Hint::Offset) => {
                 let is_text = |text: &str| text.trim().chars().any(|character| !character.is_ascii_digit());
-                self.page.has_next |= name == "offset" && json.as_str().is_some_and(is_text);
+                self.page.names_next(name == "offset" && json.as_str().is_some_and(is_text));
                 self.page.offset = self.page.offset.or(count(json));
             }
             Some(Hint::From) => self.page.from = self.page.from.or(count(json)),
@@ -204,7 +220,7 @@ impl Pages {
                     count(json).is_some_and(|page| page > 0) || json.as_str().is_some_and(names_page);
             }
             Some(Hint::Link) => {
-                self.page.has_next |= links_next(json);
+                self.page.names_next(links_next(json));
                 self.members(&name, json, depth, figures);
             }
             Some(Hint::Count(Count::Plain)) if !json.is_object() => figures.count = figures.count.max(count(json)),

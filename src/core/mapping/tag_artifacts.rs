@@ -22,11 +22,6 @@ pub(crate) struct TagArtifact {
     pub(crate) text: String,
 }
 
-/// Whether text is a tag, and not what a program wrote in place of one.
-pub(super) fn is_tag(text: &str) -> bool {
-    artifact(text, false).is_none()
-}
-
 impl Mapping {
     /// The text of programs among the tags of a record.
     pub(crate) fn tag_artifacts(&self, record: &Record) -> BTreeSet<TagArtifact> {
