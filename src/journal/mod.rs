@@ -85,8 +85,20 @@ impl Drop for OwnerThread {
     }
 }
 
-// Runs within the group's transaction, or gets the error for which there is none.
-type Request = Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>;
+struct Request {
+    // Runs within the group's transaction, or gets the error for which there is none.
+    work: Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>,
+    durability: Durability,
+}
+
+/// When what a request wrote is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// When it is answered.
+    AtOnce,
+    /// With the next request that is durable at once. Until then, a power failure undoes it.
+    WithTheNext,
+}
 
 struct Reply {
     failure: Option<JournalError>,
@@ -317,7 +329,8 @@ impl Journal {
         rows: Vec<(usize, Planned)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
         let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.plan_rows(&plan, rows))
+        // Nothing depends on them before the plan is finished, which is durable.
+        self.ask_blocking_with(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
     }
 
     /// Number of rows and of changes in a plan.
@@ -499,9 +512,22 @@ impl Journal {
         match &self.owner {
             Owner::Caller(store) => alone(store, work),
             Owner::Thread(owner) => {
-                let answer = post(owner, work)?;
+                let answer = post(owner, Durability::AtOnce, work)?;
                 answer.await.map_err(|_| JournalError::Gone)?
             }
+        }
+    }
+
+    // As `ask`, for a request that only reads: it is answered before the commit of its group. What it has read may be undone when
+    // the group fails. Then the requests that wrote it fail, and with them the run.
+    async fn read<T, F>(&self, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+    {
+        match &self.owner {
+            Owner::Caller(store) => alone(store, work),
+            Owner::Thread(owner) => post_read(owner, work)?.await.map_err(|_| JournalError::Gone)?,
         }
     }
 
@@ -510,9 +536,17 @@ impl Journal {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
     {
+        self.ask_blocking_with(Durability::AtOnce, work)
+    }
+
+    fn ask_blocking_with<T, F>(&self, durability: Durability, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+    {
         match &self.owner {
             Owner::Caller(store) => alone(store, work),
-            Owner::Thread(owner) => post(owner, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
+            Owner::Thread(owner) => post(owner, durability, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
         }
     }
 }
@@ -539,13 +573,17 @@ fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, Journal
     }
 }
 
-fn post<T, F>(owner: &OwnerThread, work: F) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
+fn post<T, F>(
+    owner: &OwnerThread,
+    durability: Durability,
+    work: F,
+) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
 where
     T: Send + 'static,
     F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
 {
     let (sender, answer) = oneshot::channel();
-    let request: Request = Box::new(move |store| {
+    let work = Box::new(move |store: Result<&Store, JournalError>| {
         let result = store.and_then(work);
         Reply {
             failure: result.as_ref().err().cloned(),
@@ -553,22 +591,47 @@ where
             announce: Box::new(move |committed| drop(sender.send(committed.and(result)))),
         }
     });
-    owner.send(request)?;
+    owner.send(Request { work, durability })?;
+    Ok(answer)
+}
+
+fn post_read<T, F>(owner: &OwnerThread, work: F) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+{
+    let (sender, answer) = oneshot::channel();
+    let work = Box::new(move |store: Result<&Store, JournalError>| {
+        let result = store.and_then(work);
+        let failure = result.as_ref().err().cloned();
+        drop(sender.send(result));
+        Reply { failure, announce: Box::new(drop) }
+    });
+    owner.send(Request { work, durability: Durability::AtOnce })?;
     Ok(answer)
 }
 
 fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
-    while let Ok(first) = requests.recv() {
-        let group = iter::once(first).chain(iter::from_fn(|| requests.try_recv().ok())).take(GROUP);
-        commit_together(store, group);
+    let mut other = None;
+    while let Some(first) = other.take().or_else(|| requests.recv().ok()) {
+        let durability = first.durability;
+        let same = |request: Request| {
+            if request.durability == durability {
+                return Some(request);
+            }
+            other = Some(request);
+            None
+        };
+        let group = iter::once(first).chain(iter::from_fn(|| requests.try_recv().ok()).map_while(same)).take(GROUP);
+        commit_together(store, durability, group);
     }
 }
 
-fn commit_together(store: &Store, group: impl Iterator<Item = Request>) {
-    let mut fate = store.begin();
+fn commit_together(store: &Store, durability: Durability, group: impl Iterator<Item = Request>) {
+    let mut fate = store.set_durable(durability == Durability::AtOnce).and_then(|()| store.begin());
     let mut replies = Vec::new();
     for request in group {
-        let reply = request(fate.clone().map(|()| store));
+        let reply = (request.work)(fate.clone().map(|()| store));
         if let (Ok(()), Some(failure)) = (&fate, reply.failure) {
             fate = Err(failure);
         }
