@@ -140,6 +140,15 @@ impl Journal {
         Ok(Self::on_callers_thread(Store::dry(path)?))
     }
 
+    /// Opens the journal at `path` to read it. A journal of an earlier version stays as it is: an upgraded copy is read, which is
+    /// deleted at the end.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self, JournalError> {
+        Store::open_earlier(path)?.map_or_else(|| Self::open(path), |store| Ok(Self::on_callers_thread(store)))
+    }
+
     fn on_callers_thread(store: Store) -> Self {
         Self { owner: Owner::Caller(Arc::new(Mutex::new(store))), backup: None }
     }
@@ -397,6 +406,14 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be read.
     pub fn channels_of(&self, sync: i64) -> Result<u64, JournalError> {
         self.ask_blocking(move |store| store.channels_of(sync))
+    }
+
+    /// Number of rows of an input that are not stored: they needed nothing, and were not to be listed.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn rows_not_stored(&self, sync: i64) -> Result<u64, JournalError> {
+        self.ask_blocking(move |store| store.rows_not_stored(sync))
     }
 
     /// Passes the rows of an input with `state` to `each`, in the input's order, until `each` breaks. Returns `state`. Other

@@ -4,7 +4,7 @@
 mod channel;
 mod input;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use self::channel::{ChannelGuards, CheckedChannel, Lookup, TokenCheck};
 pub use self::input::{CheckedContact, CheckedInput, InputCheck, RejectReason, RejectReasons, check_input};
@@ -52,6 +52,9 @@ pub struct CheckReport {
     /// # Errors
     /// Why the journal cannot be read. No channel is asked then, because calls are journaled.
     pub journal: Result<bool, JournalError>,
+    /// The copy of the journal as it was before it was upgraded from an earlier version, which asking a channel takes: its calls
+    /// are journaled. `None` when it was not upgraded.
+    pub backup: Option<PathBuf>,
     /// What a sync would make of the rows of the input.
     pub input: Option<CheckedInput>,
     /// The channels by name, in the order in which they were given.
@@ -71,15 +74,18 @@ pub fn check<R: Reporter>(check: Check<'_>, environment: Environment<'_, R>) -> 
         input.map(|InputToCheck { source, mapping, check }| check_input(source, mapping, &check)).transpose()?;
     let journal = readable(path);
     let first = input.as_ref().map_or(&[][..], |input| &input.first);
+    let mut backup = None;
     let check_one = |(name, connection): (String, Connection)| {
         let wanted: Vec<&CheckedContact> = first.iter().filter(|contact| contact.channel == name).collect();
         let workspace = Workspace::open_to_look(path, holder.as_str()).map_err(GuardError::from);
-        let checked =
-            workspace.and_then(|workspace| channel::check(&workspace, &name, connection, guards, &wanted, environment));
+        let checked = workspace.and_then(|workspace| {
+            backup = backup.take().or_else(|| workspace.journal().backup_of_upgrade().map(Path::to_owned));
+            channel::check(&workspace, &name, connection, guards, &wanted, environment)
+        });
         (name, checked)
     };
     let channels = if journal.is_ok() { channels.into_iter().map(check_one).collect() } else { Vec::new() };
-    Ok(CheckReport { journal, input, channels })
+    Ok(CheckReport { journal, backup, input, channels })
 }
 
 // Whether the journal exists. One that is missing while its log exists is an error.
@@ -88,7 +94,7 @@ fn readable(path: &Path) -> Result<bool, JournalError> {
     let exists = path.exists();
     if exists {
         // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
-        drop(Journal::open(path));
+        drop(Journal::open_to_read(path));
     }
     Ok(exists)
 }

@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::options::{Layer, ListArgs};
 use crate::render::check::{InputReport, Report, channel_state};
 use crate::render::console::{Console, Level};
-use crate::render::notices::{Announcement, Notices};
+use crate::render::notices::{Announcement, Notices, report_backup};
 use crate::settings::{Channels, InputSettings, Reading, Settings};
 
 /// Number of contacts that are shown as they would be sent, and looked up on the platform.
@@ -48,6 +48,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
         },
     };
     let found = check(request, environment)?;
+    report_backup(found.backup.as_deref(), &journal, console);
 
     let mut report = Report::default();
     report.configuration(config_path.as_deref());
