@@ -394,6 +394,7 @@ mod tests {
             sizes.push(removed.unwrap().bytes_after);
         }
         let (after_quarter, at_end) = (sizes[119], sizes[364]);
+        println!("{} bytes after a night, {after_quarter} after 120 nights, {at_end} after 365", sizes[0]);
         assert!(sizes[0] < at_end && at_end <= after_quarter + after_quarter / 50, "{sizes:?}");
     }
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{iter, thread};
 
 use tokio::sync::oneshot;
@@ -44,6 +44,13 @@ use crate::core::window::{MARGIN, MINUTE};
 
 /// Maximum number of requests in one commit. More would only delay the first of them.
 const GROUP: usize = 256;
+
+/// How long a group waits for further requests when many come: each commit writes the same pages again, whether one request
+/// changed them or fifty.
+const GROUP_WAIT: Duration = Duration::from_millis(1);
+
+/// Number of requests in a group from which on the next group waits. A run at the platform's limit never has as many.
+const MANY: usize = 8;
 
 /// A handle to the journal. Clones share it.
 #[derive(Clone, Debug)]
@@ -85,9 +92,11 @@ impl Drop for OwnerThread {
     }
 }
 
+// Runs within the group's transaction, or gets the error for which there is none.
+type Work = Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>;
+
 struct Request {
-    // Runs within the group's transaction, or gets the error for which there is none.
-    work: Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>,
+    work: Work,
     durability: Durability,
 }
 
@@ -629,9 +638,14 @@ where
 }
 
 fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
-    let mut other = None;
+    let (mut other, mut last) = (None, 0);
     while let Some(first) = other.take().or_else(|| requests.recv().ok()) {
         let durability = first.durability;
+        let until = Instant::now() + if last < MANY { Duration::ZERO } else { GROUP_WAIT };
+        let next = || match requests.try_recv() {
+            Ok(request) => Some(request),
+            Err(_) => requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+        };
         let same = |request: Request| {
             if request.durability == durability {
                 return Some(request);
@@ -639,12 +653,13 @@ fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
             other = Some(request);
             None
         };
-        let group = iter::once(first).chain(iter::from_fn(|| requests.try_recv().ok()).map_while(same)).take(GROUP);
-        commit_together(store, durability, group);
+        let group = iter::once(first).chain(iter::from_fn(next).map_while(same)).take(GROUP);
+        last = commit_together(store, durability, group);
     }
 }
 
-fn commit_together(store: &Store, durability: Durability, group: impl Iterator<Item = Request>) {
+// Returns the number of requests.
+fn commit_together(store: &Store, durability: Durability, group: impl Iterator<Item = Request>) -> usize {
     let mut fate = store.set_durable(durability == Durability::AtOnce).and_then(|()| store.begin());
     let mut replies = Vec::new();
     for request in group {
@@ -659,7 +674,9 @@ fn commit_together(store: &Store, durability: Durability, group: impl Iterator<I
     if fate.is_err() {
         store.roll_back();
     }
+    let requests = replies.len();
     for announce in replies {
         announce(fate.clone());
     }
+    requests
 }
