@@ -26,6 +26,12 @@ pub enum SyncError {
     /// The run was begun with files that list its rows, which the caller does not name. Nothing was sent.
     #[error("the run was begun with files that list its rows, which were not named now")]
     UnnamedLists(Vec<(ListKind, PathBuf)>),
+    /// The rows of the run cannot be listed: so many of them needed nothing, and only their number was stored. Nothing was sent.
+    #[error("the list of all rows would lack {rows} rows, of which the run stored only their number")]
+    RowsNotStored {
+        /// Number of the rows.
+        rows: u64,
+    },
     /// The input could not be planned. Nothing was sent.
     #[error(transparent)]
     Plan(#[from] PlanError),

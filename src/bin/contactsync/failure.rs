@@ -240,6 +240,11 @@ impl From<SyncError> for Failure {
                 ))
                 .hint(format!("add `{options}`, or use other file names"))
             }
+            SyncError::RowsNotStored { rows } => {
+                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                Self::usage_text(format!("--results: the run stored only the number of {rows} that needed no call"))
+                    .hint("leave out `--results`, or run the same `sync` again with `--results`")
+            }
             SyncError::Plan(error) => error.into(),
             SyncError::TooMany(error) => error.into(),
             SyncError::Listing(error) => error.into(),

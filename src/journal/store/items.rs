@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
-use super::planning::{Kept, OpenPlan};
+use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::Prior;
 use super::snapshots::trace;
 use super::stored_cells::StoredCells;
@@ -151,12 +151,15 @@ impl Store {
                     *sum += forecast;
                 }
                 open.seen.set(owner.number, counts, Kept::Pending);
-                let content = compact::contact_bytes(self, owner, contact)?;
-                let mut insert = self.db.prepare_cached(
-                    "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?;
-                let cells = cells.map(|cells| json(&StoredCells::of(cells)));
-                insert.execute(params![run, integer(row), integer(line), owner.number, cells, content])?;
+                let pending = NewPending {
+                    run,
+                    row: integer(row),
+                    line: integer(line),
+                    contact: owner.number,
+                    cells: cells.map(|cells| json(&StoredCells::of(cells))),
+                    content: compact::contact_bytes(self, owner, contact)?,
+                };
+                open.add_pending(self, pending)?;
                 Ok(RowOutcome::Pending)
             }
             Decision::Done(outcome) => {
@@ -182,6 +185,15 @@ impl Store {
         }
     }
 
+    pub(super) fn insert_pending(&self, pending: &NewPending) -> Result<()> {
+        let NewPending { run, row, line, contact, cells, content } = pending;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        insert.execute(params![run, row, line, contact, cells, content])?;
+        Ok(())
+    }
+
     fn store_merged(&self, open: &mut OpenPlan, run: i64, item: NewItem<'_>) -> Result<()> {
         if open.lists_rows {
             return self.insert_item(run, &NewItem { state: state::MERGED, cells: None, ..item });
@@ -202,6 +214,9 @@ impl Store {
         counts: EarlierRow,
     ) -> Result<()> {
         let kept = open.seen.get(contact).map(|(_, kept)| kept);
+        if kept == Some(Kept::Pending) {
+            open.store_pending(self)?;
+        }
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         let table = match kept {
             Some(Kept::Pending) => {

@@ -158,6 +158,7 @@ impl Store {
         for table in ["new_aliases", "merging", "pending", "items"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE run IN ({runs})"), [value])?;
         }
+        self.forget_numbers();
         if !self.is_read_only {
             let blocks =
                 format!("SELECT first, last FROM contact_blocks WHERE sync IN (SELECT sync FROM runs WHERE {which})");
@@ -271,6 +272,7 @@ impl Store {
                      AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact)",
             )?;
             let contacts = contacts.query_map([left], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            self.forget_numbers();
             let mut forget = self.db.prepare_cached("DELETE FROM contacts WHERE number = ?1")?;
             for contact in contacts.into_iter().filter(|contact| !plan.members.has(*contact)) {
                 forget.execute([contact])?;

@@ -32,7 +32,7 @@ pub(super) const LONGEST_CALL: Duration = Duration::from_mins(10);
 
 /// The pending rows with their contacts and what is known of these, as [`Store::item`] reads them.
 const PENDING: &str = "SELECT pending.row, pending.line, pending.cells, pending.content, pending.contact,
-         contacts.field, contacts.value, states.id, states.content, doubts.content
+         contacts.channel, contacts.field, contacts.value, states.id, states.content, doubts.content
      FROM pending LEFT JOIN contacts ON contacts.number = pending.contact
      LEFT JOIN states ON states.contact = pending.contact LEFT JOIN doubts ON doubts.contact = pending.contact";
 
@@ -280,13 +280,15 @@ impl Store {
     // From the columns of `PENDING`.
     fn item(&self, run: i64, row: &Row<'_>) -> Result<Item> {
         let (contact, content): (i64, Vec<u8>) = (row.get(4)?, row.get(3)?);
-        let (Some(field), Some(value)) = (row.get(5)?, row.get(6)?) else {
+        let (Some(channel), Some(field), Some(value)) = (row.get(5)?, row.get(6)?, row.get::<_, Option<String>>(7)?)
+        else {
             return Err(damaged("a contact", "its key is missing"));
         };
+        self.note_number(channel, field, &value, contact);
         let key = KeyParts::stored(self, field, value)?;
         let owner = Owner { number: contact, key: key.value() };
         let (id, known, doubt): (Option<String>, Option<Vec<u8>>, Option<Vec<u8>>) =
-            (row.get(7)?, row.get(8)?, row.get(9)?);
+            (row.get(8)?, row.get(9)?, row.get(10)?);
         let remote_state = match (id.zip(known), doubt) {
             (_, Some(doubt)) => RemoteState::InDoubt(compact::read_doubt(self, owner, &key, &doubt)?),
             (Some((id, known)), None) => RemoteState::Known(compact::read_known(self, owner, &id, &known)?),

@@ -4,7 +4,7 @@
 mod channel;
 mod input;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use self::channel::{ChannelGuards, CheckedChannel, Lookup, TokenCheck};
 pub(super) use self::input::RejectReasons;
@@ -54,6 +54,9 @@ pub struct CheckReport {
     /// # Errors
     /// Why the journal cannot be read. No channel is asked then, because calls are journaled.
     pub journal: Result<bool, JournalError>,
+    /// The copy of the journal as it was before it was upgraded from an earlier version, which asking a channel takes: its calls
+    /// are journaled. `None` when it was not upgraded.
+    pub backup: Option<PathBuf>,
     /// What a sync would make of the rows of the input.
     pub input: Option<CheckedInput>,
     /// The channels by name, in the order in which they were given.
@@ -74,13 +77,15 @@ pub fn check<R: Reporter>(check: Check<'_>, environment: Environment<'_, R>) -> 
     let exists = path.exists();
     if channels.is_empty() {
         // No call is made, so the journal is only read, and is not upgraded either.
-        return Ok(CheckReport { journal: Journal::dry(path).map(|_| exists), input, channels: Vec::new() });
+        let journal = read(path).map(|()| exists);
+        return Ok(CheckReport { journal, backup: None, input, channels: Vec::new() });
     }
     let workspace = match Workspace::open_to_probe(path, holder) {
         Ok(workspace) => workspace,
-        Err(error) => return Ok(CheckReport { journal: Err(error), input, channels: Vec::new() }),
+        Err(error) => return Ok(CheckReport { journal: Err(error), backup: None, input, channels: Vec::new() }),
     };
     let first = input.as_ref().map_or(&[][..], |input| &input.first);
+    let backup = workspace.journal().backup_of_upgrade().map(Path::to_owned);
     let check_one = |(name, connection): (String, Connection)| {
         let wanted: Vec<&CheckedContact> = first.iter().filter(|contact| contact.channel == name).collect();
         let checked = channel::check(&workspace, &name, connection, guards, &wanted, environment);
@@ -88,5 +93,15 @@ pub fn check<R: Reporter>(check: Check<'_>, environment: Environment<'_, R>) -> 
         (name, checked)
     };
     let channels = channels.into_iter().map(check_one).collect();
-    Ok(CheckReport { journal: Ok(exists), input, channels })
+    Ok(CheckReport { journal: Ok(exists), backup, input, channels })
+}
+
+// Checks that the journal can be read. One that is missing while its log exists is an error.
+fn read(path: &Path) -> Result<(), JournalError> {
+    Journal::dry(path)?;
+    if path.exists() {
+        // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
+        drop(Journal::open_to_read(path));
+    }
+    Ok(())
 }

@@ -211,7 +211,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             let hash = known.hash(&row)?;
             let known = met.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map_changed(row, None, Some(hash)) {
-                ReadRow::Mapped(mapped) => Some((*known, hash, mapped)),
+                ReadRow::Mapped(again) => Some((*known, hash, again)),
                 ReadRow::Known(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
             }
         };

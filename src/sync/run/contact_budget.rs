@@ -20,6 +20,11 @@ pub const CONTACTS_PER_PROCESS: usize = 10_000;
 /// account is refused.
 const ALWAYS_HELD: usize = 2 * REFUSALS_IN_A_ROW;
 
+/// Number of pending items that are read from the journal at a time: at least two for each call that may be in flight, because
+/// no call starts meanwhile, and at most so many.
+const PAGE_PER_CALL: usize = 2;
+const MAX_PAGE: usize = 1_024;
+
 /// The contacts in memory of all channels.
 #[derive(Debug)]
 pub struct ContactBudget {
@@ -69,6 +74,11 @@ impl ContactShare {
         let fair = self.fair_share.saturating_sub(own);
         let shared = CONTACTS_PER_PROCESS.saturating_sub(self.total.get());
         fair.max(shared.min(CONTACTS_PER_CHANNEL.saturating_sub(own)))
+    }
+
+    /// Number of pending items to read from the journal at a time, for so many calls in flight. A thousand channels read few each.
+    pub fn page(&self, concurrency: usize) -> usize {
+        (self.fair_share / 4).clamp(concurrency * PAGE_PER_CALL, MAX_PAGE.max(concurrency * PAGE_PER_CALL))
     }
 
     /// Whether so many held rejections of one kind of call are more than there is room for.
@@ -139,6 +149,13 @@ mod tests {
         check(1_000, 8, 10);
         // Never fewer than the calls in flight.
         check(1_000, 64, 64);
+    }
+
+    #[test]
+    fn many_channels_read_few_items_at_a_time() {
+        for (channels, concurrency, page) in [(1, 8, 1_024), (1, 1_000, 2_000), (10, 64, 250), (1_000, 8, 16)] {
+            assert_eq!(ContactBudget::new(channels).share(concurrency).page(concurrency), page, "{channels} channels");
+        }
     }
 
     #[test]

@@ -15,10 +15,6 @@ use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
 use crate::sync::event::{Event, Observer};
 
-/// Number of pending items that are read from the journal at a time, for each call that may be in flight. Small,
-/// because a thousand channels may send at the same time.
-const PAGE_PER_CALL: usize = 2;
-
 /// The pending contacts of a run:
 ///
 /// 1. lost creates of contacts that the file no longer has, then those of contacts that it has: a search can resolve
@@ -53,10 +49,11 @@ pub struct Deferred {
 }
 
 impl Queue {
-    /// Loads the contacts in doubt, those left for this run, and the row at which the last run ended.
+    /// Loads the contacts in doubt, those left for this run, and the row at which the last run ended. `page` is the number of
+    /// pending items that are read from the journal at a time.
     pub async fn open<J: SendJournal, T, O: Observer>(
         job: &Job<'_, J, T, O>,
-        concurrency: usize,
+        page: usize,
     ) -> Result<Self, JournalError> {
         let left = job.journal.left(job.run, job.channel).await?;
         let mut taken: BTreeSet<u64> = left.iter().copied().collect();
@@ -79,7 +76,7 @@ impl Queue {
         let file = FileRows {
             taken,
             page: Vec::new().into_iter(),
-            page_size: u32::try_from(concurrency * PAGE_PER_CALL).unwrap_or(u32::MAX),
+            page_size: u32::try_from(page).unwrap_or(u32::MAX),
             last_row: begin.saturating_sub(1),
             begin,
             is_past_end: false,

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 use crate::options::{Layer, ListArgs};
 use crate::render::check::Checked;
 use crate::render::console::{Console, Level};
-use crate::render::notices::Notices;
+use crate::render::notices::{Notices, report_backup};
 use crate::settings::{Channels, InputSettings, Reading, Settings};
 
 /// Number of contacts that are shown as they would be sent, and looked up on the platform.
@@ -46,6 +46,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
         },
     };
     let found = check(request, environment)?;
+    report_backup(found.backup.as_deref(), &journal, console);
     let checked = Checked {
         config: config_path.as_deref(),
         journal: &journal,
