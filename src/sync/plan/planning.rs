@@ -220,7 +220,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             let hash = known.hash(&row, hash)?;
             let known = met.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map_changed(row, None, Some(hash)) {
-                ReadRow::Mapped(mapped) => Some((*known, hash, mapped)),
+                ReadRow::Mapped(new) => Some((*known, hash, new)),
                 ReadRow::Known(_) | ReadRow::Skipped(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
             }
         };
