@@ -1,6 +1,7 @@
 //! The columns of an input with a header: their names and positions.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::str::from_utf8;
 use std::sync::Arc;
 
@@ -36,6 +37,11 @@ pub(super) struct Uncorrected {
 }
 
 impl Columns {
+    /// Everything that decides how rows are read.
+    pub(super) fn layout(&self) -> impl fmt::Debug {
+        (&self.names, &self.header, self.needed, self.listed)
+    }
+
     /// The columns of a header.
     pub(super) fn named<'a>(line: u64, cells: impl Iterator<Item = &'a [u8]>) -> Result<Self, SourceFault> {
         let mut names = Vec::new();

@@ -18,13 +18,16 @@ impl AddressColumns {
         Self(named.map(|(at, name)| (at, Arc::clone(name))).collect())
     }
 
-    /// Takes note of a row.
-    pub(super) fn watch(&self, texts: &Texts, line: u64, notices: &Notices) {
+    /// Takes note of a row. Returns whether there was something to note.
+    pub(super) fn watch(&self, texts: &Texts, line: u64, notices: &Notices) -> bool {
+        let mut is_noted = false;
         for (at, name) in &self.0 {
             if texts.get(*at).is_some_and(|text| is_json(text.trim())) {
                 notices.add(NoticeKind::JsonText(Arc::clone(name)), line);
+                is_noted = true;
             }
         }
+        is_noted
     }
 }
 

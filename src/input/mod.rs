@@ -76,6 +76,7 @@ use self::padding::Unpadded;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
+pub(crate) use self::batches::InputPart;
 pub use self::decompress::Packing;
 pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};

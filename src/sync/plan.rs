@@ -121,12 +121,12 @@ pub fn plan(
     let known = known.as_ref();
     let mapper = RowMapper { router: &row_router, known, keeps_cells: files.rejects.is_some() };
     let mut planning = Planning::new(journal, &plan, (at_unknown, known), observer, stop);
-    source.in_batches(|row, remains| mapper.map(row, remains), |batch| planning.add(batch))?;
+    read_into(&mut planning, &mut source, &mapper)?;
     if planning.is_overfull() {
         // Too many rows changed to be held until it is known which others they meet. All rows are mapped as they are read.
         known.into_iter().for_each(KnownRows::restart);
         planning = Planning::new(journal, &plan, (at_unknown, known), observer, stop);
-        source.again()?.in_batches(|row, remains| mapper.map(row, remains), |batch| planning.add(batch))?;
+        read_into(&mut planning, &mut source.again()?, &mapper)?;
     }
     planning.map_met(&source, &mapper)?;
     planning.flush()?;
@@ -143,6 +143,22 @@ pub fn plan(
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
     Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed })
+}
+
+// Maps all rows of the input, except those that did not change.
+fn read_into(
+    planning: &mut Planning<'_, impl Observer>,
+    source: &mut Source,
+    mapper: &RowMapper<'_>,
+) -> Result<(), PlanError> {
+    match mapper.known {
+        Some(known) => source.in_recognised_batches(
+            &known.recognition(),
+            |part| mapper.map_part(part),
+            |batch| planning.add(batch),
+        ),
+        None => source.in_batches(|row, remains| mapper.map(row, remains, None), |batch| planning.add(batch)),
+    }
 }
 
 // The guards that look at the whole input.

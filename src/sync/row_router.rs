@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
 use crate::core::mapping::{BlockedPath, Mapping, TagArtifact, UnseenPaths};
-use crate::core::record::Record;
+use crate::core::record::{Cells, Record, Texts};
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
 
@@ -76,6 +76,11 @@ impl<'a> RowRouter<'a> {
     pub fn note_unchanged(&self, record: &Record) {
         self.unseen.note(record);
         self.look_for_tags(record);
+    }
+
+    /// Notes rows of a table that were skipped, because they are unchanged. What they have is shown by the columns alone.
+    pub fn note_skipped(&self) {
+        self.look_for_tags(&Record { row: 0, line: 0, cells: Cells::Texts(Texts::default()), total: None });
     }
 
     // A row that is not sent here removes no tags here.

@@ -3,11 +3,15 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use encoding_rs::WINDOWS_1252;
 use fastrand::Rng;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
@@ -54,6 +58,8 @@ pub(super) enum Bug {
     SharesNone,
     /// Rows stay known where another source changed their contact.
     TouchesNone,
+    /// Rows are skipped whatever follows them.
+    SkipsBeforeAny,
 }
 
 thread_local! {
@@ -82,6 +88,30 @@ struct Setting {
     keeps_rejects: bool,
     max_changes: Option<MaxChanges>,
     source: &'static str,
+    form: Form,
+}
+
+/// How a file of CSV is written.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that vary one by one")]
+struct Form {
+    crlf: bool,
+    mark: bool,
+    western: bool,
+    packed: bool,
+    all_quoted: bool,
+    cut: bool,
+}
+
+fn any_form(rng: &mut Rng) -> Form {
+    Form {
+        crlf: rng.bool(),
+        mark: rng.u8(..4) == 0,
+        western: rng.u8(..4) == 0,
+        packed: rng.u8(..4) == 0,
+        all_quoted: rng.u8(..3) == 0,
+        cut: rng.u8(..4) == 0,
+    }
 }
 
 fn any_setting(rng: &mut Rng) -> Setting {
@@ -99,6 +129,7 @@ fn any_setting(rng: &mut Rng) -> Setting {
         keeps_rejects: rng.bool(),
         max_changes: None,
         source: "a",
+        form: any_form(rng),
     };
     if setting.matches.is_empty() {
         setting.mode = Mode::Create;
@@ -107,13 +138,14 @@ fn any_setting(rng: &mut Rng) -> Setting {
 }
 
 fn any_cells(rng: &mut Rng) -> Cells {
+    let name = rng.usize(..3);
     let mut pick = |prefix: &str, of: usize, blanks: u8| {
         if rng.u8(..100) < blanks { String::new() } else { format!("{prefix}{}", rng.usize(..of)) }
     };
     let mut cells: Cells = [
         pick("e", 40, 15),
         pick("+5215550", 30, 30),
-        pick("Name ", 4, 20),
+        pick(["Name ", "Jos\u{e9} ", "Jos\u{c3}\u{a9} "][name], 4, 20),
         pick("City ", 3, 20),
         pick("t", 3, 40),
         pick("", 2, 5),
@@ -176,8 +208,15 @@ fn text_of(rows: &[Cells], setting: &Setting, rng: &mut Rng) -> String {
     } else {
         writeln!(text, "{}", COLUMNS.join(",")).unwrap();
         for row in rows {
-            let cell = |cell: &String| if rng.u8(..9) == 0 { format!("\"{cell}\"") } else { cell.clone() };
+            // How a cell is quoted depends on it alone, so that its row is as it was the next time; except for a few.
+            let is_other = rng.u8(..30) == 0;
+            let is_quoted = |cell: &str| setting.form.all_quoted || cell.len() % 9 == 3 || is_other;
+            let cell = |cell: &String| if is_quoted(cell) { format!("\"{cell}\"") } else { cell.clone() };
             writeln!(text, "{}", row.iter().map(cell).collect::<Vec<_>>().join(",")).unwrap();
+            if rng.u8(..60) == 0 {
+                // The rest of a cell whose opening quote is missing.
+                text.push_str("goes on\",,,,,,\n");
+            }
             if rng.u8(..60) == 0 {
                 text.push_str("too,few\n");
             }
@@ -264,7 +303,25 @@ struct Planned {
 
 fn input(text: &str, setting: &Setting) -> Source {
     let format = if setting.json { Format::Jsonl } else { Format::Csv };
-    Source::from_reader("in", Box::new(std::io::Cursor::new(text.as_bytes().to_vec())), format).unwrap()
+    let bytes = if setting.json { text.as_bytes().to_vec() } else { bytes_of(text, setting.form) };
+    Source::from_reader("in", Box::new(std::io::Cursor::new(bytes)), format).unwrap()
+}
+
+fn bytes_of(text: &str, form: Form) -> Vec<u8> {
+    let Form { crlf, mark, western, packed, cut, .. } = form;
+    let text = if cut { text.trim_end_matches('\n') } else { text };
+    let text = if crlf { text.replace('\n', "\r\n") } else { text.to_owned() };
+    let bytes = match (western, mark) {
+        (true, _) => WINDOWS_1252.encode(&text).0.into_owned(),
+        (false, true) => format!("\u{feff}{text}").into_bytes(),
+        (false, false) => text.into_bytes(),
+    };
+    if !packed {
+        return bytes;
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&bytes).unwrap();
+    packed.finish().unwrap()
 }
 
 fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), with_snapshot: bool) -> Planned {
@@ -442,6 +499,7 @@ fn vary(setting: &Setting, rng: &mut Rng) -> Setting {
         4 => varied.take = !varied.take,
         5 => varied.sharded = !varied.sharded,
         6 => varied.max_changes = Some(MaxChanges::Share(1_000)),
+        8 => varied.form = any_form(rng),
         7 if varied.matches.len() == 2 => varied.matches.reverse(),
         _ => {}
     }
@@ -509,7 +567,7 @@ fn nights_with_a_snapshot_have_the_results_of_nights_without() {
 #[test]
 fn planted_mistakes_are_found() {
     const MOST: u64 = 200;
-    for bug in [Bug::AnyMapping, Bug::MeetsNone, Bug::SharesNone, Bug::TouchesNone] {
+    for bug in [Bug::AnyMapping, Bug::MeetsNone, Bug::SharesNone, Bug::TouchesNone, Bug::SkipsBeforeAny] {
         BUG.set(Some(bug));
         let fails = |seed: &u64| std::panic::catch_unwind(|| history(*seed)).is_err();
         let found = (0..MOST).find(fails);
