@@ -48,6 +48,7 @@
 //!             search_first: false,
 //!         },
 //!         duplicates: Duplicates::Last,
+//!         retry_rejected: false,
 //!         max_changes: None,
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),

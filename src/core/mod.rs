@@ -25,6 +25,7 @@ pub mod nfc;
 pub(crate) mod non_value;
 pub mod output_format;
 pub mod page;
+pub mod past_rejection;
 pub mod plan;
 pub mod planner;
 pub mod recognition;

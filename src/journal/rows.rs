@@ -74,6 +74,8 @@ pub struct PlanningRun {
     pub channel: String,
     /// The rules for its tasks.
     pub policy: Policy,
+    /// When its planning began.
+    pub now: Timestamp,
 }
 
 /// A row to be planned.

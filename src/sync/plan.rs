@@ -77,6 +77,8 @@ pub struct PlanOptions {
     /// The name of the source of the input. Rows that did not change since the last input of the source are not mapped again.
     /// `None`: all rows are mapped, and nothing is kept of them for the next input.
     pub source_name: Option<String>,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
 }
 
 /// The runs that were planned from an input.
@@ -106,14 +108,14 @@ pub fn plan(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let PlanOptions { duplicates, max_changes, files, source_name } = plan_options;
+    let PlanOptions { duplicates, max_changes, files, source_name, retry_rejected } = plan_options;
     let Routes { mut runs, unknown, table } = routes;
     let at_unknown = unknown.is_some().then_some(runs.len());
     runs.extend(unknown);
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
     let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
-    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec() };
+    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec(), retry_rejected };
     let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows: files.results.is_some() })?;
     let is_listed = files.results.is_some();
     let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), is_listed);

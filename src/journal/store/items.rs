@@ -75,7 +75,7 @@ impl Store {
         (planning, tags): (&PlanningRun, &SnapshotKey),
         planned: Planned,
     ) -> Result<(RowOutcome, RowTrace)> {
-        let PlanningRun { run, policy, .. } = *planning;
+        let PlanningRun { run, policy, now, .. } = *planning;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         tally.rows += 1;
         let channel = tally.channel;
@@ -121,7 +121,8 @@ impl Store {
                 if let Some(replaced) = replaced {
                     self.merge_into(open, run, number, replaced, EarlierRow { row, line })?;
                 }
-                let decision = plan.planner.decide(&contact, policy, &Prior::new(self, open, run, channel))?;
+                let prior = Prior::new(self, open, run, channel);
+                let decision = plan.planner.decide(&contact, policy, &prior, now)?;
                 trace.is_unchanged = is_alone && matches!(decision, Decision::Done(Outcome::Unchanged));
                 self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)?
             }
@@ -314,7 +315,8 @@ mod tests {
             contacts in proptest::collection::vec(any_contact(), 1..20),
         ) {
             for duplicates in Duplicates::ALL {
-                let planner = Planner { duplicates, match_fields: vec!["email=".into(), "phone".into()] };
+                let match_fields = vec!["email=".into(), "phone".into()];
+                let planner = Planner { duplicates, match_fields, retry_rejected: false };
                 let mut seen = SeenRows::new(duplicates);
                 // The key, the state and the row that counts instead, of each row.
                 let mut expected: Vec<(String, &str, String)> = Vec::new();

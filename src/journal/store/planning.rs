@@ -2,7 +2,7 @@
 //!
 //! New contacts are stored many at a time and in the order of their keys: one by one, each would write a page of the index.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
@@ -48,6 +48,8 @@ pub(super) struct OpenPlan {
     pub sync: i64,
     /// Whether rows that need nothing are stored, because all rows are listed.
     pub lists_rows: bool,
+    /// The contacts that earlier runs rejected.
+    pub rejected: HashSet<i64>,
     pub seen: SeenContacts,
     pub runs: BTreeMap<i64, RunPlan>,
     // The number of rows without a key, by run and the digest of their content.
@@ -187,10 +189,11 @@ impl Staged {
 }
 
 impl OpenPlan {
-    pub(super) fn new(sync: i64, lists_rows: bool) -> Self {
+    pub(super) fn new(sync: i64, lists_rows: bool, rejected: HashSet<i64>) -> Self {
         Self {
             sync,
             lists_rows,
+            rejected,
             seen: SeenContacts::default(),
             runs: BTreeMap::new(),
             equal: HashMap::new(),

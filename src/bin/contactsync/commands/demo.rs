@@ -130,6 +130,7 @@ impl<'a> Demo<'a> {
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),
+            retry_rejected: false,
             max_changes: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),

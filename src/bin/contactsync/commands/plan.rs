@@ -47,6 +47,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,
+        retry_rejected: input.retry_rejected,
         max_changes: input.max_changes,
         overrides: overrides(&args.connection),
         limits: &|now| bounds.limits(now),

@@ -57,6 +57,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,
+        retry_rejected: input.retry_rejected,
         max_changes: input.max_changes,
         lists: &row_lists(lists, config_path.as_deref(), &channels, Some(&args.input.input)),
         overrides: overrides(&args.connection),
