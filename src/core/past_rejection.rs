@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::core::model::RemoteState;
 use crate::core::plan::Decision;
-use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 
 /// Number of nights between a try and the next one, by the number of tries. The last one repeats.
@@ -40,9 +39,9 @@ impl PastRejection {
     pub fn decide(&self, decision: Decision, remote_state: &RemoteState, now: Timestamp) -> Decision {
         match (&decision, remote_state) {
             (Decision::Pending(_), RemoteState::Unknown | RemoteState::Known(_)) => {
-                self.reason_at(now).map_or(decision, |reason| Decision::Done(Outcome::Rejected(reason)))
+                self.reason_at(now).map_or(decision, Decision::Waiting)
             }
-            (Decision::Pending(_), RemoteState::InDoubt(_)) | (Decision::Done(_), _) => decision,
+            (Decision::Pending(_), RemoteState::InDoubt(_)) | (Decision::Done(_) | Decision::Waiting(_), _) => decision,
         }
     }
 
@@ -71,6 +70,7 @@ mod tests {
     use crate::core::doubt::Doubt;
     use crate::core::model::{Contact, ContactId, Draft, Field, Known};
     use crate::core::plan::Forecast;
+    use crate::core::task::Outcome;
 
     const TRIED_AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -132,7 +132,7 @@ mod tests {
         let check = |decision: Decision, state: &RemoteState, now: Timestamp, is_kept: bool| {
             let decided = rejection(1).decide(decision.clone(), state, now);
             assert_eq!(decided == decision, is_kept, "{decided:?}");
-            assert!(is_kept || matches!(decided, Decision::Done(Outcome::Rejected(_))), "{decided:?}");
+            assert!(is_kept || matches!(decided, Decision::Waiting(_)), "{decided:?}");
         };
         for state in [&RemoteState::Unknown, &known] {
             check(pending(), state, TRIED_AT, false);

@@ -92,6 +92,8 @@ pub struct PlannedRuns {
     pub unknown: Option<i64>,
     /// Number of rows that belong to none of the runs.
     pub not_routed: NotRoutedCounts,
+    /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
+    pub has_waiting: bool,
 }
 
 /// Plans `source` in the journal. It needs a thread that may block.
@@ -141,10 +143,11 @@ pub fn plan(
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     let (has_unknown, not_routed) = (planning.has_unknown(), planning.not_routed());
+    let has_waiting = journal.extent(&plan)?.has_waiting;
     journal.finish_plan(&plan, listing, planning.into_snapshots())?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed, has_waiting })
 }
 
 // The guards that look at the whole input.

@@ -133,6 +133,11 @@ fn is_waiting(reason: &str) -> bool {
     reason.starts_with("still rejected after ")
 }
 
+/// Whether the channel's newest run has a rejected row.
+pub fn has_rejected(channel: &Channel<'_>) -> bool {
+    !rejected(channel).is_empty()
+}
+
 /// Whether no rejected row of the channel's newest run was tried.
 pub fn are_all_waiting(channel: &Channel<'_>) -> bool {
     rejected(channel).values().all(|reason| is_waiting(reason))

@@ -238,6 +238,7 @@ fn the_remote_state_decides_whether_a_row_is_unchanged_or_pending() {
         match decision {
             Decision::Done(outcome) => assert!(outcome == Outcome::Unchanged && !is_pending, "{text}: {outcome:?}"),
             Decision::Pending(forecast) => assert!(is_pending && forecast != Forecast::default(), "{text}"),
+            Decision::Waiting(reason) => panic!("{text}: {reason}"),
         }
     };
     check("email=a name=Ann", Mode::Upsert, "email=a", false);
@@ -268,6 +269,7 @@ fn a_row_that_was_rejected_is_pending_only_when_it_is_due_or_asked_for() {
         let Ok(decision) = planner.decide(&contact(text), policy(mode), &prior, now);
         let decision = match decision {
             Decision::Pending(_) => "pending".to_owned(),
+            Decision::Waiting(reason) => reason,
             Decision::Done(outcome) => outcome.reason().unwrap_or(outcome.name()).to_owned(),
         };
         assert_eq!(decision, expected, "{text} {hours} {retry_rejected}");

@@ -145,7 +145,7 @@ impl Store {
         let counts = EarlierRow { row, line };
         let lists_rows = open.lists_rows;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
-        match decision {
+        let outcome = match decision {
             Decision::Pending(forecast) => {
                 tally.pending += 1;
                 if let Some(sum) = &mut tally.forecast {
@@ -158,29 +158,31 @@ impl Store {
                 )?;
                 let cells = cells.map(|cells| json(&StoredCells::of(cells)));
                 insert.execute(params![run, integer(row), integer(line), owner.number, cells, content])?;
-                Ok(RowOutcome::Pending)
+                return Ok(RowOutcome::Pending);
             }
-            Decision::Done(outcome) => {
-                let is_rejected = matches!(outcome, Outcome::Rejected(_));
-                let kept = if is_rejected { Kept::Item } else { Kept::Unchanged };
-                if is_rejected || lists_rows {
-                    let (state, reason) = (state::of(&outcome), outcome.reason());
-                    self.insert_item(run, &NewItem { state, reason, cells: cells.filter(|_| is_rejected), ..item })?;
-                } else {
-                    tally.unchanged += 1;
-                }
-                open.seen.set(owner.number, counts, kept);
-                if plan.planner.duplicates == Duplicates::Merge {
-                    // A later row may be merged with it.
-                    let content = compact::contact_bytes(self, owner, contact)?;
-                    let mut insert = self
-                        .db
-                        .prepare_cached("INSERT INTO merging (run, row, contact, content) VALUES (?1, ?2, ?3, ?4)")?;
-                    insert.execute(params![run, integer(row), owner.number, content])?;
-                }
-                Ok(RowOutcome::Done { row, line, outcome })
+            Decision::Done(outcome) => outcome,
+            Decision::Waiting(reason) => {
+                tally.has_waiting = true;
+                Outcome::Rejected(reason)
             }
+        };
+        let is_rejected = matches!(outcome, Outcome::Rejected(_));
+        let kept = if is_rejected { Kept::Item } else { Kept::Unchanged };
+        if is_rejected || lists_rows {
+            let (state, reason) = (state::of(&outcome), outcome.reason());
+            self.insert_item(run, &NewItem { state, reason, cells: cells.filter(|_| is_rejected), ..item })?;
+        } else {
+            tally.unchanged += 1;
         }
+        open.seen.set(owner.number, counts, kept);
+        if plan.planner.duplicates == Duplicates::Merge {
+            // A later row may be merged with it.
+            let content = compact::contact_bytes(self, owner, contact)?;
+            let mut insert =
+                self.db.prepare_cached("INSERT INTO merging (run, row, contact, content) VALUES (?1, ?2, ?3, ?4)")?;
+            insert.execute(params![run, integer(row), owner.number, content])?;
+        }
+        Ok(RowOutcome::Done { row, line, outcome })
     }
 
     fn store_merged(&self, open: &mut OpenPlan, run: i64, item: NewItem<'_>) -> Result<()> {

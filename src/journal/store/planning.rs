@@ -68,6 +68,8 @@ pub(super) struct RunPlan {
     pub pending: u64,
     pub unchanged: u64,
     pub merged: u64,
+    /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
+    pub has_waiting: bool,
     pub forecast: Option<Forecast>,
     // Whether the journal has contacts of the channel, and aliases of the channel or of this run.
     has_contacts: bool,
@@ -320,6 +322,7 @@ impl RunPlan {
             pending: 0,
             unchanged: 0,
             merged: 0,
+            has_waiting: false,
             forecast: Some(Forecast::default()),
             has_contacts: has("contacts")?,
             has_aliases: has("aliases")?,
