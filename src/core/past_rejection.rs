@@ -119,7 +119,7 @@ mod tests {
         check(1, hours(10), "still rejected after 1 try (next try in 14 hours): unknown field");
         check(2, hours(24), "still rejected after 2 tries (next try in 1 day): unknown field");
         check(3, minutes(20), "still rejected after 3 tries (next try in 4 days): unknown field");
-        check(3, hours(24) - minutes(20), "still rejected after 3 tries (next try in 3 days): unknown field");
+        check(3, minutes(24 * 60 - 20), "still rejected after 3 tries (next try in 3 days): unknown field");
         check(9, hours(24 * 7 - 7), "still rejected after 9 tries (next try in 7 hours): unknown field");
     }
 

@@ -162,7 +162,7 @@ impl Store {
             }
             Decision::Done(outcome) => outcome,
             Decision::Waiting(reason) => {
-                tally.has_waiting = true;
+                open.has_waiting = true;
                 Outcome::Rejected(reason)
             }
         };

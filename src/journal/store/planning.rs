@@ -50,6 +50,8 @@ pub(super) struct OpenPlan {
     pub lists_rows: bool,
     /// The contacts that earlier runs rejected.
     pub rejected: HashSet<i64>,
+    /// Whether rows of such contacts are not tried again yet.
+    pub has_waiting: bool,
     pub seen: SeenContacts,
     pub runs: BTreeMap<i64, RunPlan>,
     // The number of rows without a key, by run and the digest of their content.
@@ -68,8 +70,6 @@ pub(super) struct RunPlan {
     pub pending: u64,
     pub unchanged: u64,
     pub merged: u64,
-    /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
-    pub has_waiting: bool,
     pub forecast: Option<Forecast>,
     // Whether the journal has contacts of the channel, and aliases of the channel or of this run.
     has_contacts: bool,
@@ -196,6 +196,7 @@ impl OpenPlan {
             sync,
             lists_rows,
             rejected,
+            has_waiting: false,
             seen: SeenContacts::default(),
             runs: BTreeMap::new(),
             equal: HashMap::new(),
@@ -322,7 +323,6 @@ impl RunPlan {
             pending: 0,
             unchanged: 0,
             merged: 0,
-            has_waiting: false,
             forecast: Some(Forecast::default()),
             has_contacts: has("contacts")?,
             has_aliases: has("aliases")?,

@@ -184,8 +184,8 @@ impl Store {
         let plans = self.plans.borrow();
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let sum = |of: fn(&RunPlan) -> u64| open.runs.values().map(of).sum();
-        let has_waiting = open.runs.values().any(|run| run.has_waiting);
-        Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending), has_waiting })
+        let (rows, changes) = (sum(|run| run.rows), sum(|run| run.pending));
+        Ok(Extent { rows, changes, has_waiting: open.has_waiting })
     }
 
     pub(in crate::journal) fn finish_plan(
