@@ -50,6 +50,7 @@
 //!             search_first: false,
 //!         },
 //!         duplicates: Duplicates::Last,
+//!         retry_rejected: false,
 //!         max_changes: None,
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),

@@ -67,6 +67,8 @@ pub enum Decision {
     Done(Outcome),
     /// It has something to send: the contact is pending, and takes these calls.
     Pending(Forecast),
+    /// It has something to send that an earlier run was refused, and that is not tried again yet, for this reason.
+    Waiting(String),
 }
 
 /// Decides whether `contact` is done or pending under `policy`, given its remote state.

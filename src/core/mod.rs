@@ -26,6 +26,7 @@ pub mod nfc;
 pub(crate) mod non_value;
 pub mod output_format;
 pub mod page;
+pub mod past_rejection;
 pub mod planner;
 pub mod recognition;
 pub mod record;

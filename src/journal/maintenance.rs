@@ -162,6 +162,7 @@ mod tests {
                 remote_state: Some(remote_state),
                 names_id: None,
                 outcome,
+                at: now,
             };
             let call = Call::Create { fields: contact.fields().to_vec() };
             let in_doubt = RemoteState::InDoubt(Doubt::of_create(&contact, None));

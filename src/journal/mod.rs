@@ -351,7 +351,7 @@ impl Journal {
         self.ask_blocking_with(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
     }
 
-    /// Number of rows and of changes in a plan.
+    /// What a plan has so far.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.

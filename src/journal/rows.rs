@@ -56,13 +56,15 @@ pub struct Plan {
     pub planner: Planner,
 }
 
-/// Number of rows of a plan, and of those that change something.
+/// Number of rows of a plan, and which of them there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// All rows.
     pub rows: u64,
     /// Rows whose contact is to be created or updated.
     pub changes: u64,
+    /// Whether there are rows that earlier runs rejected and that are not tried again yet.
+    pub has_waiting: bool,
 }
 
 /// A run that is being planned.
@@ -74,6 +76,8 @@ pub struct PlanningRun {
     pub channel: String,
     /// The rules for its tasks.
     pub policy: Policy,
+    /// When its planning began.
+    pub now: Timestamp,
 }
 
 /// A row to be planned.

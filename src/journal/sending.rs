@@ -230,6 +230,8 @@ pub struct StateUpdate {
     pub names_id: Option<CallKind>,
     /// The row that ended, with its outcome; `None` while it is pending.
     pub outcome: Option<(i64, u64, Outcome)>,
+    /// When this was found.
+    pub at: Timestamp,
 }
 
 impl SendJournal for Journal {
@@ -423,8 +425,14 @@ mod tests {
     }
 
     async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
-        let state_update =
-            StateUpdate { channel: "c".into(), contact: contact(), remote_state: None, names_id: None, outcome: None };
+        let state_update = StateUpdate {
+            channel: "c".into(),
+            contact: contact(),
+            remote_state: None,
+            names_id: None,
+            outcome: None,
+            at: NOON,
+        };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
         let number = journal.start(1, &call, state_update.clone(), begun).await.unwrap().number();
         let Some((at, attempt)) = ended else { return };
@@ -562,6 +570,7 @@ mod tests {
             remote_state,
             names_id,
             outcome: None,
+            at: NOON,
         };
         let number = journal.start(run, &call, remote_state(None, None), NOON).await.unwrap().number();
         let ended = Ended { number, attempt: Attempt::Created(id.clone()), at: NOON };
@@ -598,8 +607,14 @@ mod tests {
         let contact = of_phone("1");
         let doubt = Doubt::of_create(&contact, None);
         let remote_state = Some(RemoteState::InDoubt(doubt));
-        let state_update =
-            StateUpdate { channel: "c".into(), contact: contact.clone(), remote_state, names_id: None, outcome: None };
+        let state_update = StateUpdate {
+            channel: "c".into(),
+            contact: contact.clone(),
+            remote_state,
+            names_id: None,
+            outcome: None,
+            at: NOON,
+        };
         let call = Call::Create { fields: contact.fields().to_vec() };
         let _ = journal.start(run, &call, state_update, NOON).await.unwrap();
         let since = async |journal: &Journal| match &journal.in_doubt(run, "c").await.unwrap()[..] {

@@ -19,6 +19,7 @@ mod past_calls;
 mod planning;
 mod prior;
 mod rate_limits;
+mod rejections;
 mod runs;
 mod sealed;
 mod sending;

@@ -62,6 +62,8 @@ pub struct DryRun<'a> {
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
     /// Maximum number of contacts that a sync creates or changes.
     pub max_changes: Option<MaxChanges>,
     /// The guards that would be overridden.
@@ -93,8 +95,8 @@ pub fn dry_run<R: Reporter>(
     dry_run: DryRun<'_>,
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
-    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, max_changes, overrides, limits } =
-        dry_run;
+    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, .. } = dry_run;
+    let DryRun { retry_rejected, max_changes, overrides, limits, .. } = dry_run;
     routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
@@ -112,7 +114,7 @@ pub fn dry_run<R: Reporter>(
     let by_channel = routing.is_by_channel();
     let runs = channels.iter().map(run).collect();
     // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
-    let options = PlanOptions { duplicates, source_name: Some(source_name), ..PlanOptions::default() };
+    let options = PlanOptions { duplicates, source_name: Some(source_name), retry_rejected, ..PlanOptions::default() };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
     let (planned, _) = plan_input(&journal, to_plan, environment)?;
     reporter.notify(&Notification::Planned(&planned));

@@ -77,6 +77,8 @@ pub struct PlanOptions {
     /// The name of the source of the input. Rows that did not change since the last input of the source are not mapped again.
     /// `None`: all rows are mapped, and nothing is kept of them for the next input.
     pub source_name: Option<String>,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
 }
 
 /// The runs that were planned from an input.
@@ -90,6 +92,8 @@ pub struct PlannedRuns {
     pub unknown: Option<i64>,
     /// Number of rows that belong to none of the runs.
     pub not_routed: NotRoutedCounts,
+    /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
+    pub has_waiting: bool,
 }
 
 /// Plans `source` in the journal. It needs a thread that may block.
@@ -106,14 +110,14 @@ pub fn plan(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let PlanOptions { duplicates, max_changes, files, source_name } = plan_options;
+    let PlanOptions { duplicates, max_changes, files, source_name, retry_rejected } = plan_options;
     let Routes { mut runs, unknown, table } = routes;
     let at_unknown = unknown.is_some().then_some(runs.len());
     runs.extend(unknown);
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
     let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
-    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec() };
+    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec(), retry_rejected };
     let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows: files.results.is_some() })?;
     let is_listed = files.results.is_some();
     let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), is_listed);
@@ -139,10 +143,11 @@ pub fn plan(
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     let (has_unknown, not_routed) = (planning.has_unknown(), planning.not_routed());
+    let has_waiting = journal.extent(&plan)?.has_waiting;
     journal.finish_plan(&plan, listing, planning.into_snapshots())?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed, has_waiting })
 }
 
 // Maps all rows of the input, except those that did not change.

@@ -38,6 +38,8 @@ pub struct SyncInput<'a> {
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
     /// Maximum number of contacts that are created or changed.
     pub max_changes: Option<MaxChanges>,
     /// The files that list the rows.
@@ -77,6 +79,7 @@ pub fn sync_input<R: Reporter>(
         max_changes: input.max_changes,
         files: claims.files(),
         source_name: Some(input.source_name),
+        retry_rejected: input.retry_rejected,
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
     let (planned, new_columns) = plan_input(journal, to_plan, environment)?;

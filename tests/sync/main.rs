@@ -28,6 +28,7 @@ mod nights;
 mod old_journals;
 mod pages;
 mod plans;
+mod rejections;
 mod rejects;
 mod rows;
 mod secrets;

@@ -184,3 +184,23 @@ async fn runs_lists_what_happened_including_a_killed_run() {
     let newest = harness.program(&format!("runs --limit 1 --json --journal {JOURNAL}")).run().await.exits(0);
     assert_eq!(serde_json::from_str::<Vec<Json>>(&newest.stdout).unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_seconds_are_those_of_the_whole_command() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,name\na@example.com,Ann\nb@example.com,Bo\n");
+    let slowly = "(sleep 0.4; cat in.csv) | \"$@\"";
+    let seconds = |json: &serde_json::Value| json["seconds"].as_f64().expect("a number");
+    let planned = harness.plan("- --match email").shell(slowly).run().await.exits(0);
+    assert!(seconds(&planned.planned().json) >= 0.4, "{planned:?}");
+    let ran = harness.sync("- --match email --max-calls 1").shell(slowly).run().await.exits(4);
+    assert!(seconds(&ran.summary().json) >= 0.4, "{ran:?}");
+    // The command that prints the token is a part of it.
+    harness.write("token.sh", "sleep 0.4; echo token\n");
+    let resume = harness.resume().argument("--token-command").argument("sh token.sh");
+    let ran = resume.run().await.exits(0);
+    let taken = seconds(&ran.summary().json);
+    assert!(taken >= 0.4, "{ran:?}");
+    let ran = harness.sync("in.csv --match email").run().await.exits(0);
+    assert!(seconds(&ran.summary().json) > 0.0, "{ran:?}");
+}

@@ -47,6 +47,7 @@ pub struct InputSettings {
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
+    pub retry_rejected: bool,
     /// The name of where the input comes from.
     pub source_name: String,
     pub max_changes: Option<MaxChanges>,
@@ -70,6 +71,7 @@ impl Settings {
             lists: set.lists,
             input: InputSettings {
                 duplicates: set.matching.duplicates.unwrap_or_default().into(),
+                retry_rejected: set.policy.retry_rejected,
                 max_changes: set.policy.max_changes,
                 source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),

@@ -274,6 +274,7 @@ proptest! {
                 prop_assert_eq!(total, 0);
                 prop_assert_eq!(planned, outcome);
             }
+            Decision::Waiting(reason) => prop_assert!(false, "nothing was refused before: {}", reason),
             Decision::Pending(forecast) => {
                 for kind in CallKind::ALL {
                     let (range, made) = (forecast.of(kind), made.get(&kind).copied().unwrap_or(0));

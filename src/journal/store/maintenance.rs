@@ -19,7 +19,7 @@ const STEP: i64 = if cfg!(test) { 100 } else { 5_000 };
 const PAGES: i64 = if cfg!(test) { 20 } else { 2_000 };
 
 /// What must not be there: a query for the first of its rows, and what they would mean.
-const FORBIDDEN: [(&str, &str); 21] = [
+const FORBIDDEN: [(&str, &str); 22] = [
     (
         "SELECT 'run ' || id FROM runs
          WHERE state <> 'planning' AND NOT pruned AND rows <> unchanged + merged + dropped
@@ -63,6 +63,10 @@ const FORBIDDEN: [(&str, &str); 21] = [
     ("SELECT 'contact ' || contact FROM states WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
     ("SELECT 'contact ' || contact FROM doubts WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
     ("SELECT 'contact ' || contact FROM pending WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
+    (
+        "SELECT 'contact ' || contact FROM rejections WHERE contact NOT IN (SELECT number FROM contacts)",
+        "it has no key",
+    ),
     (
         "SELECT 'contact ' || number FROM contacts WHERE channel NOT IN (SELECT number FROM channels)",
         "it belongs to no channel",
@@ -232,6 +236,7 @@ impl Store {
             "DELETE FROM contacts WHERE number NOT IN (SELECT contact FROM states)
                  AND number NOT IN (SELECT contact FROM doubts) AND number NOT IN (SELECT contact FROM pending)
                  AND number NOT IN (SELECT contact FROM items WHERE contact IS NOT NULL)
+                 AND number NOT IN (SELECT contact FROM rejections)
                  AND number NOT IN (SELECT contact FROM left_rows) AND number NOT IN (SELECT contact FROM turns)
                  AND NOT EXISTS (SELECT 1 FROM contact_blocks WHERE contacts.number BETWEEN first AND last)",
             [],

@@ -53,6 +53,10 @@ pub(super) struct OpenPlan {
     pub sync: i64,
     /// Whether rows that need nothing are stored, because all rows are listed.
     pub lists_rows: bool,
+    /// The contacts that earlier runs rejected.
+    pub rejected: HashSet<i64>,
+    /// Whether rows of such contacts are not tried again yet.
+    pub has_waiting: bool,
     pub seen: SeenContacts,
     pub runs: BTreeMap<i64, RunPlan>,
     // The number of rows without a key, by run and the digest of their content.
@@ -215,10 +219,12 @@ impl Staged {
 }
 
 impl OpenPlan {
-    pub(super) fn new(sync: i64, lists_rows: bool) -> Self {
+    pub(super) fn new(sync: i64, lists_rows: bool, rejected: HashSet<i64>) -> Self {
         Self {
             sync,
             lists_rows,
+            rejected,
+            has_waiting: false,
             seen: SeenContacts::default(),
             runs: BTreeMap::new(),
             equal: HashMap::new(),

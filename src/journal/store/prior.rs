@@ -11,7 +11,9 @@ use super::keys::KeyParts;
 use super::planning::OpenPlan;
 use super::{Result, Store, damaged, integer};
 use crate::core::model::{Contact, Key, RemoteState};
+use crate::core::past_rejection::PastRejection;
 use crate::core::planner::{EarlierRow, PriorRows};
+use crate::core::task::Policy;
 use crate::journal::JournalError;
 
 /// The rows of a run so far and the known contacts of its channel, as the planner asks for them.
@@ -125,6 +127,15 @@ impl PriorRows for Prior<'_> {
         match self.locate(key)?.as_deref() {
             Some(Located::Stored(contact)) => contact.remote_state(self.store, &KeyParts::of(key)),
             Some(Located::New(_)) | None => Ok(RemoteState::Unknown),
+        }
+    }
+
+    fn past_rejection(&self, contact: &Contact, policy: Policy) -> Result<Option<PastRejection>> {
+        match self.locate(contact.key())?.as_deref() {
+            Some(Located::Stored(StoredContact { number, .. })) if self.plan.rejected.contains(number) => {
+                self.store.past_rejection(*number, contact, policy)
+            }
+            Some(Located::Stored(_) | Located::New(_)) | None => Ok(None),
         }
     }
 }

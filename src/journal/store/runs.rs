@@ -100,11 +100,11 @@ impl Store {
         let mut begun: Vec<PlanningRun> = Vec::with_capacity(runs.len());
         for new in runs {
             let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
-            begun.push(PlanningRun { run, channel: new.channel, policy: new.policy });
+            begun.push(PlanningRun { run, channel: new.channel, policy: new.policy, now: new.now });
         }
         let sync = begun.first().map_or(0, |first| first.run);
         self.forget_dropped_plans()?;
-        let mut open = OpenPlan::new(sync, lists_rows);
+        let mut open = OpenPlan::new(sync, lists_rows, self.rejected_contacts()?);
         for PlanningRun { run, channel, .. } in &begun {
             open.runs.insert(*run, RunPlan::begin(self, self.channel_number(channel)?)?);
         }
@@ -185,7 +185,8 @@ impl Store {
         let plans = self.plans.borrow();
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let sum = |of: fn(&RunPlan) -> u64| open.runs.values().map(of).sum();
-        Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending) })
+        let (rows, changes) = (sum(|run| run.rows), sum(|run| run.pending));
+        Ok(Extent { rows, changes, has_waiting: open.has_waiting })
     }
 
     pub(in crate::journal) fn finish_plan(
@@ -204,7 +205,7 @@ impl Store {
         self.db.execute("DELETE FROM contact_blocks WHERE sync = ?1", [plan.sync])?;
         let members = Arc::new(open.seen.members());
         let open = Arc::new(open);
-        for (at, PlanningRun { run, channel, policy }) in plan.runs.iter().enumerate() {
+        for (at, PlanningRun { run, channel, policy, now }) in plan.runs.iter().enumerate() {
             let Some(planned) = open.runs.get(run) else { continue };
             let snapshot = snapshots.iter().find(|(of, _)| *of == at).map(|(_, snapshot)| snapshot);
             planned.store(self, *run, snapshot.map_or(0, |snapshot| snapshot.next.kept() as u64))?;
@@ -219,6 +220,9 @@ impl Store {
             match snapshot {
                 Some(snapshot) => self.finish_snapshot(*run, channel, snapshot)?,
                 None => self.touch_items(*run, channel, None)?,
+            }
+            if !self.dry {
+                self.forget_old_rejections(*now)?;
             }
             self.plans.borrow_mut().finished.insert(channel.clone(), finished);
         }
@@ -269,7 +273,8 @@ impl Store {
         for left in left.collect::<rusqlite::Result<Vec<i64>>>()? {
             let mut contacts = self.db.prepare_cached(
                 "SELECT contact FROM pending WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM states WHERE contact = pending.contact)
-                     AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact)",
+                     AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact)
+                     AND NOT EXISTS (SELECT 1 FROM rejections WHERE contact = pending.contact)",
             )?;
             let contacts = contacts.query_map([left], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
             self.forget_numbers();

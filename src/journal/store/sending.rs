@@ -18,6 +18,7 @@ use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
 use crate::core::model::{Known, RemoteState};
+use crate::core::task::Outcome;
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::IN_FLIGHT_GRACE;
 use crate::journal::rows::{Carried, Item, RunState};
@@ -463,6 +464,12 @@ impl Store {
         if let Some((run, row, outcome)) = &state_update.outcome {
             let (state, reason) = (state::of(outcome), outcome.reason());
             self.end_row(*run, *row, state, reason)?;
+            match outcome {
+                Outcome::Rejected(reason) => {
+                    self.set_rejection(*run, owner.number, &state_update.contact, reason, state_update.at)?;
+                }
+                Outcome::Created | Outcome::Updated | Outcome::Unchanged => self.no_longer_rejected(owner.number)?,
+            }
             self.no_longer_left(owner.number)?;
         }
         Ok(())

@@ -338,6 +338,7 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
         duplicates: setting.duplicates,
         max_changes: setting.max_changes,
         files: ListFiles { rejects: setting.keeps_rejects.then(|| "bad".into()), results: None },
+        retry_rejected: false,
         source_name: with_snapshot.then(|| setting.source.to_owned()),
     };
     let channels: Vec<String> = routes(setting, night).runs.into_iter().map(|run| run.channel).collect();
@@ -445,6 +446,7 @@ fn send(journal: &Journal, planned: &Planned, fates: &[Fate], ends: bool) -> Vec
             remote_state,
             names_id,
             outcome: outcome.map(|outcome| (*run, item.row, outcome)),
+            at: Timestamp::default(),
         };
         let state = |id| Some(RemoteState::Known(known(item, id)));
         match fate {

@@ -46,7 +46,7 @@ pub struct Summary<C> {
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,
-    /// Seconds of work.
+    /// Seconds of work: of a run, over all the processes that sent it. The program reports the duration of its command.
     pub seconds: f64,
     /// Minutes that a plan takes at the rate limit in one process: to its end, or to the limits of the run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -239,6 +239,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 .as_ref()
                 .zip(outcome)
                 .map(|(row, outcome)| (self.job.run, row.number, outcome.clone())),
+            at: self.job.clock.now(),
         }
     }
 }

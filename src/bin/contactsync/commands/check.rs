@@ -62,7 +62,11 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
 fn to_check<'a>(reading: &'a mut Reading, input: &InputSettings, channels: &Channels) -> InputToCheck<'a> {
     let Reading { source, mapping, policy, .. } = reading;
     let check = InputCheck {
-        planner: Planner { duplicates: input.duplicates, match_fields: mapping.match_fields().to_vec() },
+        planner: Planner {
+            duplicates: input.duplicates,
+            match_fields: mapping.match_fields().to_vec(),
+            retry_rejected: input.retry_rejected,
+        },
         tags_mode: policy.tags_mode,
         channels: channels.here().iter().map(|channel| channel.name.clone()).collect(),
         routing: routing(channels),

@@ -78,6 +78,7 @@ impl<'a> DemoSync<'a> {
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),
+            retry_rejected: false,
             max_changes: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process;
+use std::time::Duration;
 
-use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions};
+use contactsync::report::RunSummary;
+use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions, SyncOutcome};
 
 use crate::args::ConnectionArgs;
 use crate::failure::INPUT;
@@ -53,6 +55,12 @@ pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
         keep_history: bounds.keep_history,
         seed: seed(clock),
     }
+}
+
+/// The outcome of a command that took so long, its reading of the input included.
+pub fn timed(outcome: SyncOutcome, took: Duration) -> SyncOutcome {
+    let summary = outcome.summary.map(|summary| RunSummary { seconds: took.as_secs_f64(), ..summary });
+    SyncOutcome { summary, ..outcome }
 }
 
 /// The seed of the random spread of retries, which differs from process to process.

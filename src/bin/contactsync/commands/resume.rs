@@ -8,7 +8,7 @@ use contactsync::{Clock, Environment, Interrupted, ResumeOptions, Stop, Workspac
 
 use crate::args::ResumeArgs;
 use crate::commands::connections::Connections;
-use crate::commands::request::{holder, overrides, row_lists, run_options};
+use crate::commands::request::{holder, overrides, row_lists, run_options, timed};
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -31,7 +31,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     let _inside = runtime.enter();
     let clock = Clock::system();
     // The time counts from the command and not from the end of its reading.
-    let options = run_options(&bounds, &clock);
+    let (options, begun) = (run_options(&bounds, &clock), clock.now());
     if !journal.exists() {
         return Err(Failure::usage_text(format!("journal {}: no such file", shown(&journal)))
             .hint("use --journal FILE with the journal of the interrupted run"));
@@ -64,7 +64,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
         Some(outcome) => {
             let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
-            conclude(outcome, args.json, &again, console)
+            conclude(timed(outcome, clock.now().since(begun)), args.json, &again, console)
         }
         None => nothing_to_resume(&channels, args.json, console),
     }

@@ -125,6 +125,10 @@ pub struct PolicyArgs {
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub retry_in_doubt: bool,
+    /// Try rows again that earlier runs rejected; otherwise they are tried after 1, 2, 4 and 7 nights, then weekly
+    #[arg(long)]
+    #[merge(strategy = conflate::bool::overwrite_false)]
+    pub retry_rejected: bool,
 }
 
 /// The platform: one of these.
