@@ -3,15 +3,11 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use encoding_rs::WINDOWS_1252;
 use fastrand::Rng;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
@@ -98,7 +94,6 @@ struct Form {
     crlf: bool,
     mark: bool,
     western: bool,
-    packed: bool,
     all_quoted: bool,
     cut: bool,
 }
@@ -108,7 +103,6 @@ fn any_form(rng: &mut Rng) -> Form {
         crlf: rng.bool(),
         mark: rng.u8(..4) == 0,
         western: rng.u8(..4) == 0,
-        packed: rng.u8(..4) == 0,
         all_quoted: rng.u8(..3) == 0,
         cut: rng.u8(..4) == 0,
     }
@@ -138,7 +132,7 @@ fn any_setting(rng: &mut Rng) -> Setting {
 }
 
 fn any_cells(rng: &mut Rng) -> Cells {
-    let name = rng.usize(..3);
+    let name = rng.usize(..3).saturating_sub(rng.usize(..2));
     let mut pick = |prefix: &str, of: usize, blanks: u8| {
         if rng.u8(..100) < blanks { String::new() } else { format!("{prefix}{}", rng.usize(..of)) }
     };
@@ -209,7 +203,7 @@ fn text_of(rows: &[Cells], setting: &Setting, rng: &mut Rng) -> String {
         writeln!(text, "{}", COLUMNS.join(",")).unwrap();
         for row in rows {
             // How a cell is quoted depends on it alone, so that its row is as it was the next time; except for a few.
-            let is_other = rng.u8(..30) == 0;
+            let is_other = rng.u8(..100) == 0;
             let is_quoted = |cell: &str| setting.form.all_quoted || cell.len() % 9 == 3 || is_other;
             let cell = |cell: &String| if is_quoted(cell) { format!("\"{cell}\"") } else { cell.clone() };
             writeln!(text, "{}", row.iter().map(cell).collect::<Vec<_>>().join(",")).unwrap();
@@ -308,20 +302,15 @@ fn input(text: &str, setting: &Setting) -> Source {
 }
 
 fn bytes_of(text: &str, form: Form) -> Vec<u8> {
-    let Form { crlf, mark, western, packed, cut, .. } = form;
+    let Form { crlf, mark, western, cut, .. } = form;
     let text = if cut { text.trim_end_matches('\n') } else { text };
     let text = if crlf { text.replace('\n', "\r\n") } else { text.to_owned() };
-    let bytes = match (western, mark) {
-        (true, _) => WINDOWS_1252.encode(&text).0.into_owned(),
+    match (western, mark) {
+        // In Windows-1252, the letters that are used here are those of Latin-1.
+        (true, _) => text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap_or(b'?')).collect(),
         (false, true) => format!("\u{feff}{text}").into_bytes(),
         (false, false) => text.into_bytes(),
-    };
-    if !packed {
-        return bytes;
     }
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(&bytes).unwrap();
-    packed.finish().unwrap()
 }
 
 fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), with_snapshot: bool) -> Planned {
@@ -501,7 +490,7 @@ fn vary(setting: &Setting, rng: &mut Rng) -> Setting {
         4 => varied.take = !varied.take,
         5 => varied.sharded = !varied.sharded,
         6 => varied.max_changes = Some(MaxChanges::Share(1_000)),
-        8 => varied.form = any_form(rng),
+        8 if rng.u8(..4) == 0 => varied.form = any_form(rng),
         7 if varied.matches.len() == 2 => varied.matches.reverse(),
         _ => {}
     }
