@@ -145,6 +145,9 @@ fn any_cells(rng: &mut Rng) -> Cells {
         pick("", 2, 5),
         String::new(),
     ];
+    if !cells[0].is_empty() {
+        cells[0].push_str("@x.mx");
+    }
     cells[5] = match cells[5].as_str() {
         "0" => "one".into(),
         "1" => "two".into(),
@@ -449,7 +452,7 @@ fn send(journal: &Journal, planned: &Planned, fates: &[Fate], ends: bool) -> Vec
             }
             Fate::Left | Fate::InDoubt => {}
             Fate::Claims(other) => {
-                let other = format!("email=e{other}");
+                let other = format!("email=e{other}@x.mx");
                 let fields = vec![Field::text("email", "x")];
                 let (call, kind) = if other.len().is_multiple_of(2) {
                     (Call::Create { fields }, CallKind::Create)
