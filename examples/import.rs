@@ -82,6 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         mapping: &mapping,
         policy,
         duplicates: Duplicates::default(),
+        retry_rejected: false,
         guards: InputGuards::default(),
         lists: &RowLists::default(),
         overrides: Overrides::default(),

@@ -50,6 +50,7 @@
 //!             search_first: false,
 //!         },
 //!         duplicates: Duplicates::Last,
+//!         retry_rejected: false,
 //!         guards: InputGuards::default(),
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),
@@ -104,7 +105,7 @@ pub mod check {
     pub use crate::core::sample::{Change, Sample};
     pub use crate::sync::{
         ChannelGuards, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, InputCheck, InputToCheck,
-        Lookup, RejectReason, RejectReasons, TokenCheck, check, check_input,
+        Lookup, RejectReason, TokenCheck, check,
     };
 }
 
@@ -128,7 +129,6 @@ pub mod contact {
 /// How many calls a plan takes, and how long.
 pub mod estimate {
     pub use crate::core::eta::{Eta, RateModel, Span, TYPICAL_LATENCY};
-    pub use crate::core::plan::Forecast;
     pub use crate::core::start_throttle::StartThrottle;
     pub use crate::sync::concurrency_for;
 }
@@ -163,7 +163,7 @@ pub mod options {
 /// The results of a run or a plan: summaries, outcomes, and lists of rows.
 pub mod report {
     pub use crate::core::call::CallKind;
-    pub use crate::core::plan::Range;
+    pub use crate::core::forecast::Range;
     pub use crate::core::routing::NotRoutedCounts;
     pub use crate::core::task::Outcome;
     pub use crate::sync::report::{
@@ -172,7 +172,7 @@ pub mod report {
     };
     pub use crate::sync::{
         ChannelOutcome, Ending, ListingError, Mismatch, NewColumn, PlanError, PlannedRuns, RefusedInput,
-        WITHOUT_CHANNEL, Wait, plan_summary, run_summary,
+        WITHOUT_CHANNEL, Wait,
     };
 }
 
@@ -200,6 +200,7 @@ pub mod engine {
     pub use crate::core::attempt::Attempt;
     pub use crate::core::call::{Call, Cleared, Started};
     pub use crate::core::channel::WindowId;
+    pub use crate::core::forecast::Forecast;
     pub use crate::core::page::{OtherHit, Page, Shown};
     pub use crate::core::recognition::{Acquaintance, Verdict};
     pub use crate::core::time::ClockOffset;

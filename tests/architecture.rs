@@ -260,8 +260,8 @@ fn a_broken_rule_is_found() {
     check("src/core/time.rs", "fn f() { std::time::Instant::now(); }", &["std::time::Instant::now"]);
     check("src/core/time.rs", "use std::time::*;", &["std::time::*"]);
     check("src/core/time.rs", "use std::{fmt, fs::{self, File}};", &["std::fs", "std::fs::File"]);
-    check("src/core/plan.rs", "async fn f() {}", &["async"]);
-    check("src/core/plan.rs", "use tokio::sync::Notify;", &["tokio::sync::Notify"]);
+    check("src/core/forecast.rs", "async fn f() {}", &["async"]);
+    check("src/core/forecast.rs", "use tokio::sync::Notify;", &["tokio::sync::Notify"]);
     check("src/core/retry.rs", "fn f() -> f64 { fastrand::f64() }", &["fastrand::f64"]);
     check("src/core/retry.rs", "use serde_json::Value;\nuse serde::Serialize;", &[]);
     // Adapters.

@@ -120,8 +120,8 @@ impl Model {
         row
     }
 
-    /// Takes a row to the platform and returns the fewest calls for it.
-    fn bring(&mut self, row: &Row, mirror: bool) -> Calls {
+    /// Makes the platform match a row, and returns the fewest calls for it.
+    fn execute(&mut self, row: &Row, mirror: bool) -> Calls {
         let mut calls = Calls::default();
         let wanted = row.wanted();
         if !self.seen.contains_key(&row.person) {
@@ -219,7 +219,7 @@ fn any_row() -> impl Strategy<Value = Row> {
     })
 }
 
-// A row is often the last night's with a few changes.
+// Rows of some people, one for each.
 fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     prop::collection::vec(any_row(), 1..=PEOPLE).prop_map(|rows| {
         let rows: BTreeMap<usize, Row> = rows.into_iter().map(|row| (row.person, row)).collect();
@@ -243,7 +243,6 @@ fn any_history() -> impl Strategy<Value = History> {
         let mut nights: Vec<Night> = Vec::new();
         for (mut night, is_repeated, change) in drawn {
             if let Some(last) = nights.last().filter(|_| is_repeated) {
-                let change = change.clone();
                 night.rows = last.rows.iter().map(|row| repeated(row, &change)).collect();
             }
             nights.push(night);
@@ -253,14 +252,14 @@ fn any_history() -> impl Strategy<Value = History> {
     })
 }
 
-// The row again; that of one person with changes.
+// The row of the last night, with changes if it is that of one person: most rows of an export do not change.
 fn repeated(row: &Row, change: &Row) -> Row {
     if row.person != change.person {
         return row.clone();
     }
     let mut row = row.clone();
     row.fields.extend(change.fields.clone());
-    row.tags.extend(change.tags.difference(&row.remove_tags).cloned().collect::<Vec<_>>());
+    row.tags.extend(change.tags.difference(&row.remove_tags).cloned());
     row
 }
 
@@ -317,7 +316,7 @@ async fn check(history: History) {
         let mut fewest = Calls::default();
         let rows: Vec<Row> = night.rows.iter().map(|row| model.with_known_removals(row)).collect();
         for row in &rows {
-            fewest.add(model.bring(row, history.mirror));
+            fewest.add(model.execute(row, history.mirror));
         }
         harness.write("in.csv", csv(&rows));
         let sync = format!("in.csv --match crmId --match email {mode}");
@@ -361,4 +360,71 @@ fn each_night_takes_the_fewest_calls_that_its_history_allows() {
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// A contact of a large input: its fields and tags.
+fn contact_of_many(nth: usize) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let fields =
+        [("crmId", format!("crm-{nth}")), ("name", format!("Person {nth}")), ("city", format!("City {}", nth % 50))];
+    // Most contacts have no tags: each first tag would be a call.
+    let tags: &[&str] = if nth < 200 { &["client", "newsletter"] } else { &[] };
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+    (fields.collect(), tags.iter().map(|tag| (*tag).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn a_second_file_of_ten_thousand_contacts_takes_exactly_the_calls_of_its_changes() {
+    const CONTACTS: usize = 10_000;
+    let harness = Harness::unlimited().await;
+    let write = |contacts: &[(BTreeMap<String, String>, BTreeSet<String>)]| {
+        let mut csv = String::from("crmId,name,city,tags\n");
+        for (fields, tags) in contacts {
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            let line = [fields["crmId"].as_str(), &fields["name"], &fields["city"], &tags.join(";")].join(",");
+            csv.push_str(&line);
+            csv.push('\n');
+        }
+        harness.write("in.csv", csv);
+    };
+    let mut contacts: Vec<_> = (0..CONTACTS).map(contact_of_many).collect();
+    write(&contacts);
+    let sync = || harness.sync("in.csv --match crmId --tags-mode mirror").run();
+    let ran = sync().await.exits(0);
+    assert_eq!(ran.summary().rows(), "10000 created");
+    assert_eq!(harness.calls(), "10000 find, 10000 create, 200 add_tags");
+    // 100 with another value in one field, 20 with one tag more, 10 with one tag less, and 50 that are new with 12 tags.
+    for (nth, (fields, _)) in contacts.iter_mut().skip(1_000).take(100).enumerate() {
+        fields.insert(if nth % 2 == 0 { "name" } else { "city" }.into(), format!("Changed {nth}"));
+    }
+    for (_, tags) in contacts.iter_mut().skip(100).take(20) {
+        tags.insert("vip".into());
+    }
+    for (_, tags) in contacts.iter_mut().skip(50).take(10) {
+        tags.remove("newsletter");
+    }
+    for nth in CONTACTS..CONTACTS + 50 {
+        let (fields, _) = contact_of_many(nth);
+        contacts.push((fields, (0..12).map(|tag| format!("tag {tag:02}")).collect()));
+    }
+    write(&contacts);
+    let ran = sync().await.exits(0);
+    assert_eq!(ran.summary().rows(), "50 created, 130 updated, 9870 unchanged");
+    assert_eq!(harness.calls(), "50 find, 50 create, 100 update, 120 add_tags, 10 remove_tags");
+    let found: BTreeMap<String, _> = harness
+        .sandbox
+        .contacts(TOKEN)
+        .into_iter()
+        .map(|contact| {
+            let fields: BTreeMap<String, String> =
+                contact.fields.into_iter().map(|(name, value)| (name, value.text().into_owned())).collect();
+            (fields["crmId"].clone(), (fields, contact.tags))
+        })
+        .collect();
+    let wanted: BTreeMap<String, _> =
+        contacts.into_iter().map(|contact| (contact.0["crmId"].clone(), contact)).collect();
+    assert!(found == wanted, "the platform is as wanted");
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), CONTACTS + 50, "no contact is there twice");
+    // And nothing is left to do.
+    let ran = sync().await.exits(0);
+    assert_eq!((ran.summary().rows(), harness.calls()), ("10050 unchanged".into(), "none".into()));
 }

@@ -14,10 +14,10 @@ use contactsync::engine::Rows;
 use contactsync::history::{JournalError, LockError};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, InputGuards, Interrupted,
-    Journal, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter,
-    ResumeOptions, Routing, RowLists, RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome,
-    TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Format, GuardError, Http,
+    InputGuards, Interrupted, Journal, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer,
+    Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent, Source, Stop, StopReason,
+    SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -109,6 +109,7 @@ impl Harness {
             mapping: &mapping,
             policy,
             duplicates: Duplicates::default(),
+            retry_rejected: false,
             guards: InputGuards::default(),
             lists: &RowLists::default(),
             overrides: wanted.overrides,
@@ -159,6 +160,73 @@ fn a_sync_that_stops_is_resumed_and_then_leaves_nothing_to_do() {
     assert_eq!((again.unchanged, again.calls.total, harness.sandbox.ledger().len()), (20, 0, calls));
 }
 
+// With two channels, all rows would be left out, or all would go to one of them.
+#[test]
+fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
+    let harness = Harness::new();
+    let column = || Routing::Selected { column: "site".into(), others: BTreeSet::new() };
+    for (routing, names) in
+        [(Routing::One, &["a", "b"][..]), (Routing::One, &[]), (column(), &["a", "b"]), (column(), &[])]
+    {
+        let case = format!("{routing:?} {names:?}");
+        let csv = std::io::Cursor::new("email,site\nann@example.com,a\n");
+        let source = Source::from_reader("in.csv", Box::new(csv), Format::Csv).expect("an input");
+        let mapping = Mapping::new(source.header(), vec!["email".into()], Mode::Upsert).expect("a mapping");
+        let (runtime, stop) = (harness.runtime.handle(), Stop::default());
+        let environment = Environment { runtime, clock: &harness.clock, stop: &stop, reporter: &Silent };
+        let policy = Harness::policy(Mode::Upsert);
+        let connected = |name: &&str| ((*name).to_owned(), harness.connection(&Wanted::default()));
+        let input = SyncInput {
+            channels: names.iter().map(connected).collect(),
+            routing: routing.clone(),
+            source,
+            source_name: "default".into(),
+            mapping: &mapping,
+            policy,
+            duplicates: Duplicates::default(),
+            retry_rejected: false,
+            guards: InputGuards::default(),
+            lists: &RowLists::default(),
+            overrides: Overrides::default(),
+            options: Harness::options(&Wanted::default()),
+        };
+        let refused = sync_input(&harness.workspace(), input, environment).expect_err(&case);
+        assert_eq!(
+            refused.to_string(),
+            format!("the rows of the input go to one channel, but the number of channels is {}", names.len()),
+            "{case}"
+        );
+
+        let csv = std::io::Cursor::new("email,site\nann@example.com,a\n");
+        let source = Source::from_reader("in.csv", Box::new(csv), Format::Csv).expect("an input");
+        let rate = NonZeroU32::new(100).expect("100 is not 0");
+        let dry = |name: &&str| DryChannel {
+            name: (*name).to_owned(),
+            url: None,
+            rate,
+            burst: None,
+            concurrency: None,
+            token: None,
+        };
+        let dry = DryRun {
+            channels: names.iter().map(dry).collect(),
+            routing,
+            source,
+            source_name: "default".into(),
+            mapping: &mapping,
+            policy,
+            duplicates: Duplicates::default(),
+            retry_rejected: false,
+            guards: InputGuards::default(),
+            overrides: Overrides::default(),
+            limits: &|_| Limits::default(),
+        };
+        let refused = dry_run(&harness.dir.path().join("journal.db"), dry, environment).expect_err(&case);
+        assert!(matches!(refused, SyncError::NotOneChannel { found } if found == names.len()), "{case}: {refused:?}");
+    }
+    assert_eq!(harness.sandbox.ledger().len(), 0);
+}
+
 #[test]
 fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
     let harness = Harness::new();
@@ -184,6 +252,7 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
         mapping: &mapping,
         policy: Harness::policy(Mode::Upsert),
         duplicates: Duplicates::default(),
+        retry_rejected: false,
         guards: InputGuards::default(),
         lists: &RowLists::default(),
         overrides: Overrides::default(),
@@ -329,13 +398,13 @@ fn rows_that_cannot_be_counted_are_not_reported_as_none() {
 }
 
 #[test]
-fn a_journal_that_is_only_looked_at_is_not_created() {
+fn a_missing_journal_is_not_created_for_a_probe() {
     let harness = Harness::new();
     let path = harness.dir.path().join("other.db");
-    let workspace = Workspace::open_to_look(&path, "the test").unwrap();
+    let workspace = Workspace::open_to_probe(&path, "the test").unwrap();
     let (runtime, stop) = (harness.runtime.handle(), Stop::default());
     let environment = Environment { runtime, clock: &harness.clock, stop: &stop, reporter: &Silent };
-    let held = workspace.hold_to_look("c", harness.connection(&Wanted::default()), environment).unwrap();
+    let held = workspace.hold_to_probe("c", harness.connection(&Wanted::default()), environment).unwrap();
     assert_eq!(held.name(), "c");
     let files = |dir: &Path| std::fs::read_dir(dir).unwrap().count();
     assert_eq!(files(harness.dir.path()), 0);

@@ -35,6 +35,43 @@ fn pages() -> BTreeMap<String, String> {
         .collect()
 }
 
+#[test]
+fn every_test_target_is_described_in_contributing() {
+    let page = read("CONTRIBUTING.md");
+    let table = section(&page, "Tests");
+    let entries = fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let targets: Vec<String> = entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file())
+        .map(|path| format!("`tests/{}`", path.file_name().unwrap().to_str().unwrap()))
+        .collect();
+    assert!(targets.len() > 15, "{targets:?}");
+    let missing: Vec<_> = targets.iter().filter(|target| !table.contains(*target)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Words that make a sentence hard to read, in documents and in the program's texts.
+#[test]
+fn the_documents_and_the_sources_use_plain_words() {
+    const AVOIDED: [&str; 6] = ["nobody", "somebody", "whoever", "of its own", "what is said", "parted by"];
+    let mut texts: BTreeMap<String, String> = pages();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                texts.insert(path.display().to_string(), fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let found: Vec<_> = texts
+        .iter()
+        .flat_map(|(path, text)| text.lines().zip(1..).map(move |(line, number)| (path, number, line.to_lowercase())))
+        .filter(|(_, _, line)| AVOIDED.iter().any(|words| line.contains(words)))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 fn contactsync_in(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
     command.args(args).current_dir(folder).env_remove("CONTACTSYNC_TOKEN").env("TZ", "UTC");
@@ -478,7 +515,7 @@ fn init_prints_what_is_shown_and_the_next_steps_work_in_the_same_folder() {
     // Without a platform, `check` shows the mapping and ends with 2, as the README tells.
     let (code, printed) = run(check);
     assert!(
-        code == Some(2) && printed.contains("the mapping") && printed.contains("expected a platform, found none"),
+        code == Some(2) && printed.contains("the mapping") && printed.contains("no platform is configured"),
         "{printed}"
     );
     let (code, printed) = run(plan);

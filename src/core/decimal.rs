@@ -1,5 +1,7 @@
 //! Plain decimal numbers, compared digit by digit. As floats, different large numbers could compare as equal.
 
+use crate::core::text::is_digits;
+
 /// A decimal number in canonical form: the sign, the digits without leading or trailing zeros, and the power of ten of
 /// the last digit.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,7 +95,6 @@ impl Decimal {
         };
         let (is_negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
         let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(whole, rest)| (whole, Some(rest)));
-        let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !is_digits(whole) || fraction.is_some_and(|fraction| !is_digits(fraction)) {
             return None;
         }

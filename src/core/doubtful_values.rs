@@ -70,11 +70,7 @@ impl DoubtfulValues {
     /// The other fields in which a program wrote text that is no value, at most 100 of them.
     pub(crate) fn artifacts(&self) -> impl Iterator<Item = ArtifactField> {
         self.artifacts.iter().map(|((field, artifact), rows)| {
-            let text = match artifact {
-                Artifact::Word(word) => format!("`{word}`"),
-                Artifact::SpreadsheetError => "an error of a spreadsheet, such as `#REF!`".to_owned(),
-                Artifact::Printed => "a list or an object as a program prints it, such as `[object Object]`".to_owned(),
-            };
+            let text = artifact.described();
             ArtifactField { field: field.clone(), text, rows: rows.count, line: rows.line }
         })
     }

@@ -8,7 +8,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::core::plan::Range;
+use crate::core::forecast::Range;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};

@@ -46,9 +46,9 @@ pub struct InputGuards {
     pub max_age: Option<Duration>,
 }
 
-/// Number of rows of a plan.
+/// Numbers of rows of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct RowCounts {
     /// All rows.
     pub rows: u64,
     /// Rows whose contact is to be created or updated.
@@ -129,8 +129,8 @@ impl InputGuards {
     ///
     /// # Errors
     /// Why it is refused, if it is.
-    pub fn check(&self, extent: &Extent) -> Result<(), Refused> {
-        let Extent { rows, changes, rejected } = *extent;
+    pub fn check(&self, counts: &RowCounts) -> Result<(), Refused> {
+        let RowCounts { rows, changes, rejected } = *counts;
         if let Some(min) = self.min_rows.filter(|min| rows < *min) {
             return Err(Refused::TooFewRows { min, rows });
         }
@@ -267,18 +267,18 @@ mod tests {
     fn an_input_beyond_a_limit_is_refused_and_one_at_it_is_not() {
         let limit = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
         // The limits of changes and of rejected rows, and the minimum of rows.
-        let check = |(changes, rejects, min): (&str, &str, u64), extent: [u64; 3], expected: &str| {
+        let check = |(changes, rejects, min): (&str, &str, u64), counts: [u64; 3], expected: &str| {
             let guards = InputGuards {
                 max_changes: limit(changes),
                 max_rejects: limit(rejects),
                 min_rows: (min > 0).then_some(min),
                 max_age: None,
             };
-            let [rows, changes, rejected] = extent;
-            let refused = guards.check(&Extent { rows, changes, rejected });
+            let [rows, changes, rejected] = counts;
+            let refused = guards.check(&RowCounts { rows, changes, rejected });
             let refused = refused.err().map(|refused| refused.to_string());
             let expected = (!expected.is_empty()).then(|| format!("{expected}; nothing was sent"));
-            assert_eq!(refused, expected, "{guards:?} {extent:?}");
+            assert_eq!(refused, expected, "{guards:?} {counts:?}");
         };
         check(("", "", 0), [10, 10, 10], "");
         check(("7", "", 0), [10, 7, 0], "");

@@ -107,6 +107,10 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
             "primary phone",
             "company main phone",
             "office phone",
+            "phone no",
+            "phone num",
+            "telephone no",
+            "tel no",
         ],
     ),
     (Sense::Phone, None, &["tel", "tlf", "tfno", "telf"]),
@@ -121,6 +125,18 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
             "telefono fijo",
             "telefono particular",
             "telefono trabajo",
+            "nro telefono",
+            "nro de telefono",
+            "no telefono",
+            "no de telefono",
+            "n telefono",
+            "n\u{ba} telefono",
+            "n\u{ba} de telefono",
+            "num de telefono",
+            "tel fijo",
+            "tel casa",
+            "tel oficina",
+            "tel trabajo",
         ],
     ),
     (
@@ -131,14 +147,35 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
     (
         Sense::Mobile,
         Some(English),
-        &["mobile", "mobile phone", "mobile number", "mobile phone number", "cell", "cell phone", "cellphone"],
+        &[
+            "mobile",
+            "mobile phone",
+            "mobile number",
+            "mobile phone number",
+            "mobile no",
+            "cell",
+            "cell phone",
+            "cellphone",
+            "cell number",
+            "cell no",
+        ],
     ),
-    (Sense::Mobile, None, &["celular", "whatsapp", "whats app"]),
+    (Sense::Mobile, None, &["celular", "cel", "tel celular", "whatsapp", "whats app"]),
     (Sense::Mobile, Some(English), &["whatsapp number", "whatsapp phone", "whatsapp phone number"]),
     (
         Sense::Mobile,
         Some(Spanish),
-        &["movil", "telefono movil", "telefono celular", "numero de celular", "numero movil"],
+        &[
+            "movil",
+            "telefono movil",
+            "telefono celular",
+            "numero de celular",
+            "numero celular",
+            "nro celular",
+            "nro de celular",
+            "numero movil",
+            "tel movil",
+        ],
     ),
     (Sense::Mobile, Some(Portuguese), &["telemovel", "telefone celular", "numero de telemovel", "telefone movel"]),
     (Sense::Email, None, &["email", "e mail", "mail"]),
@@ -284,6 +321,28 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
     ),
 ];
 
+/// Other names of columns, by which a header in the middle of a file is recognised. They are too general, or of a language too
+/// rare here, to guess what their columns are about. No value of a contact is called so.
+const OTHER_HEADINGS: &[&str] = &[
+    "numero",
+    "nro",
+    "direccion",
+    "endereco",
+    "observaciones",
+    "nom",
+    "prenom",
+    "ville",
+    "portable",
+    "courriel",
+    "vorname",
+    "nachname",
+    "telefon",
+    "stadt",
+    "cognome",
+    "cellulare",
+    "citta",
+];
+
 /// A column's name as it is compared: its words, and the number among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
@@ -359,12 +418,23 @@ pub(crate) const PRIMARY_INSIDE: &str = ".primary.";
 
 /// Whether text is a common name of a column.
 pub(crate) fn is_heading(text: &str) -> bool {
-    Heading::of(text).sense().is_some()
+    let heading = Heading::of(text);
+    heading.sense().is_some() || OTHER_HEADINGS.contains(&heading.words.as_str())
 }
 
 /// Whether text is the name of a column of phone numbers.
 pub(crate) fn is_phone_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
+}
+
+/// Whether text is the name of a column of e-mail addresses.
+pub(crate) fn is_email_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some_and(|(sense, _)| sense == Sense::Email)
+}
+
+/// Whether text is the name of a column of ids.
+pub(crate) fn is_id_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some_and(|(sense, _)| sense == Sense::Id)
 }
 
 /// Whether a column or a field is one of phone numbers or of e-mail addresses, by its name.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use crate::core::headings::{PRIMARY_INSIDE, is_address_list};
-use crate::core::text::visible;
+use crate::core::text::{bare_name, folded_key, visible};
+use crate::core::yes_no;
 
 /// Keys of an element that say that it is the one to use, folded.
 const PRIMARY: &[&str] = &[
@@ -39,10 +40,6 @@ const PRIMARY: &[&str] = &[
 
 /// The keys among them that can have no other meaning.
 const PLAIN_PRIMARY: [&str; 4] = ["primary", "isprimary", "primaryflag", "isprimaryflag"];
-
-/// Texts for yes and no under such a key.
-const YES: [&str; 10] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim", "on", "x"];
-const NO: [&str; 8] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o", "off"];
 
 /// Prefixes of keys that describe a phone or an address, folded.
 const ATTRIBUTES: &[&str] = &[
@@ -86,6 +83,24 @@ const NAMES: &[&str] = &[
     "k",
 ];
 
+/// The keys of an object inside an element that describes the field, folded.
+const FIELD_OBJECTS: [&str; 11] = [
+    "field",
+    "property",
+    "attribute",
+    "question",
+    "parameter",
+    "definition",
+    "customfield",
+    "customattribute",
+    "fielddefinition",
+    "customfielddefinition",
+    "attributedefinition",
+];
+
+/// The key of the value beside such an object. By itself it is that of the rows of an answer.
+const FORM_VALUE: &str = "data";
+
 /// The keys of an element's label. It is the name of a field, unless it is one of [`LABELS`]. The type of a field may also be
 /// that of its value.
 const LABEL_KEYS: [&str; 4] = ["label", "title", "type", "kind"];
@@ -93,6 +108,9 @@ const LABEL_KEYS: [&str; 4] = ["label", "title", "type", "kind"];
 /// Those of them that are no types.
 const SURE_LABEL_KEYS: [&str; 2] = ["label", "title"];
 const TYPE_KEYS: [&str; 2] = ["type", "kind"];
+
+/// The keys of an element's labels, where it has a list of them.
+const LABEL_LISTS: [&str; 2] = ["labels", "types"];
 
 /// The keys of the field's id, which is its name where an element has nothing better.
 const FIELD_IDS: [&str; 7] =
@@ -192,6 +210,12 @@ impl<'a> JsonList<'a> {
         self.primary_at() == 0
     }
 
+    /// The elements, those first that say that they are the primary one.
+    pub(crate) fn by_primacy(self) -> impl Iterator<Item = &'a Json> {
+        let with = move |flag: bool| self.items.iter().filter(move |item| (is_primary(item) == Some(true)) == flag);
+        with(true).chain(with(false))
+    }
+
     fn primary_at(self) -> usize {
         self.items.iter().position(|item| is_primary(item) == Some(true)).unwrap_or(0)
     }
@@ -219,18 +243,23 @@ impl<'a> JsonList<'a> {
     }
 
     /// The value of the field of this name, when the elements are fields. Of several of the name, the first that is not blank
-    /// counts. The spelling comes first, then the name in other case; and both among the names that the list goes by before its
-    /// other ids and labels. The type of an element that has a name is the type of its value, and no name.
+    /// counts. The exact spelling comes first, then the name with other blanks or a colon after it, then in other case; and all
+    /// of them among the names that the list goes by before its other ids and labels. The type of an element that has a name is
+    /// the type of its value, and no name.
     pub fn field(self, name: &str) -> Option<&'a Json> {
         let by = self.naming()?;
-        let lowercase = name.to_lowercase();
-        let is_same = |known: &str| visible(known).trim() == name;
-        let is_alike = |known: &str| visible(known).trim().to_lowercase() == lowercase;
+        let plain = plain_name(name);
+        let lowercase = plain.to_lowercase();
+        let is_exact = |known: &str| visible(known).trim() == name;
+        let is_same = |known: &str| plain_name(known) == plain;
+        let is_alike = |known: &str| plain_name(known).to_lowercase() == lowercase;
+        let spellings: [&dyn Fn(&str) -> bool; 3] = [&is_exact, &is_same, &is_alike];
         let value_of = |is_it: &dyn Fn(&Json) -> bool| {
             let mut values = self.items.iter().filter(|item| is_it(item)).filter_map(value).peekable();
             let first = values.peek().copied();
             values.find(|json| !is_blank(json)).or(first)
         };
+        let by_name = |is_it: &dyn Fn(&str) -> bool| value_of(&|item| by.name(item).is_some_and(|known| is_it(&known)));
         // A row whose labels repeat, or are types of values, goes by its ids; the mapping names a label all the same.
         let others = |is_it: &dyn Fn(&str) -> bool| {
             value_of(&|item| {
@@ -238,25 +267,23 @@ impl<'a> JsonList<'a> {
                 names.into_iter().flatten().any(|known| is_it(&known))
             })
         };
-        value_of(&|item| by.name(item).is_some_and(|known| is_same(&known)))
-            .or_else(|| value_of(&|item| by.name(item).is_some_and(|known| is_alike(&known))))
-            .or_else(|| others(&is_same))
-            .or_else(|| others(&is_alike))
+        spellings.iter().find_map(|is_it| by_name(is_it)).or_else(|| spellings.iter().find_map(|is_it| others(is_it)))
     }
 
     /// The first element with this label: the home phone of `[{"label": "home", "number": "…"}, …]`. The label comes before the
     /// name, and that before the type, which is no label of an element that has a name.
     pub fn labelled(self, label: &str) -> Option<&'a Json> {
         let lowercase = label.to_lowercase();
-        let is_it = |text: Cow<'_, str>| visible(&text).trim().to_lowercase() == lowercase;
-        let by = |keys: &[&str], needs_no_name: bool| {
+        let is_it = |text: &str| visible(text).trim().to_lowercase() == lowercase;
+        let by = |key: &str, needs_no_name: bool| {
             let may_be = |item: &&Json| !needs_no_name || Naming::Name.name(item).is_none();
-            self.items.iter().filter(may_be).find(|item| text_under(item, keys).is_some_and(is_it))
+            let is_labelled = |json: &Json| labels(json).any(|text| is_it(&text));
+            self.items.iter().filter(may_be).find(|item| under(item, key).is_some_and(is_labelled))
         };
-        by(&["label"], false)
-            .or_else(|| by(&["title"], false))
-            .or_else(|| by(&["name"], false))
-            .or_else(|| by(&TYPE_KEYS, true))
+        by("label", false)
+            .or_else(|| by("title", false))
+            .or_else(|| by("name", false))
+            .or_else(|| TYPE_KEYS.iter().chain(&LABEL_LISTS).find_map(|key| by(key, true)))
     }
 
     /// The value of the first element with this label.
@@ -282,7 +309,11 @@ impl<'a> JsonList<'a> {
                 seen.push(label);
                 is_known
             });
-            let is_type = is_repeated || labels().any(|label| is_folded_one_of(&label, VALUE_TYPES));
+            let is_described =
+                |item: &Json| description(item).is_some() && text_under(item, &SURE_LABEL_KEYS).is_none();
+            let is_type = is_repeated
+                || labels().any(|label| is_folded_one_of(&label, VALUE_TYPES))
+                || fields().any(is_described);
             if is_type && fields().any(|item| Naming::Id.name(item).is_some()) {
                 return Some(Naming::Id);
             }
@@ -302,40 +333,79 @@ enum Naming {
 
 impl Naming {
     fn name(self, item: &Json) -> Option<Cow<'_, str>> {
-        let object = item.as_object()?;
         match self {
-            Self::Name => text_under(item, NAMES),
+            Self::Name => text_under(item, NAMES).or_else(|| {
+                let description = description(item)?;
+                text_under(description, NAMES).or_else(|| text_under(description, &SURE_LABEL_KEYS))
+            }),
             Self::Label => text_under(item, &LABEL_KEYS),
-            Self::Id => {
-                let is_plain = || {
-                    object
-                        .keys()
-                        .all(|key| is_folded(key, ID) || is_value_key(key) || is_folded_one_of(key, &LABEL_KEYS))
-                };
-                let (_, id) = object
-                    .iter()
-                    .find(|(key, _)| is_folded_one_of(key, &FIELD_IDS) || (is_folded(key, ID) && is_plain()))?;
-                match id {
-                    Json::String(id) => Some(Cow::Borrowed(id)),
-                    Json::Number(id) => Some(Cow::Owned(id.to_string())),
-                    Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
-                }
-            }
+            Self::Id => field_id(item).or_else(|| {
+                let description = description(item)?;
+                under(description, ID).and_then(id_text).or_else(|| field_id(description))
+            }),
         }
     }
 }
 
+// The id of a field that an element has itself.
+fn field_id(item: &Json) -> Option<Cow<'_, str>> {
+    let object = item.as_object()?;
+    let is_plain =
+        || object.keys().all(|key| is_folded(key, ID) || is_value_key(key) || is_folded_one_of(key, &LABEL_KEYS));
+    let is_id = |key: &str| is_folded_one_of(key, &FIELD_IDS) || (is_folded(key, ID) && is_plain());
+    object.iter().find(|(key, _)| is_id(key)).and_then(|(_, id)| id_text(id))
+}
+
+fn id_text(id: &Json) -> Option<Cow<'_, str>> {
+    match id {
+        Json::String(id) => Some(Cow::Borrowed(id)),
+        Json::Number(id) => Some(Cow::Owned(id.to_string())),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+// The object inside an element that describes its field: `{"definition": {"id": 7}, "value": "Lima"}`.
+fn description(item: &Json) -> Option<&Json> {
+    FIELD_OBJECTS.iter().find_map(|key| under(item, key).filter(|json| json.is_object()))
+}
+
+// The value under this key, in any spelling.
+fn under<'j>(item: &'j Json, key: &str) -> Option<&'j Json> {
+    item.as_object()?.iter().find(|(known, _)| is_folded(known, key)).map(|(_, json)| json)
+}
+
+/// The texts of a label: itself, those of a list, or the name, the label or the id in an object.
+pub(crate) fn labels(json: &Json) -> impl Iterator<Item = Cow<'_, str>> {
+    let one = |json| {
+        let name = || text_under(json, NAMES).or_else(|| text_under(json, &SURE_LABEL_KEYS));
+        id_text(json).or_else(name).or_else(|| under(json, ID).and_then(id_text))
+    };
+    let list = json.as_array().map_or_else(|| std::slice::from_ref(json), Vec::as_slice);
+    list.iter().filter_map(one)
+}
+
 // The text under the first of these keys that an element has.
 fn text_under<'j>(item: &'j Json, keys: &[&str]) -> Option<Cow<'j, str>> {
-    let object = item.as_object()?;
-    let text = |key: &&str| object.iter().find(|(known, _)| is_folded(known, key))?.1.as_str();
-    keys.iter().find_map(text).map(Cow::Borrowed)
+    keys.iter().find_map(|key| under(item, key)?.as_str()).map(Cow::Borrowed)
+}
+
+// The name of a field with usual blanks, and without a colon or an asterisk after it.
+fn plain_name(name: &str) -> Cow<'_, str> {
+    let is_other_blank = |character: char| character.is_whitespace() && character != ' ';
+    match visible(name) {
+        Cow::Borrowed(name) if !name.contains(is_other_blank) && !name.contains("  ") => {
+            Cow::Borrowed(bare_name(name.trim()))
+        }
+        name => {
+            let words: Vec<&str> = name.split_whitespace().collect();
+            Cow::Owned(bare_name(&words.join(" ")).to_owned())
+        }
+    }
 }
 
 /// Whether a key describes its element and does not name it: another value under it is not another thing.
 pub(crate) fn is_attribute_key(key: &str) -> bool {
-    let folded: String =
-        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let folded = folded_key(key);
     ATTRIBUTES.iter().any(|attribute| folded.starts_with(attribute))
 }
 
@@ -346,7 +416,12 @@ pub(crate) fn is_primary_key(key: &str) -> bool {
 
 /// Whether an element has its label or its name under this key.
 pub(crate) fn is_label_key(key: &str) -> bool {
-    is_folded_one_of(key, &LABEL_KEYS) || is_folded(key, NAMES[0])
+    is_folded(key, "name") || is_folded_one_of(key, &LABEL_KEYS) || is_folded_one_of(key, &LABEL_LISTS)
+}
+
+/// Whether an element has the kind of its value under this key, such as `home` or `mobile`, which no name or title is.
+pub(crate) fn is_kind_key(key: &str) -> bool {
+    is_folded(key, "label") || is_folded_one_of(key, &TYPE_KEYS) || is_folded_one_of(key, &LABEL_LISTS)
 }
 
 /// Whether a text is the label of a phone or of an e-mail address.
@@ -370,7 +445,8 @@ fn is_folded_one_of(key: &str, words: &[&str]) -> bool {
 
 /// Whether an element has its name, its label or its id under this key.
 pub(crate) fn is_naming_key(key: &str) -> bool {
-    is_label_key(key) || is_folded_one_of(key, NAMES) || is_folded_one_of(key, &FIELD_IDS) || is_folded(key, ID)
+    let is_one_of = |keys: &[&str]| is_folded_one_of(key, keys);
+    is_label_key(key) || is_one_of(NAMES) || is_one_of(&FIELD_IDS) || is_one_of(&FIELD_OBJECTS) || is_folded(key, ID)
 }
 
 /// Whether an element has the value of its field under this key.
@@ -383,8 +459,7 @@ fn is_typed_value_key(key: &str) -> bool {
     if !key.starts_with(['v', 'V', 'f', 'F']) {
         return false;
     }
-    let folded: String =
-        key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let folded = folded_key(key);
     VALUE_STARTS.iter().any(|start| folded.strip_prefix(start).is_some_and(|rest| is_folded_one_of(rest, VALUE_TYPES)))
 }
 
@@ -395,10 +470,19 @@ fn value(item: &Json) -> Option<&Json> {
     let typed = || object.iter().find(|(key, json)| !json.is_null() && is_typed_value_key(key)).map(|(_, json)| json);
     let all = || VALUES.iter().filter_map(of).chain(typed());
     // An element may have several such keys, of which its type fills one.
-    all().find(|json| !is_blank(json)).or_else(|| all().next())
+    all().find(|json| !is_blank(json)).or_else(|| all().next()).or_else(|| form_value(item))
 }
 
-fn is_blank(json: &Json) -> bool {
+// The value of an element that describes its field in an object, under the key `data` or that of its type:
+// `{"type": "email", "email": "a@example.com", "field": {"id": "7"}}`.
+fn form_value(item: &Json) -> Option<&Json> {
+    description(item)?;
+    let of_type = || text_under(item, &TYPE_KEYS).and_then(|kind| item.get(&*kind));
+    under(item, FORM_VALUE).or_else(of_type)
+}
+
+/// Whether a value is null, blank text or an empty list.
+pub(crate) fn is_blank(json: &Json) -> bool {
     match json {
         Json::Null => true,
         Json::String(text) => text.trim().is_empty(),
@@ -413,7 +497,7 @@ fn is_primary(item: &Json) -> Option<bool> {
     let is_primary_label =
         |json: &Json| json.as_str().is_some_and(|text| is_folded_one_of(text.trim(), &PRIMARY_LABELS));
     let flag = |(key, json): (&String, &Json)| {
-        if is_folded_one_of(key, &LABEL_KEYS) || is_folded(key, "types") || is_folded(key, "labels") {
+        if is_folded_one_of(key, &LABEL_KEYS) || is_folded_one_of(key, &LABEL_LISTS) {
             let is_primary =
                 json.as_array().map_or_else(|| is_primary_label(json), |all| all.iter().any(is_primary_label));
             return is_primary.then_some(true);
@@ -421,15 +505,7 @@ fn is_primary(item: &Json) -> Option<bool> {
         if !is_primary_key(key) {
             return None;
         }
-        match json {
-            Json::Bool(flag) => Some(*flag),
-            Json::Number(number) => number.as_u64().filter(|number| *number < 2).map(|number| number == 1),
-            Json::String(text) => {
-                let word = text.trim().to_lowercase();
-                if YES.contains(&&*word) { Some(true) } else { NO.contains(&&*word).then_some(false) }
-            }
-            Json::Null | Json::Array(_) | Json::Object(_) => None,
-        }
+        yes_no::flag(json)
     };
     let metadata = object.get(METADATA).and_then(Json::as_object);
     let all = || object.iter().chain(metadata.into_iter().flatten());

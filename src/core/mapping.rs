@@ -24,6 +24,7 @@ mod reading;
 mod resolve;
 pub mod rules;
 mod steps;
+mod tag_artifacts;
 mod tags;
 mod template;
 mod totals;
@@ -35,10 +36,11 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::headings::is_phone_heading;
+use crate::core::headings::{is_email_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
+use crate::core::non_value::NonValue;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::text::visible;
 use crate::core::total::REASON;
@@ -53,20 +55,27 @@ pub(in crate::core) use self::date::{NoDate, is_zero_date};
 pub use self::error::MappingError;
 use self::error::Quoted;
 use self::field::{FieldReader, rounded_match};
+pub(crate) use self::number::is_grouped;
 pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
 use self::parts::{JSON_TEXT, Parts, Refusal};
+pub use self::path::Obstacle;
 use self::path::Path;
+pub(crate) use self::path::{BlockedPath, is_place, takes_by_position};
 pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{IdReader, RowFilter, TagReader};
 use self::rules::{Rules, Unmapped};
 use self::steps::Unfit;
+pub(crate) use self::tag_artifacts::TagArtifact;
+use self::totals::TITLE;
 pub use self::unseen::UnseenPaths;
 
 /// The rules that turn the records of one input into contacts, resolved against its header.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     match_fields: Vec<String>,
+    // What each match field holds, if it is known.
+    addresses: Vec<Option<Address>>,
     mode: Mode,
     // The use of each column of a header by its name, in its order. A column that a rule names is ignored here.
     columns: Vec<Column>,
@@ -90,6 +99,32 @@ pub struct Mapping {
 struct Route {
     column: String,
     place: Option<usize>,
+}
+
+/// What a match field of addresses holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Address {
+    Email,
+    Phone,
+}
+
+impl Address {
+    fn of(name: &str) -> Option<Self> {
+        if is_email_heading(name) { Some(Self::Email) } else { is_phone_heading(name).then_some(Self::Phone) }
+    }
+
+    // Why text is no such address.
+    fn unfit(self, text: &str) -> Option<Unfit> {
+        let (expected, found, is_one) = match self {
+            Self::Email => {
+                let parts = text.split_once('@');
+                let is_one = parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
+                ("an e-mail address (match field)", "text without a name and a domain around `@`", is_one)
+            }
+            Self::Phone => ("a phone number (match field)", "text without digits", text.contains(char::is_numeric)),
+        };
+        (!is_one).then(|| Unfit { expected: expected.to_owned(), found })
+    }
 }
 
 impl Mapping {
@@ -197,6 +232,7 @@ impl Mapping {
             return Err(Rejection { row, line, column: None, reason });
         }
         let parts = self.no_control_characters(record).and_then(|()| match &record.cells {
+            Cells::Texts(texts) if let Some(column) = self.title_among_rows(texts) => Err(Refusal::of(column, TITLE)),
             Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
             Cells::Object(object) => self.of_object(object),
         });
@@ -280,9 +316,15 @@ impl Mapping {
         if let Some(field) = parts.rounded() {
             return Err(Refusal::unfit(self.column_of(field), &rounded_match()));
         }
-        if let Some((field, found)) = parts.no_match() {
+        let counts =
+            |field: &str, found: NonValue| found.counts_under(field) && found.counts_under(self.column_of(field));
+        if let Some((field, found)) = parts.no_match(counts) {
             let expected = "a value (match field)".to_owned();
             return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
+        }
+        let unfit = |(place, text): (usize, &str)| Some((place, self.addresses.get(place)?.as_ref()?.unfit(text)?));
+        if let Some((place, unfit)) = parts.match_texts().find_map(unfit) {
+            return Err(Refusal::unfit(self.column_of(&self.match_fields[place]), &unfit));
         }
         // Most text is recognised by its first byte.
         let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));
@@ -294,6 +336,13 @@ impl Mapping {
             return Err(self.nothing_to_find_by());
         }
         parts.contact().map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })
+    }
+
+    // What each match field holds by its name, or else by its column's.
+    fn addresses(match_fields: &[String], fields: &[FieldReader]) -> Vec<Option<Address>> {
+        let column = |name: &String| fields.iter().find(|field| field.name() == *name).map(FieldReader::label);
+        let of = |name: &String| Address::of(name).or_else(|| Address::of(column(name)?));
+        match_fields.iter().map(of).collect()
     }
 
     // The column with the flaw, if it is in one.

@@ -14,6 +14,7 @@ pub mod doubt;
 pub mod doubtful_values;
 pub mod duplicates;
 pub mod eta;
+pub mod forecast;
 pub mod guard;
 pub mod guess;
 pub mod headings;
@@ -25,7 +26,7 @@ pub mod nfc;
 pub(crate) mod non_value;
 pub mod output_format;
 pub mod page;
-pub mod plan;
+pub mod past_rejection;
 pub mod planner;
 pub mod recognition;
 pub mod record;
@@ -42,6 +43,7 @@ pub mod text;
 pub mod time;
 pub(crate) mod total;
 pub mod window;
+pub(crate) mod yes_no;
 
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,11 @@ mod tests;
 
 pub use self::seen_rows::SeenRows;
 use crate::core::duplicates::{Duplicates, merged};
+use crate::core::forecast::{Decision, decide};
 use crate::core::model::{Contact, Flaw, Key, RemoteState};
-use crate::core::plan::{Decision, decide};
+use crate::core::past_rejection::PastRejection;
 use crate::core::task::Policy;
+use crate::core::time::Timestamp;
 
 /// What the planner asks about the rows before this one, and about what is known of their contacts.
 ///
@@ -51,6 +53,12 @@ pub trait PriorRows {
     /// # Errors
     /// The answer cannot be read.
     fn remote_state(&self, key: &Key) -> Result<RemoteState, Self::Error>;
+
+    /// The rejection of this contact by earlier runs that sent it with this content, under the same policy.
+    ///
+    /// # Errors
+    /// The answer cannot be read.
+    fn past_rejection(&self, contact: &Contact, policy: Policy) -> Result<Option<PastRejection>, Self::Error>;
 }
 
 /// The row that counts for a contact so far.
@@ -69,6 +77,8 @@ pub struct Planner {
     pub duplicates: Duplicates,
     /// The match fields, in the order in which they are tried.
     pub match_fields: Vec<String>,
+    /// Whether rows that earlier runs rejected are tried again at once.
+    pub retry_rejected: bool,
 }
 
 /// A row's contact, and the role that the row has for it.
@@ -156,8 +166,22 @@ impl Planner {
     ///
     /// # Errors
     /// `prior` cannot answer.
-    pub fn decide<P: PriorRows>(&self, contact: &Contact, policy: Policy, prior: &P) -> Result<Decision, P::Error> {
-        Ok(decide(contact, &prior.remote_state(contact.key())?, policy))
+    pub fn decide<P: PriorRows>(
+        &self,
+        contact: &Contact,
+        policy: Policy,
+        prior: &P,
+        now: Timestamp,
+    ) -> Result<Decision, P::Error> {
+        let remote_state = prior.remote_state(contact.key())?;
+        let decision = decide(contact, &remote_state, policy);
+        if self.retry_rejected || !matches!(decision, Decision::Pending(_)) {
+            return Ok(decision);
+        }
+        Ok(match prior.past_rejection(contact, policy)? {
+            Some(rejection) => rejection.decide(decision, &remote_state, now),
+            None => decision,
+        })
     }
 }
 

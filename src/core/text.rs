@@ -56,6 +56,22 @@ pub fn bare(text: &str) -> &str {
     if bare.chars().all(|character| is_invisible(character) || is_modifier(character)) { "" } else { bare }
 }
 
+/// The letters and digits of a key, in lower case: `Has-More` and `has_more` are one key.
+pub(crate) fn folded_key(key: &str) -> String {
+    key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether text has digits and nothing else.
+pub(crate) fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A name without the colon or the asterisk that some programs put after it.
+pub(crate) fn bare_name(name: &str) -> &str {
+    let bare = name.trim_end_matches([':', '*', '\u{ff1a}', ' ']);
+    if bare.is_empty() { name } else { bare }
+}
+
 /// Removes invisible characters from text that identifies something (a match value, an id, a tag, the name of a column), and
 /// normalises it to Unicode NFC. Two such strings that look the same are equal.
 ///

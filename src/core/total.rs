@@ -4,7 +4,7 @@
 pub(crate) const REASON: &str = "expected a contact, found a total below the last row";
 
 /// Words in such a line, in lower case.
-const TOTALS: [&str; 26] = [
+const TOTALS: &[&str] = &[
     "total",
     "totals",
     "totales",
@@ -31,6 +31,14 @@ const TOTALS: [&str; 26] = [
     "sum total",
     "suma total",
     "soma total",
+    "average",
+    "averages",
+    "promedio",
+    "promedios",
+    "promedio general",
+    "moyenne",
+    "durchschnitt",
+    "mittelwert",
 ];
 
 /// Words for a total that are names of people too.

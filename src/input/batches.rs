@@ -1,12 +1,14 @@
 //! Reads rows on one thread, converts them on others, and returns the results in input order.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::{Row, Rows, Source, SourceError, csv};
-use crate::core::record::Cells;
+use super::{Row, Rows, Source, SourceError, SourceFault, csv};
+use crate::core::record::{Cells, TotalRow};
+use crate::core::snapshot::{Recognition, RowHash};
 
 /// Rows per batch: enough for the cost of passing a batch to be negligible.
 const ROWS: usize = 1_000;
@@ -35,6 +37,22 @@ enum Batch {
 /// A row, with the cells that could be read of a rejected one.
 type Whole = (Row, Option<Cells>);
 
+/// What was read of an input of which rows are recognised.
+#[derive(Debug)]
+pub(crate) enum InputPart {
+    /// A row.
+    Row {
+        /// The row.
+        row: Row,
+        /// The cells that could be read of a rejected row.
+        remains: Option<Cells>,
+        /// The hash of its line, if it is recognised by that.
+        hash: Option<RowHash>,
+    },
+    /// Rows that are as they were in the last input, by their places there.
+    Skipped(Range<usize>),
+}
+
 /// How reading ended, if it has.
 type Ended = Option<Result<(), SourceError>>;
 
@@ -48,6 +66,36 @@ impl Source {
     pub fn in_batches<T: Send, E: From<SourceError>>(
         &mut self,
         make: impl Fn(Row, Option<Cells>) -> T + Sync,
+        take: impl FnMut(Vec<T>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let make = |read| match read {
+            InputPart::Row { row, remains, hash: _ } => Some(make(row, remains)),
+            InputPart::Skipped(_) => None,
+        };
+        self.batches(None, make, take)
+    }
+
+    /// As [`in_batches`](Self::in_batches), for an input of which rows are recognised: rows that are as they were in the last
+    /// input need not be passed to `make` one by one, if they can be skipped. Each call of `make` returns one result.
+    ///
+    /// # Errors
+    /// As `in_batches`.
+    pub(crate) fn in_recognised_batches<T: Send, E: From<SourceError>>(
+        &mut self,
+        recognition: &Recognition<'_>,
+        make: impl Fn(InputPart) -> T + Sync,
+        take: impl FnMut(Vec<T>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Rows::Csv(rows) = &mut self.rows {
+            rows.hash_lines(recognition.key);
+        }
+        self.batches(Some(recognition), |read| Some(make(read)), take)
+    }
+
+    fn batches<T: Send, E: From<SourceError>>(
+        &mut self,
+        recognition: Option<&Recognition<'_>>,
+        make: impl Fn(InputPart) -> Option<T> + Sync,
         mut take: impl FnMut(Vec<T>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (hand_on, work) = sync_channel::<Work<T>>(AHEAD);
@@ -55,7 +103,7 @@ impl Source {
         let work = Mutex::new(work);
         let (work, make) = (&work, &make);
         thread::scope(|threads| {
-            threads.spawn(move || self.hand_on(&hand_on, &line_up));
+            threads.spawn(move || self.hand_on(recognition, &hand_on, &line_up));
             for _ in 0..makers() {
                 threads.spawn(move || make_all(work, make));
             }
@@ -69,9 +117,14 @@ impl Source {
     }
 
     // Until the end, the first error, or until the receiver is gone.
-    fn hand_on<T>(&mut self, hand_on: &SyncSender<Work<T>>, line_up: &SyncSender<Result<Made<T>, SourceError>>) {
+    fn hand_on<T>(
+        &mut self,
+        recognition: Option<&Recognition<'_>>,
+        hand_on: &SyncSender<Work<T>>,
+        line_up: &SyncSender<Result<Made<T>, SourceError>>,
+    ) {
         loop {
-            let (batch, ended) = self.batch();
+            let (batch, ended) = self.batch(recognition);
             if !batch.is_empty() {
                 let (done, made) = sync_channel(1);
                 if line_up.send(Ok(made)).is_err() || hand_on.send((batch, done)).is_err() {
@@ -90,12 +143,22 @@ impl Source {
         }
     }
 
-    fn batch(&mut self) -> (Batch, Ended) {
+    fn batch(&mut self, recognition: Option<&Recognition<'_>>) -> (Batch, Ended) {
         if !self.broken
             && let Rows::Csv(rows) = &mut self.rows
         {
-            let (block, ended) = rows.block(ROWS, BYTES);
-            let batch = Batch::Raw(block, rows.decoder());
+            let (mut block, ended) = rows.block(ROWS, BYTES, recognition);
+            let (decoder, lacks_sums) = (rows.decoder(), rows.lacks_sums(&block));
+            if lacks_sums {
+                match self.total() {
+                    Ok(total) => block.set_total(total),
+                    Err(error) => {
+                        self.broken = true;
+                        return (Batch::Raw(csv::Block::default(), decoder), Some(Err(error)));
+                    }
+                }
+            }
+            let batch = Batch::Raw(block, decoder);
             return match ended {
                 Ok(true) => (batch, None),
                 Ok(false) => (batch, Some(self.end())),
@@ -104,6 +167,20 @@ impl Source {
         }
         let (batch, ended) = self.whole_rows();
         (Batch::Whole(batch), ended)
+    }
+
+    // How the last row looks like a total: all rows are read again for their sums, after the last one was read.
+    fn total(&self) -> Result<Option<TotalRow>, SourceError> {
+        let mut again = self.again()?;
+        let Rows::Csv(rows) = &mut again.rows else { return Err(self.changed()) };
+        let mut total = None;
+        loop {
+            let (block, ended) = rows.block(ROWS, BYTES, None);
+            total = block.total().or(total);
+            if !ended.map_err(|fault: SourceFault| SourceError::new(&self.name, fault))? {
+                return if total.is_some() { Ok(total) } else { Err(self.changed()) };
+            }
+        }
     }
 
     fn whole_rows(&mut self) -> (Vec<Whole>, Ended) {
@@ -132,15 +209,18 @@ impl Batch {
         }
     }
 
-    fn make<T>(self, make: impl Fn(Row, Option<Cells>) -> T) -> Vec<T> {
+    fn make<T>(self, make: impl Fn(InputPart) -> Option<T>) -> Vec<T> {
         match self {
-            Self::Whole(rows) => rows.into_iter().map(|(row, remains)| make(row, remains)).collect(),
-            Self::Raw(block, decoder) => decoder.rows(&block).map(|(row, remains)| make(row, remains)).collect(),
+            Self::Whole(rows) => rows
+                .into_iter()
+                .filter_map(|(row, remains)| make(InputPart::Row { row, remains, hash: None }))
+                .collect(),
+            Self::Raw(block, decoder) => decoder.parts(&block).filter_map(make).collect(),
         }
     }
 }
 
-fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(Row, Option<Cells>) -> T) {
+fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(InputPart) -> Option<T>) {
     loop {
         // No thread panics while it waits for work.
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();

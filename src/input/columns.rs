@@ -1,10 +1,11 @@
 //! The columns of an input with a header: their names and positions.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::str::from_utf8;
 use std::sync::Arc;
 
-use crate::core::text::visible;
+use crate::core::text::{bare_name, is_digits, visible};
 
 use super::SourceFault;
 use super::cell_kind::Kind;
@@ -36,6 +37,11 @@ pub(super) struct Uncorrected {
 }
 
 impl Columns {
+    /// Everything that decides how rows are read.
+    pub(super) fn layout(&self) -> impl fmt::Debug {
+        (&self.names, &self.header, self.needed, self.listed)
+    }
+
     /// The columns of a header.
     pub(super) fn named<'a>(line: u64, cells: impl Iterator<Item = &'a [u8]>) -> Result<Self, SourceFault> {
         let mut names = Vec::new();
@@ -254,17 +260,16 @@ impl Columns {
     pub(super) fn uncorrected(&self, texts: &Texts) -> Option<Uncorrected> {
         let (line, reason) = self.listed?;
         let cell = |at: usize| texts.get(at).unwrap_or_default().trim();
-        let is_line = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let count = texts.len();
-        if !cell(line).is_empty() && !is_line(cell(line)) || (cell(line).is_empty() && !cell(reason).is_empty()) {
-            let own = (0..count).rev().find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)));
+        if !cell(line).is_empty() && !is_digits(cell(line)) || (cell(line).is_empty() && !cell(reason).is_empty()) {
+            let own = (0..count).rev().find(|at| is_digits(cell(*at)) && output_format::is_reason(cell(*at + 1)));
             return Some(Uncorrected { reason: MOVED, own: own.unwrap_or(count - 1) });
         }
         if cell(line).is_empty() {
             // A row that was added by hand has neither; a padded one has both under other columns.
             let moved = (0..count.saturating_sub(1))
                 .rev()
-                .find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)) && *at + 1 != reason);
+                .find(|at| is_digits(cell(*at)) && output_format::is_reason(cell(*at + 1)) && *at + 1 != reason);
             return moved.map(|own| Uncorrected { reason: MOVED, own });
         }
         if cell(reason) == total::REASON {
@@ -282,12 +287,6 @@ impl Columns {
     pub(super) fn name(&self, at: usize) -> String {
         self.names.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
     }
-}
-
-// A name without the colon or the asterisk that some programs put after it.
-fn bare_name(name: &str) -> &str {
-    let bare = name.trim_end_matches([':', '*', '\u{ff1a}', ' ']);
-    if bare.is_empty() { name } else { bare }
 }
 
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \

@@ -4,6 +4,7 @@
 mod block;
 mod decoder;
 mod dialect;
+mod known_lines;
 mod parser;
 mod quoted_lines;
 mod quotes;
@@ -24,12 +25,14 @@ use super::notice::{NoticeKind, Notices};
 use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, titles, total};
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::{Cells, TotalRow};
+use crate::core::snapshot::{Recognition, RowHash, SnapshotKey};
 use crate::core::total::ColumnSums;
 
 pub(super) use self::block::Block;
 use self::block::{End, RawRow, Room, Short};
 pub(super) use self::decoder::Decoder;
 use self::dialect::{Dialect, MixedApostrophes};
+use self::known_lines::LineHashers;
 use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
@@ -41,6 +44,9 @@ const MAX_HEADER: usize = 1024 * 1024;
 
 /// The fewest empty cells after those of the header that are stored. A row with many more belongs to another table.
 const SPARE_CELLS: usize = 64;
+
+/// How many bytes of skipped rows are passed on at once.
+const SKIPPED: usize = if cfg!(test) { 256 } else { 4 * 1024 * 1024 };
 
 /// How many rows before and after a short one are examined.
 const NEIGHBOURS: usize = 2;
@@ -62,8 +68,11 @@ pub(super) struct Rows {
     before: VecDeque<Outline>,
     // Rows that were read ahead because of a short one before them; and how reading ended, if it did.
     lookahead: VecDeque<Block>,
-    // Of the rows so far.
+    // Of the rows so far that were not skipped, and whether any were.
     sums: ColumnSums,
+    has_skipped: bool,
+    // How many rows are parsed before known ones are looked for again.
+    to_parse: usize,
     ended: Option<Result<(), SourceFault>>,
     // The last row that was read outside a block.
     alone: Block,
@@ -138,6 +147,8 @@ impl Rows {
             before: VecDeque::new(),
             lookahead: VecDeque::new(),
             sums: ColumnSums::default(),
+            has_skipped: false,
+            to_parse: 0,
             ended: None,
             alone: Block::default(),
             taken: Room::default(),
@@ -181,10 +192,63 @@ impl Rows {
         self.alone.last().and_then(|raw| self.decoder.remains(raw))
     }
 
-    /// Reads up to so many rows and about so many bytes. Returns whether there may be more.
-    pub(super) fn block(&mut self, rows: usize, bytes: usize) -> (Block, Result<bool, SourceFault>) {
+    /// Hashes rows from now on, so that they can be recognised in a later input.
+    pub(super) fn hash_lines(&mut self, key: &SnapshotKey) {
+        let context = format!(
+            "{:?} {:?} {:?} {} {:?}",
+            self.columns().layout(),
+            self.delimiter,
+            self.usual.kinds(),
+            self.parser.quotes_by_rule(),
+            self.has_header
+        );
+        self.parser.hashers = Some(LineHashers::new(key, context, self.decoder.charset().clone()));
+    }
+
+    /// Whether the last row is a total for which the sums of all rows are needed, and rows were skipped.
+    pub(super) fn lacks_sums(&self, block: &Block) -> bool {
+        self.has_skipped && block.total().is_some()
+    }
+
+    // Skips rows that are as they were in the last input, up to so many bytes. Returns how many bytes there were.
+    fn skip_known(&mut self, block: &mut Block, recognition: &Recognition<'_>, most: usize) -> usize {
+        if self.to_parse > 0 {
+            self.to_parse -= 1;
+            return 0;
+        }
+        let is_ahead = self.first.is_some() || !self.lookahead.is_empty() || self.ended.is_some();
+        let are_judged = self.usual.leaves_out_blanks() || self.columns().are_of_rejects();
+        if is_ahead || are_judged {
+            return 0;
+        }
+        let Some(mut hashers) = self.parser.hashers.take() else { return 0 };
+        let all_quoted = self.usual.may_quote_all();
+        let from = (self.row + 1, all_quoted, most);
+        let skipping = known_lines::skip(self.parser.position(), &mut hashers, recognition, block, from);
+        self.parser.hashers = Some(hashers);
+        if all_quoted {
+            self.usual.saw_quoted_rows(skipping.rows);
+        }
+        self.row += skipping.rows;
+        self.has_skipped |= skipping.rows > 0;
+        self.to_parse = skipping.to_parse.saturating_sub(1);
+        skipping.bytes
+    }
+
+    /// Reads up to so many rows and about so many bytes. Returns whether there may be more. Rows that are recognised are
+    /// skipped, and do not count as rows.
+    pub(super) fn block(
+        &mut self,
+        rows: usize,
+        bytes: usize,
+        recognition: Option<&Recognition<'_>>,
+    ) -> (Block, Result<bool, SourceFault>) {
         let mut block = Block::with_room_of(self.taken);
-        while block.len() < rows && block.weight() < bytes {
+        let mut skipped = 0;
+        while block.len() < rows && block.weight() < bytes && skipped < SKIPPED {
+            if let Some(recognition) = recognition {
+                skipped += self.skip_known(&mut block, recognition, SKIPPED - skipped);
+            }
             match self.read(&mut block) {
                 Ok(true) => {}
                 ended => return (block, ended),
@@ -237,9 +301,14 @@ impl Rows {
             }
             let Some(raw) = block.last() else { return Ok(false) };
             let is_sound = raw.found.quoting == Quoting::Sound && !raw.is_blank();
-            if is_sound && self.usual.may_quote_all() {
-                self.usual.saw_quoted(raw.found.kept && self.parser.quoted() == raw.filled());
+            if is_sound && (self.usual.may_quote_all() || raw.found.hash.is_some()) {
+                let all_quoted = raw.found.kept && self.parser.quoted() == raw.filled();
+                self.usual.saw_quoted(all_quoted);
+                if let Some(found) = block.last_found().filter(|_| all_quoted) {
+                    found.hash = found.hash.map(RowHash::quoted);
+                }
             }
+            let Some(raw) = block.last() else { return Ok(false) };
             // The parser drops empty lines. A line of spaces or delimiters looks just as empty in a spreadsheet.
             if raw.is_blank() {
                 block.pop();

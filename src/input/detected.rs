@@ -184,11 +184,8 @@ impl fmt::Display for Detected {
         if let Some(packing) = &self.packing {
             write!(f, " in {packing}")?;
         }
-        if self.charset.is_some() {
-            match self.encoding() {
-                Some(charset) => write!(f, ", {charset}")?,
-                None => f.write_str(", ASCII so far")?,
-            }
+        if let Some(charset) = self.encoding() {
+            write!(f, ", {charset}")?;
         }
         if let Some(delimiter) = self.delimiter {
             write!(f, ", columns separated by {delimiter}")?;

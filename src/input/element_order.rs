@@ -1,18 +1,22 @@
-//! Lists of objects whose elements come in another order from row to row, by what the elements have under one of their keys:
-//! read by position, the value of one row would be another thing in the next.
+//! Lists of objects whose elements come in another order from row to row, by what the elements have under one of their keys, or
+//! whose first element has another label: read by position, the value of one row would be another thing in the next.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
 use crate::core::headings::is_address_heading;
-use crate::core::list::{is_label_key, is_value_key};
+use crate::core::list::{is_kind_key, is_label_key, is_value_key, labels};
 
 /// How many elements of a list are compared, how many keys of them, and how many values of a key are known: an identifier of
 /// elements has fewer, and a key with more has data.
 const ELEMENTS: usize = 32;
 const KEYS: usize = 16;
 const VALUES: usize = 32;
+
+/// How many labels the first elements may have. More are data, such as the kinds of orders.
+const FIRST_LABELS: usize = 8;
 
 /// The longest text that identifies an element, in bytes.
 const VALUE: usize = 64;
@@ -29,6 +33,8 @@ struct KeyOrder {
     // A label may occur twice in a row, and names its element all the same.
     is_label: bool,
     values: Vec<String>,
+    // The labels of the first elements, that of the first row first; blank for an element without one.
+    firsts: Vec<String>,
     // For each value the set of those that came after it in some row, one bit each.
     after: Vec<u32>,
     // Whether the values are data, which may come in any order.
@@ -48,31 +54,19 @@ impl ElementOrder {
     /// Compares a list with those of the rows before. `report` gets what it shows.
     pub(super) fn watch(&mut self, items: &[Json], mut report: impl FnMut(Finding<'_>)) {
         let Some(Json::Object(first)) = items.first() else { return };
-        if items.len() < 2 || items.len() > ELEMENTS {
+        if items.len() > ELEMENTS {
             return;
         }
         // Phones, addresses and values are data: a contact may have the same ones in another order.
-        for key in first.keys().filter(|key| !is_address_heading(key) && !is_value_key(key)) {
-            let mut values = Vec::new();
-            if !items.iter().all(|item| item.get(key).and_then(identifier).map(|value| values.push(value)).is_some()) {
-                continue;
-            }
-            let known = self.keys.iter().position(|known| known.key == *key);
-            let at = match known {
-                Some(at) => at,
-                None if self.keys.len() < KEYS => {
-                    let is_label = is_label_key(key);
-                    let (values, after) = (Vec::new(), Vec::new());
-                    self.keys.push(KeyOrder { key: key.clone(), is_label, values, after, is_data: false });
-                    self.keys.len() - 1
-                }
-                None => continue,
-            };
-            let order = &mut self.keys[at];
+        let is_watched = |key: &&String| !is_label_key(key) && !is_address_heading(key) && !is_value_key(key);
+        for key in first.keys().filter(is_watched).filter(|_| items.len() > 1) {
+            let values: Option<Vec<_>> = items.iter().map(|item| item.get(key).and_then(identifier)).collect();
+            let Some(values) = values else { continue };
+            let Some(order) = self.order(key) else { continue };
             if order.is_data {
                 continue;
             }
-            match order.add(&values) {
+            match order.add(values.iter().map(|value| &**value)) {
                 Some(true) => report(Finding::Reordered(key)),
                 Some(false) => {}
                 None => {
@@ -81,19 +75,65 @@ impl ElementOrder {
                 }
             }
         }
+        // An element may lack a label.
+        let keys: BTreeSet<&String> = items.iter().filter_map(Json::as_object).flat_map(|item| item.keys()).collect();
+        for key in keys.into_iter().filter(|key| is_label_key(key)) {
+            let labels: Vec<String> = items.iter().map(|item| item.get(key).map(label).unwrap_or_default()).collect();
+            let Some(order) = self.order(key).filter(|_| labels.iter().any(|label| !label.is_empty())) else {
+                continue;
+            };
+            let labelled = labels.iter().map(String::as_str).filter(|label| !label.is_empty());
+            let is_reordered = order.add(labelled) == Some(true);
+            let is_other = is_kind_key(key) && !order.is_data && order.add_first(&labels[0]);
+            if is_kind_key(key) && !order.is_data && order.firsts.len() > FIRST_LABELS {
+                order.is_data = true;
+                report(Finding::Data(key));
+            } else if is_reordered || is_other {
+                report(Finding::Reordered(key));
+            }
+        }
+    }
+
+    // The order by this key; `None` when too many keys are watched.
+    fn order(&mut self, key: &str) -> Option<&mut KeyOrder> {
+        let known = self.keys.iter().position(|known| known.key == *key);
+        let at = match known {
+            Some(at) => at,
+            None if self.keys.len() < KEYS => {
+                self.keys.push(KeyOrder {
+                    key: key.to_owned(),
+                    is_label: is_label_key(key),
+                    values: Vec::new(),
+                    firsts: Vec::new(),
+                    after: Vec::new(),
+                    is_data: false,
+                });
+                self.keys.len() - 1
+            }
+            None => return None,
+        };
+        self.keys.get_mut(at)
     }
 }
 
 impl KeyOrder {
+    // Whether the first element of a row has another label than that of the first row.
+    fn add_first(&mut self, label: &str) -> bool {
+        if !self.firsts.iter().any(|known| known == label) && self.firsts.len() <= FIRST_LABELS {
+            self.firsts.push(label.to_owned());
+        }
+        self.firsts.first().is_some_and(|first| first != label)
+    }
+
     // Whether a row has its values in another order than one before; `None` when they are data.
-    fn add(&mut self, values: &[Cow<'_, str>]) -> Option<bool> {
-        let mut places = Vec::with_capacity(values.len());
+    fn add<'v>(&mut self, values: impl Iterator<Item = &'v str>) -> Option<bool> {
+        let mut places = Vec::new();
         for value in values {
-            let known = self.values.iter().position(|known| *known == **value);
+            let known = self.values.iter().position(|known| *known == *value);
             let place = match known {
                 Some(place) => place,
                 None if self.values.len() < VALUES => {
-                    self.values.push(value.to_string());
+                    self.values.push(value.to_owned());
                     self.after.push(0);
                     self.values.len() - 1
                 }
@@ -116,6 +156,12 @@ impl KeyOrder {
         }
         Some(is_reordered)
     }
+}
+
+// The labels of an element in lower case.
+fn label(json: &Json) -> String {
+    let text = labels(json).map(|label| label.trim().to_lowercase()).collect::<Vec<_>>().join(" ");
+    if text.len() > VALUE { String::new() } else { text }
 }
 
 // Text, or a whole number that is too large for a count or a place in an order.

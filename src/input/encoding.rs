@@ -306,20 +306,26 @@ impl Found {
         self.charset.get().copied()
     }
 
-    /// Adds a notice if a row's decoded text looks as if it was decoded in the wrong encoding.
-    pub(super) fn watch(&self, text: &[u8], line: u64) {
+    /// Everything that decides how [`watch`](Self::watch) judges text that is not ASCII, once such text was read.
+    pub(super) fn judgement(&self) -> String {
+        format!("{:?} {:?}", self.charset.get(), self.doubt.get())
+    }
+
+    /// Adds a notice if a row's decoded text looks as if it was decoded in the wrong encoding. Returns whether it did.
+    pub(super) fn watch(&self, text: &[u8], line: u64) -> bool {
         if text.is_ascii() {
-            return;
+            return false;
         }
         let text = String::from_utf8_lossy(text);
-        if let Some(doubt) = self.doubt.get()
-            && doubt.is_in(&text)
-        {
+        let doubt = self.doubt.get().filter(|doubt| doubt.is_in(&text));
+        if let Some(doubt) = doubt {
             self.notices.add(NoticeKind::DoubtfulEncoding(doubt.name()), line);
         }
-        if doubt::is_double_encoded(&text) {
+        let is_twice = doubt::is_double_encoded(&text);
+        if is_twice {
             self.notices.add(NoticeKind::DoubleEncoded, line);
         }
+        doubt.is_some() || is_twice
     }
 }
 

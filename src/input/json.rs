@@ -219,7 +219,7 @@ impl Rows {
     fn enter_object(&mut self, depth: usize) -> Result<Option<Row>, SourceFault> {
         let line = self.place.lines.number();
         if depth == 0 {
-            self.pages.begin();
+            self.pages.begin(line);
         }
         self.enter(Open::Object(Around { depth, line, is_first: true, is_found: false, is_unclear: false }))
     }
@@ -336,6 +336,9 @@ impl Rows {
         if !part.whole {
             self.text.clear();
             return Ok(Row::Rejected(too_long(row, line)));
+        }
+        if !self.path.is_empty() {
+            self.pages.add_row(&self.text);
         }
         match self.object.read(&self.text) {
             Ok(object) => {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
-
 use super::notice::{NoticeKind, Notices};
 use crate::core::headings::is_address_heading;
+use crate::core::non_value::is_json;
 use crate::core::record::Texts;
 
 /// The columns of phones and e-mail addresses of a header.
@@ -19,28 +18,25 @@ impl AddressColumns {
         Self(named.map(|(at, name)| (at, Arc::clone(name))).collect())
     }
 
-    /// Takes note of a row.
-    pub(super) fn watch(&self, texts: &Texts, line: u64, notices: &Notices) {
+    /// Takes note of a row. Returns whether there was something to note.
+    pub(super) fn watch(&self, texts: &Texts, line: u64, notices: &Notices) -> bool {
+        let mut is_noted = false;
         for (at, name) in &self.0 {
-            if texts.get(*at).is_some_and(is_json_text) {
+            if texts.get(*at).is_some_and(|text| is_json(text.trim())) {
                 notices.add(NoticeKind::JsonText(Arc::clone(name)), line);
+                is_noted = true;
             }
         }
+        is_noted
     }
 }
 
 /// Takes note of text of JSON under this key, in the object at the path `above`.
 pub(super) fn watch(above: &str, key: &str, text: &str, line: u64, notices: &Notices) {
-    if is_json_text(text) && is_address_heading(key) {
+    if is_json(text.trim()) && is_address_heading(key) {
         let path = if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
         notices.add(NoticeKind::JsonText(path.into()), line);
     }
-}
-
-// Whether text is an object or an array of JSON.
-fn is_json_text(text: &str) -> bool {
-    let text = text.trim();
-    text.starts_with(['{', '[']) && text.ends_with(['}', ']']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 #[cfg(test)]

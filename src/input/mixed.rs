@@ -12,6 +12,7 @@ use super::falses::Falses;
 use super::json_text;
 use super::notice::{NoticeKind, Notices};
 use crate::core::list::{JsonList, is_attribute_key, is_label_key};
+use crate::core::mapping::takes_by_position;
 
 /// How many lists of fields are compared, how many lists of other elements, and how many lists are reported of which the first
 /// element is not the primary one: a contact has fewer, and an input whose keys are ids has no end of them.
@@ -60,10 +61,13 @@ impl Mixed {
         notices: &Notices,
     ) -> Result<(), SourceFault> {
         let row = self.falses.object("");
+        let mut path = String::new();
         for (at, (name, json)) in object.iter().enumerate() {
             self.value(row, "", (at, name), json, line, notices);
             if json.is_array() || json.is_object() {
-                self.inside(name, json, DEPTH, line, notices);
+                path.clear();
+                path.push_str(name);
+                self.inside(&mut path, json, DEPTH, line, notices);
             }
         }
         match self.refused.take() {
@@ -90,8 +94,8 @@ impl Mixed {
         }
     }
 
-    // Examines a list or an object at this path.
-    fn inside(&mut self, path: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
+    // Examines a list or an object at this path, which is the same afterwards.
+    fn inside(&mut self, path: &mut String, json: &Json, depth: usize, line: u64, notices: &Notices) {
         match json {
             Json::Array(items) => {
                 let list = JsonList::new(path, items);
@@ -112,7 +116,7 @@ impl Mixed {
                 }
                 // Paths lead to the first element far more often than to another one.
                 if let Some(first) = items.first().filter(|first| depth > 0 && first.is_object()) {
-                    self.inside(&format!("{path}.0"), first, depth - 1, line, notices);
+                    self.below(path, "0", first, depth, line, notices);
                 }
             }
             Json::Object(object) => {
@@ -120,12 +124,20 @@ impl Mixed {
                 for (at, (key, json)) in object.iter().enumerate() {
                     self.value(inside, path, (at, key), json, line, notices);
                     if depth > 0 && (json.is_array() || json.is_object()) {
-                        self.inside(&format!("{path}.{key}"), json, depth - 1, line, notices);
+                        self.below(path, key, json, depth, line, notices);
                     }
                 }
             }
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
         }
+    }
+
+    fn below(&mut self, path: &mut String, key: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
+        let length = path.len();
+        path.push('.');
+        path.push_str(key);
+        self.inside(path, json, depth - 1, line, notices);
+        path.truncate(length);
     }
 
     fn primary_not_first(&mut self, path: &str, line: u64, notices: &Notices) {
@@ -181,13 +193,6 @@ impl Mixed {
             self.lists.push(Listed { path: path.to_owned(), names });
         }
     }
-}
-
-// Whether a path takes an element of this list by its position.
-fn takes_by_position(path: &str, list: &str) -> bool {
-    let rest = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
-    let step = rest.split('.').next().unwrap_or_default();
-    !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

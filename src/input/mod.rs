@@ -79,6 +79,7 @@ use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 use crate::core::time::Timestamp;
 
+pub(crate) use self::batches::InputPart;
 pub use self::decompress::Packing;
 pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
@@ -140,11 +141,11 @@ pub struct Source {
 }
 
 enum Rows {
-    // Boxed, because its parser has large tables.
+    // Boxed, because their parsers have large tables or much state.
     Csv(Box<csv::Rows>),
     Jsonl(jsonl::Rows),
-    Json(json::Rows),
-    Sheet(sheet::Rows),
+    Json(Box<json::Rows>),
+    Sheet(Box<sheet::Rows>),
 }
 
 /// The bytes of a layer.
@@ -355,7 +356,8 @@ fn layers(opened: Opened, named: Option<Format>, given: &SourceOptions) -> Resul
         }
         Format::Jsonl | Format::Json => {
             let detected = detected(format, None, &[], false);
-            Ok((Rows::Json(json::Rows::new(text, rows_path, keys, notices.clone())), detected))
+            let rows = Box::new(json::Rows::new(text, rows_path, keys, notices.clone()));
+            Ok((Rows::Json(rows), detected))
         }
         Format::Xlsx | Format::Ods => Err(SourceFault::FormatMismatch { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
@@ -382,7 +384,7 @@ fn workbook(
     };
     check_settings(given, format)?;
     let notices = Notices::default();
-    let rows = sheet::Rows::new(book, file, given, &notices)?;
+    let rows = Box::new(sheet::Rows::new(book, file, given, &notices)?);
     let passed_over = rows.passed_over().map(str::to_owned);
     let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
     let detected = Detected {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::core::mapping::Obstacle;
 use crate::core::shared_values::Evidence;
 
 /// The kind of a notice. Each kind is reported once per input.
@@ -44,6 +45,13 @@ pub enum NoticeKind {
         /// The text in backticks, or a description of it.
         text: Arc<str>,
     },
+    /// Values that a program wrote in place of tags, such as `#REF!`. They are not sent.
+    TagArtifact {
+        /// The column or key of the tags.
+        column: Arc<str>,
+        /// The text in backticks, or a description of it.
+        text: Arc<str>,
+    },
     /// The last page of an API response announces another one.
     MorePages,
     /// The pages announce more rows than the input has.
@@ -56,10 +64,28 @@ pub enum NoticeKind {
         /// The announced number of pages.
         total: u64,
     },
+    /// Pages of an API response have the same rows as earlier ones.
+    RepeatedPage,
+    /// A page of an API response is missing before another one.
+    MissingPage {
+        /// Its number.
+        page: u64,
+    },
+    /// The first page of an API response mentions pages or rows before it.
+    EarlierPages,
     /// JSON `false` under this key or at this path, where other rows have text: programs such as Odoo write it for a blank.
     FalseInText(Arc<str>),
     /// The mapping reads this key or path, and no row has it. A blank value counts as having it.
     UnseenPath(Arc<str>),
+    /// A path of the mapping reads nothing in some rows, because a value on the way is no object or no list.
+    BlockedPath {
+        /// The path.
+        path: Arc<str>,
+        /// The part of the path that leads to the value.
+        at: Arc<str>,
+        /// What is there.
+        cause: Obstacle,
+    },
     /// Rows have JSON text in this column, or under this key, of phones or e-mail addresses.
     JsonText(Arc<str>),
     /// This list of fields by name and value has other names at its positions than in the first row.
@@ -86,10 +112,15 @@ impl NoticeKind {
             | Self::SwappedDate(_)
             | Self::SharedValue { .. }
             | Self::Artifact { .. }
+            | Self::TagArtifact { .. }
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }
+            | Self::RepeatedPage
+            | Self::MissingPage { .. }
+            | Self::EarlierPages
             | Self::FalseInText(_)
+            | Self::BlockedPath { .. }
             | Self::JsonText(_)
             | Self::FieldOrder(_)
             | Self::ElementOrder { .. }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::notice::{Notice, NoticeKind};
 use crate::core::list::is_label_key;
+use crate::core::mapping::Obstacle;
 use crate::core::shared_values::Evidence;
 
 const PART: &str = "the file may be only a part of the contacts";
@@ -33,6 +34,12 @@ impl fmt::Display for Notice {
                 shared_value(column, *evidence, *values, line, rows)
             }
             NoticeKind::Artifact { column, text } => artifact(column, text, line, rows),
+            NoticeKind::TagArtifact { column, text } => {
+                let rows = counted(rows, "row holds", "rows hold");
+                format!(
+                    "column `{column}`: {rows} {text} (first on line {line}), which a program wrote in place of a tag; it is not sent"
+                )
+            }
             NoticeKind::MorePages => {
                 let rows = counted(rows, "row", "rows");
                 format!("the last page announces further pages, but the file ends after {rows}: {PART}")
@@ -43,8 +50,15 @@ impl fmt::Display for Notice {
             NoticeKind::FewerPages { total } => {
                 format!("it has {rows} of the {total} pages that its pages mention: {PART}")
             }
+            NoticeKind::RepeatedPage => {
+                let pages = counted(rows, "page is the same as an earlier one", "pages are the same as earlier ones");
+                format!("{pages} (the first is on line {line}): {PART}")
+            }
+            NoticeKind::MissingPage { page } => format!("it has no page {page}, but a later one: {PART}"),
+            NoticeKind::EarlierPages => format!("its first page follows earlier ones: {PART}"),
             NoticeKind::FalseInText(path) => false_in_text(path, line, rows),
             NoticeKind::UnseenPath(path) => format!("no row has `{path}`, which the mapping reads"),
+            NoticeKind::BlockedPath { path, at, cause } => blocked_path(path, at, *cause, line, rows),
             NoticeKind::JsonText(column) => json_text(column, line, rows),
             NoticeKind::FieldOrder(list) => field_order(list, line, rows),
             NoticeKind::ElementOrder { list, key } => element_order(list, key, line, rows),
@@ -125,6 +139,21 @@ fn false_in_text(path: &str, line: u64, rows: u64) -> String {
     )
 }
 
+fn blocked_path(path: &str, at: &str, cause: Obstacle, line: u64, rows: u64) -> String {
+    let rows = counted(rows, "row", "rows");
+    let (found, advice) = match cause {
+        Obstacle::SeveralElements => {
+            let rest = path.strip_prefix(at).unwrap_or_default();
+            ("a list of several elements", format!("; use `{at}.primary{rest}`"))
+        }
+        Obstacle::Fields => ("a list of fields", format!("; use `{at}.NAME`")),
+        Obstacle::PlainValue => ("not an object", String::new()),
+    };
+    format!(
+        "`{at}` is {found} in {rows} (first on line {line}), so the mapping reads nothing from `{path}` there{advice}"
+    )
+}
+
 fn json_text(column: &str, line: u64, rows: u64) -> String {
     let rows = counted(rows, "row", "rows");
     format!(
@@ -145,8 +174,8 @@ fn element_order(list: &str, key: &str, line: u64, rows: u64) -> String {
     let by_label =
         if is_label_key(key) { format!("; read it by its `{key}`, as `{list}.VALUE.KEY`") } else { String::new() };
     format!(
-        "the list `{list}` has its elements (identified by `{key}`) in another order in {rows} (first on line {line}) than in earlier \
-         rows, and the mapping reads one by position{by_label}"
+        "the list `{list}` has its elements (identified by `{key}`) at other positions in {rows} (first on line {line}) than in \
+         earlier rows, and the mapping reads one by position{by_label}"
     )
 }
 

@@ -5,6 +5,8 @@
 pub(super) enum Hint {
     /// The page after this one: its link, number, token or offset.
     Next,
+    /// The page before this one: its link or number.
+    Previous,
     /// A place to continue from, which is there on the last page as well in some APIs.
     Cursor,
     /// Whether there is a page after this one.
@@ -15,6 +17,10 @@ pub(super) enum Hint {
     Last,
     /// Where this page begins, or the next one.
     Offset,
+    /// The number of the first row of this page.
+    From,
+    /// The number of all rows that a filter selects, which are fewer than all rows.
+    Filtered,
     /// Links to other pages.
     Link,
     /// A number of rows or pages.
@@ -109,6 +115,24 @@ const CONTINUE: [&str; 9] = [
     "paginationtoken",
     "morelink",
 ];
+
+/// Keys of the page before.
+const PREVIOUS: [&str; 11] = [
+    "prev",
+    "previous",
+    "prevpage",
+    "previouspage",
+    "prevpageurl",
+    "previouspageurl",
+    "prevurl",
+    "previousurl",
+    "prevlink",
+    "previouslink",
+    "anterior",
+];
+
+/// Keys of the number of rows before this page.
+const OFFSETS: [&str; 4] = ["offset", "start", "startat", "skip"];
 
 const CURSORS: [&str; 3] = ["cursor", "pagecursor", "aftercursor"];
 
@@ -251,8 +275,14 @@ impl Hint {
             Self::Done
         } else if LAST.contains(&name) {
             Self::Last
-        } else if name == "offset" {
+        } else if PREVIOUS.contains(&name) {
+            Self::Previous
+        } else if OFFSETS.contains(&name) {
             Self::Offset
+        } else if name == "from" {
+            Self::From
+        } else if name == "recordsfiltered" {
+            Self::Filtered
         } else if name == "links" || name == "link" {
             Self::Link
         } else if let Some(count) = Count::of(name, rows_key) {

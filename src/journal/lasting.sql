@@ -112,6 +112,16 @@ CREATE TABLE left_rows (
     tried_at INTEGER NOT NULL
 );
 
+-- Contacts that were sent and rejected, until they are sent and end well. They are tried again at growing intervals.
+CREATE TABLE rejections (
+    contact  INTEGER NOT NULL,
+    content  BLOB NOT NULL,     -- a keyed hash of what was sent: two sources may send different content for one contact
+    tries    INTEGER NOT NULL,  -- number of runs that sent it
+    tried_at INTEGER NOT NULL,
+    reason   TEXT NOT NULL,
+    PRIMARY KEY (contact, content)
+) WITHOUT ROWID;
+
 -- Where in the input each channel's next run begins: at the first row that the last one did not come to.
 CREATE TABLE turns (
     channel TEXT NOT NULL PRIMARY KEY,

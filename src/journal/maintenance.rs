@@ -104,8 +104,10 @@ mod tests {
     use crate::core::model::ContactId;
     use crate::core::model::{Contact, Draft, Field, Known, Mode, RemoteState};
     use crate::core::planner::Planner;
+    use crate::core::record::Cells;
+    use crate::core::snapshot::{Entry, NextSnapshot, SnapshotKey};
     use crate::core::task::{Outcome, Policy};
-    use crate::journal::{Ended, NewPlan, NewRun, Planned, RunState, SendJournal, StateUpdate};
+    use crate::journal::{Ended, NewPlan, NewRun, NewSnapshot, Planned, RunState, SendJournal, StateUpdate};
 
     const DAY: Duration = Duration::from_hours(24);
     const FIRST: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -115,8 +117,7 @@ mod tests {
         Contact::new(Draft { matches, ..Draft::default() }).unwrap()
     }
 
-    /// Plans a run of these phones at `now` and creates all of them but the last, which is in doubt.
-    async fn night(journal: &Journal, channel: &str, phones: std::ops::Range<u64>, now: Timestamp) -> i64 {
+    fn new_run(channel: &str, now: Timestamp) -> NewRun {
         let policy = Policy {
             mode: Mode::Upsert,
             tags_mode: TagsMode::Add,
@@ -124,7 +125,7 @@ mod tests {
             retry_in_doubt: false,
             search_first: false,
         };
-        let new = NewRun {
+        NewRun {
             channel: channel.into(),
             url: "u".into(),
             kind: "k".into(),
@@ -132,7 +133,12 @@ mod tests {
             input: "in".into(),
             policy,
             now,
-        };
+        }
+    }
+
+    /// Plans a run of these phones at `now` and creates all of them but the last, which is in doubt.
+    async fn night(journal: &Journal, channel: &str, phones: std::ops::Range<u64>, now: Timestamp) -> i64 {
+        let new = new_run(channel, now);
         let planner = Planner { match_fields: vec!["phone".into()], ..Planner::default() };
         let last = phones.end - 1;
         let rows: Vec<_> = phones.clone().zip(1..).collect();
@@ -156,6 +162,7 @@ mod tests {
                 remote_state: Some(remote_state),
                 names_id: None,
                 outcome,
+                at: now,
             };
             let call = Call::Create { fields: contact.fields().to_vec() };
             let in_doubt = RemoteState::InDoubt(Doubt::of_create(&contact, None));
@@ -244,6 +251,31 @@ mod tests {
         for (sql, expected) in [
             ("UPDATE runs SET rows = rows + 1", "run 1: its rows are not the sum of their outcomes"),
             ("DELETE FROM items WHERE row = 1", "run 1: its rows are not the sum of their outcomes"),
+            ("UPDATE runs SET kept = 1", "run 1: it has fewer unchanged rows than were recognised"),
+            (
+                "INSERT INTO merging (run, row, contact, content) VALUES (1, 1, 1, x'00')",
+                "run 1: what its plan needed was not removed",
+            ),
+            (
+                "INSERT INTO new_aliases (run, field, value, contact) VALUES (1, 1, 'a', 1)",
+                "run 1: what its plan needed was not removed",
+            ),
+            ("INSERT INTO contact_blocks VALUES (1, 9, 1)", "run 1: its new contacts would be dropped"),
+            ("UPDATE contacts SET field = 99 WHERE number = 2", "contact 2: the field of its key has no name"),
+            (
+                "INSERT INTO aliases (channel, field, value, contact) VALUES (1, 99, 'a', 2)",
+                "contact 2: the field of an alias has no name",
+            ),
+            (
+                "INSERT INTO aliases (channel, field, value, contact) VALUES (2, 0, 'a', 2)",
+                "contact 2: an alias of another channel leads to it",
+            ),
+            (
+                "INSERT INTO aliases (channel, field, value, contact) VALUES (1, 0, 'a', 77)",
+                "contact 77: an alias of another channel leads to it",
+            ),
+            ("UPDATE calls SET asked = 99 << 32 WHERE number = 2", "call 2: the field that it asked for has no name"),
+            ("DELETE FROM names", "contact 1: the field of its key has no name"),
             ("UPDATE runs SET state = 'finished'", "run 1, row 5: it is pending in a run that is over"),
             (
                 "INSERT INTO items (run, row, line, contact, state) SELECT run, row, line, contact, 1 FROM pending;
@@ -282,5 +314,88 @@ mod tests {
         bytes[index + 1] = b'9';
         std::fs::write(&broken, bytes).unwrap();
         assert_ne!(Journal::check_invariants(&broken).unwrap(), Vec::<String>::new());
+    }
+
+    fn snapshot_of(rows: u64) -> NewSnapshot {
+        let key = SnapshotKey::new([7; 16]);
+        let mut next = NextSnapshot::default();
+        for row in 0..rows {
+            let place = next.add();
+            let hash = Some(key.row(&Cells::Object(vec![("n".into(), row.into())])));
+            next.settle(place, Entry { hash, contact: Some(key.contact(of_phone(row).key())) });
+        }
+        NewSnapshot { source: "default".into(), basis: key.basis([("a", "b".into())]), base: None, next }
+    }
+
+    #[test]
+    fn each_fault_of_a_snapshot_is_found() {
+        let (folder, path) = folder();
+        let journal = Journal::open(&path).unwrap();
+        // Three chunks.
+        let plan = journal.begin_plan(NewPlan {
+            runs: vec![new_run("a", FIRST)],
+            planner: Planner::default(),
+            lists_rows: false,
+        });
+        journal.finish_plan(&plan.unwrap(), None, vec![(0, snapshot_of(20))]).unwrap();
+        drop(journal);
+        assert_eq!(Journal::check_invariants(&path).unwrap(), Vec::<String>::new());
+        let broken = folder.path().join("broken.db");
+        for (sql, expected) in [
+            ("UPDATE snapshots SET rows = 19", "snapshot 1: its checksum is wrong"),
+            ("UPDATE snapshots SET run = 2", "snapshot 1: its checksum is wrong"),
+            ("UPDATE snapshots SET source = 'other'", "snapshot 1: its checksum is wrong"),
+            ("UPDATE snapshots SET touched = 1", "snapshot 1: its checksum is wrong"),
+            ("DELETE FROM snapshot_chunks WHERE number = 1", "snapshot 1: some of its rows are missing"),
+            ("DELETE FROM snapshot_chunks WHERE number = 2", "snapshot 1: some of its rows are missing"),
+            (
+                "UPDATE snapshot_chunks SET hashes = x'00' || substr(hashes, 2) WHERE number = 1",
+                "snapshot 1: the checksum of some of its rows is wrong",
+            ),
+            (
+                "UPDATE snapshot_chunks SET contacts = x'' WHERE number = 0",
+                "snapshot 1: the checksum of some of its rows is wrong",
+            ),
+            (
+                "UPDATE snapshot_chunks SET contacts = (SELECT contacts FROM snapshot_chunks WHERE number = 2) WHERE number = 0",
+                "snapshot 1: its rows and their contacts are not as many",
+            ),
+            (
+                "INSERT INTO snapshot_touched VALUES (1, x'00')",
+                "snapshot 1: the checksum of a changed contact is wrong",
+            ),
+            (
+                "INSERT INTO snapshot_touched VALUES (1, x'000000000000000069df2265')",
+                "snapshot 1: some changed contacts are missing",
+            ),
+            ("UPDATE snapshots SET id = 2", "snapshot 1: its rows belong to no source"),
+            ("INSERT INTO snapshot_touched VALUES (5, x'00')", "snapshot 5: its rows belong to no source"),
+        ] {
+            std::fs::copy(&path, &broken).unwrap();
+            Connection::open(&broken).unwrap().execute_batch(sql).unwrap();
+            let problems = Journal::check_invariants(&broken).unwrap();
+            assert!(problems.iter().any(|problem| problem == expected), "{sql}: {problems:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_journal_stops_growing_over_a_year_of_nights() {
+        const CONTACTS: u64 = 2_000;
+        let journal = Journal::in_memory().unwrap();
+        let first = night(&journal, "a", 0..CONTACTS + 1, FIRST).await;
+        end(&journal, first, RunState::Stopped, FIRST).await;
+        let mut sizes = Vec::new();
+        for day in 1..=365 {
+            let now = FIRST + day * DAY;
+            // Other contacts each night, and each of them again after a hundred nights.
+            let begin = u64::from(day) * (CONTACTS / 100) % CONTACTS;
+            let run = night(&journal, "a", begin..begin + CONTACTS / 100 + 1, now).await;
+            end(&journal, run, RunState::Stopped, now).await;
+            let removed = tokio::task::block_in_place(|| journal.remove_history(now.before(90 * DAY)));
+            sizes.push(removed.unwrap().bytes_after);
+        }
+        let (after_quarter, at_end) = (sizes[119], sizes[364]);
+        println!("{} bytes after a night, {after_quarter} after 120 nights, {at_end} after 365", sizes[0]);
+        assert!(sizes[0] < at_end && at_end <= after_quarter + after_quarter / 50, "{sizes:?}");
     }
 }

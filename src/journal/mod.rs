@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{iter, thread};
 
 use tokio::sync::oneshot;
@@ -27,8 +27,8 @@ pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;
 pub(crate) use self::rows::FirstRows;
 pub use self::rows::{
-    Carried, Counts, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, RowOutcome, Rows,
-    RunRow, RunState,
+    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
+    RowOutcome, Rows, RunRow, RunState,
 };
 pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
@@ -37,7 +37,6 @@ use self::store::open_files::Noted;
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
-use crate::core::guard::Extent;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::Policy;
@@ -46,6 +45,13 @@ use crate::core::window::{MARGIN, MINUTE};
 
 /// Maximum number of requests in one commit. More would only delay the first of them.
 const GROUP: usize = 256;
+
+/// How long a group waits for further requests when many come: each commit writes the same pages again, whether one request
+/// changed them or fifty.
+const GROUP_WAIT: Duration = Duration::from_millis(1);
+
+/// Number of requests in a group from which on the next group waits. A run at the platform's limit never has as many.
+const MANY: usize = 8;
 
 /// A handle to the journal. Clones share it.
 #[derive(Clone, Debug)]
@@ -88,7 +94,21 @@ impl Drop for OwnerThread {
 }
 
 // Runs within the group's transaction, or gets the error for which there is none.
-type Request = Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>;
+type Work = Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>;
+
+struct Request {
+    work: Work,
+    durability: Durability,
+}
+
+/// When what a request wrote is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// When it is answered.
+    AtOnce,
+    /// With the next request that is durable at once. Until then, a power failure undoes it.
+    WithTheNext,
+}
 
 struct Reply {
     failure: Option<JournalError>,
@@ -128,6 +148,15 @@ impl Journal {
     /// As [`Journal::open`]; a missing file counts as an empty journal.
     pub fn dry(path: &Path) -> Result<Self, JournalError> {
         Ok(Self::on_callers_thread(Store::dry(path)?))
+    }
+
+    /// Opens the journal at `path` to read it. A journal of an earlier version stays as it is: an upgraded copy is read, which is
+    /// deleted at the end.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self, JournalError> {
+        Store::open_earlier(path)?.map_or_else(|| Self::open(path), |store| Ok(Self::on_callers_thread(store)))
     }
 
     fn on_callers_thread(store: Store) -> Self {
@@ -319,10 +348,11 @@ impl Journal {
         rows: Vec<(usize, Planned)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
         let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.plan_rows(&plan, rows))
+        // Nothing depends on them before the plan is finished, which is durable.
+        self.ask_blocking_with(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
     }
 
-    /// Number of rows, of changes and of rejected rows in a plan.
+    /// What a plan has so far.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -394,6 +424,14 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be read.
     pub fn channels_of(&self, sync: i64) -> Result<u64, JournalError> {
         self.ask_blocking(move |store| store.channels_of(sync))
+    }
+
+    /// Number of rows of an input that are not stored: they needed nothing, and were not to be listed.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn rows_not_stored(&self, sync: i64) -> Result<u64, JournalError> {
+        self.ask_blocking(move |store| store.rows_not_stored(sync))
     }
 
     /// Passes the rows of an input with `state` to `each`, in the input's order, until `each` breaks. Returns `state`. Other
@@ -509,9 +547,22 @@ impl Journal {
         match &self.owner {
             Owner::Caller(store) => alone(store, work),
             Owner::Thread(owner) => {
-                let answer = post(owner, work)?;
+                let answer = post(owner, Durability::AtOnce, work)?;
                 answer.await.map_err(|_| JournalError::Gone)?
             }
+        }
+    }
+
+    // As `ask`, for a request that only reads: it is answered before the commit of its group. What it has read may be undone when
+    // the group fails. Then the requests that wrote it fail, and with them the run.
+    async fn read<T, F>(&self, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+    {
+        match &self.owner {
+            Owner::Caller(store) => alone(store, work),
+            Owner::Thread(owner) => post_read(owner, work)?.await.map_err(|_| JournalError::Gone)?,
         }
     }
 
@@ -520,9 +571,17 @@ impl Journal {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
     {
+        self.ask_blocking_with(Durability::AtOnce, work)
+    }
+
+    fn ask_blocking_with<T, F>(&self, durability: Durability, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+    {
         match &self.owner {
             Owner::Caller(store) => alone(store, work),
-            Owner::Thread(owner) => post(owner, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
+            Owner::Thread(owner) => post(owner, durability, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
         }
     }
 }
@@ -549,13 +608,17 @@ fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, Journal
     }
 }
 
-fn post<T, F>(owner: &OwnerThread, work: F) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
+fn post<T, F>(
+    owner: &OwnerThread,
+    durability: Durability,
+    work: F,
+) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
 where
     T: Send + 'static,
     F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
 {
     let (sender, answer) = oneshot::channel();
-    let request: Request = Box::new(move |store| {
+    let work = Box::new(move |store: Result<&Store, JournalError>| {
         let result = store.and_then(work);
         Reply {
             failure: result.as_ref().err().cloned(),
@@ -563,22 +626,53 @@ where
             announce: Box::new(move |committed| drop(sender.send(committed.and(result)))),
         }
     });
-    owner.send(request)?;
+    owner.send(Request { work, durability })?;
+    Ok(answer)
+}
+
+fn post_read<T, F>(owner: &OwnerThread, work: F) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+{
+    let (sender, answer) = oneshot::channel();
+    let work = Box::new(move |store: Result<&Store, JournalError>| {
+        let result = store.and_then(work);
+        let failure = result.as_ref().err().cloned();
+        drop(sender.send(result));
+        Reply { failure, announce: Box::new(drop) }
+    });
+    owner.send(Request { work, durability: Durability::AtOnce })?;
     Ok(answer)
 }
 
 fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
-    while let Ok(first) = requests.recv() {
-        let group = iter::once(first).chain(iter::from_fn(|| requests.try_recv().ok())).take(GROUP);
-        commit_together(store, group);
+    let (mut other, mut last) = (None, 0);
+    while let Some(first) = other.take().or_else(|| requests.recv().ok()) {
+        let durability = first.durability;
+        let until = Instant::now() + if last < MANY { Duration::ZERO } else { GROUP_WAIT };
+        let next = || match requests.try_recv() {
+            Ok(request) => Some(request),
+            Err(_) => requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+        };
+        let same = |request: Request| {
+            if request.durability == durability {
+                return Some(request);
+            }
+            other = Some(request);
+            None
+        };
+        let group = iter::once(first).chain(iter::from_fn(next).map_while(same)).take(GROUP);
+        last = commit_together(store, durability, group);
     }
 }
 
-fn commit_together(store: &Store, group: impl Iterator<Item = Request>) {
-    let mut fate = store.begin();
+// Returns the number of requests.
+fn commit_together(store: &Store, durability: Durability, group: impl Iterator<Item = Request>) -> usize {
+    let mut fate = store.set_durable(durability == Durability::AtOnce).and_then(|()| store.begin());
     let mut replies = Vec::new();
     for request in group {
-        let reply = request(fate.clone().map(|()| store));
+        let reply = (request.work)(fate.clone().map(|()| store));
         if let (Ok(()), Some(failure)) = (&fate, reply.failure) {
             fate = Err(failure);
         }
@@ -589,7 +683,9 @@ fn commit_together(store: &Store, group: impl Iterator<Item = Request>) {
     if fate.is_err() {
         store.roll_back();
     }
+    let requests = replies.len();
     for announce in replies {
         announce(fate.clone());
     }
+    requests
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
+use crate::core::guard::RowCounts;
 use crate::core::model::{Contact, Rejection, RemoteState};
 use crate::core::planner::Planner;
 use crate::core::record::Cells;
@@ -56,6 +57,15 @@ pub struct Plan {
     pub planner: Planner,
 }
 
+/// What a plan has so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Its rows.
+    pub counts: RowCounts,
+    /// Whether there are rows that earlier runs rejected and that are not tried again yet.
+    pub has_waiting: bool,
+}
+
 /// Which rows of an input are to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstRows {
@@ -74,6 +84,8 @@ pub struct PlanningRun {
     pub channel: String,
     /// The rules for its tasks.
     pub policy: Policy,
+    /// When its planning began.
+    pub now: Timestamp,
 }
 
 /// A row to be planned.

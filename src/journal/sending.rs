@@ -8,8 +8,8 @@ use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
+use crate::core::forecast::Forecast;
 use crate::core::model::{Contact, ContactId, RemoteState};
-use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::{ClockOffset, Timestamp};
 
@@ -133,7 +133,7 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be read.
     fn counts(&self, run: i64) -> impl Future<Output = Result<Counts, JournalError>>;
 
-    /// The calls that the pending contacts of a run take, by `core::plan::forecast`.
+    /// The calls that the pending contacts of a run take, by `core::forecast::forecast`.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -230,6 +230,8 @@ pub struct StateUpdate {
     pub names_id: Option<CallKind>,
     /// The row that ended, with its outcome; `None` while it is pending.
     pub outcome: Option<(i64, u64, Outcome)>,
+    /// When this was found.
+    pub at: Timestamp,
 }
 
 impl SendJournal for Journal {
@@ -287,7 +289,7 @@ impl SendJournal for Journal {
     }
 
     async fn pending(&self, run: i64, _: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
-        self.ask(move |store| store.pending(run, row, limit)).await
+        self.read(move |store| store.pending(run, row, limit)).await
     }
 
     async fn left(&self, run: i64, _: &str) -> Result<Vec<u64>, JournalError> {
@@ -336,7 +338,7 @@ impl SendJournal for Journal {
 
     async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
         let (channel, id, key) = (channel.to_owned(), id.clone(), key.to_owned());
-        self.ask(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
+        self.read(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
     }
 
     async fn concluded(&self, state_update: StateUpdate) -> Result<(), JournalError> {
@@ -423,8 +425,14 @@ mod tests {
     }
 
     async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
-        let state_update =
-            StateUpdate { channel: "c".into(), contact: contact(), remote_state: None, names_id: None, outcome: None };
+        let state_update = StateUpdate {
+            channel: "c".into(),
+            contact: contact(),
+            remote_state: None,
+            names_id: None,
+            outcome: None,
+            at: NOON,
+        };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
         let number = journal.start(1, &call, state_update.clone(), begun).await.unwrap().number();
         let Some((at, attempt)) = ended else { return };
@@ -562,6 +570,7 @@ mod tests {
             remote_state,
             names_id,
             outcome: None,
+            at: NOON,
         };
         let number = journal.start(run, &call, remote_state(None, None), NOON).await.unwrap().number();
         let ended = Ended { number, attempt: Attempt::Created(id.clone()), at: NOON };
@@ -598,8 +607,14 @@ mod tests {
         let contact = of_phone("1");
         let doubt = Doubt::of_create(&contact, None);
         let remote_state = Some(RemoteState::InDoubt(doubt));
-        let state_update =
-            StateUpdate { channel: "c".into(), contact: contact.clone(), remote_state, names_id: None, outcome: None };
+        let state_update = StateUpdate {
+            channel: "c".into(),
+            contact: contact.clone(),
+            remote_state,
+            names_id: None,
+            outcome: None,
+            at: NOON,
+        };
         let call = Call::Create { fields: contact.fields().to_vec() };
         let _ = journal.start(run, &call, state_update, NOON).await.unwrap();
         let since = async |journal: &Journal| match &journal.in_doubt(run, "c").await.unwrap()[..] {

@@ -19,6 +19,7 @@ mod past_calls;
 mod planning;
 mod prior;
 mod rate_limits;
+mod rejections;
 mod runs;
 mod sealed;
 mod sending;
@@ -26,7 +27,7 @@ mod snapshots;
 mod stored_cells;
 mod tokens;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Weak;
@@ -36,6 +37,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempPath;
 
+use self::contacts::ContactNumbers;
 use self::dictionary::Dictionary;
 use self::open_files::OpenFiles;
 use self::past_calls::PastCalls;
@@ -73,6 +75,8 @@ pub(super) struct Store {
     copy: Option<TempPath>,
     // The copy of the journal as it was before this process upgraded it.
     backup: Option<PathBuf>,
+    // Whether a commit is on disk when it returns.
+    is_durable: Cell<bool>,
     // The open files; `None` in memory and in a dry run.
     open_files: Option<OpenFiles>,
     // The lock files on which the channels' calls depend.
@@ -86,6 +90,8 @@ pub(super) struct Store {
     past_calls: RefCell<PastCalls>,
     // The number of the window in which each run's calls count.
     sending_in: RefCell<BTreeMap<i64, i64>>,
+    // The numbers of the contacts that are being sent.
+    numbers: RefCell<ContactNumbers>,
 }
 
 impl Store {
@@ -96,6 +102,7 @@ impl Store {
             is_read_only: false,
             copy: None,
             backup: None,
+            is_durable: Cell::new(true),
             open_files: None,
             locks: RefCell::default(),
             started: RefCell::default(),
@@ -105,6 +112,7 @@ impl Store {
             plans: RefCell::default(),
             past_calls: RefCell::default(),
             sending_in: RefCell::default(),
+            numbers: RefCell::default(),
         }
     }
 
@@ -134,6 +142,20 @@ impl Store {
         self.db.pragma_update(None, "cache_size", CACHE_KIB)?;
         self.db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         self.db.set_prepared_statement_cache_capacity(64);
+        Ok(())
+    }
+
+    /// Sets whether the next commits are on disk when they return. The first one that is brings the earlier ones along, because
+    /// the log is written in order.
+    pub(super) fn set_durable(&self, is_durable: bool) -> Result<()> {
+        if self.is_durable.get() != is_durable {
+            // SQLite ignores it within a transaction, such as one that a panic left.
+            if !self.db.is_autocommit() {
+                self.roll_back();
+            }
+            self.db.pragma_update(None, "synchronous", if is_durable { "FULL" } else { "NORMAL" })?;
+            self.is_durable.set(is_durable);
+        }
         Ok(())
     }
 
@@ -179,6 +201,7 @@ impl Store {
             dictionary.forget();
         }
         self.sending_in.take();
+        self.numbers.take();
     }
 }
 

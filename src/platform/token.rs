@@ -26,17 +26,13 @@ pub struct Token(SecretString);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Only blanks.
-    #[error(
-        "expected the channel's API token, found an empty text; copy it from the channel's settings (the key icon)"
-    )]
+    #[error("the token is empty; copy it from the channel's settings (the key icon)")]
     Empty,
     /// A blank inside, as in `Bearer abc`.
-    #[error("expected the API token alone, found a blank or a line break in it; remove `Bearer` and further lines")]
+    #[error("the token contains a space or a line break; remove `Bearer` and any other lines")]
     Blank,
     /// A character that is not allowed in a header.
-    #[error(
-        "expected an API token of visible ASCII characters, found another character at position {0}; copy the token again"
-    )]
+    #[error("the token contains a character that is not visible ASCII, at position {0}; copy the token again")]
     Character(usize),
 }
 

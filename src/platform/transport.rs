@@ -2,6 +2,7 @@
 
 mod clients;
 mod failure;
+mod tls;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::fault::Fault;
-use super::limit::Verdict;
+use super::limit::RateVerdict;
 use crate::core::limits::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{ContactId, Value};
 
@@ -38,7 +38,7 @@ const BESIDE_NO_CONTACTS: [(Fault, &str, &str); 3] = [
 
 /// The reason why the platform refuses a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ApiError {
     /// The body or the query is invalid.
     Malformed(String),
     /// No token, or one that is not valid.
@@ -68,7 +68,7 @@ pub enum Refusal {
     WrongPath,
 }
 
-impl Refusal {
+impl ApiError {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
@@ -100,7 +100,7 @@ impl Refusal {
     }
 
     /// The answer in the documented envelope.
-    pub fn answer(&self) -> Answer {
+    pub fn answer(&self) -> Reply {
         let data = match self {
             Self::Taken { by, .. } => json!({ "id": by }),
             Self::Malformed(_)
@@ -114,13 +114,13 @@ impl Refusal {
             | Self::WrongMethod
             | Self::WrongPath => json!([]),
         };
-        Answer::envelope(self.status(), &self.message(), &data)
+        Reply::envelope(self.status(), &self.message(), &data)
     }
 }
 
 /// An answer before it is sent.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Reply {
     status: u16,
     content_type: &'static str,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -131,7 +131,7 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug)]
 pub struct Dropped;
 
-impl Answer {
+impl Reply {
     /// An answer with `content` as JSON.
     pub fn json(status: u16, content: &impl Serialize) -> Self {
         let body = serde_json::to_vec(content).expect("text, numbers, booleans and null are always JSON");
@@ -175,17 +175,17 @@ impl Answer {
 
     /// A 429 below the limit, with the headers of one at the limit.
     pub fn throttled(rate: u32, retry_after: u64, now_seconds: u64) -> Self {
-        let verdict = Verdict::Refused { retry_after, reset: now_seconds + retry_after };
-        Refusal::TooManyCalls.answer().limited(rate, verdict)
+        let verdict = RateVerdict::Refused { retry_after, reset: now_seconds + retry_after };
+        ApiError::TooManyCalls.answer().limited(rate, verdict)
     }
 
     /// Adds the headers of the limiter's decision.
     #[must_use]
-    pub fn limited(self, rate: u32, verdict: Verdict) -> Self {
+    pub fn limited(self, rate: u32, verdict: RateVerdict) -> Self {
         match verdict {
-            Verdict::Unlimited | Verdict::RefusedWithoutHeaders => self,
-            Verdict::Counted { remaining } => self.with(LIMIT, &rate).with(REMAINING, &remaining),
-            Verdict::Refused { retry_after, reset } => {
+            RateVerdict::Unlimited | RateVerdict::RefusedWithoutHeaders => self,
+            RateVerdict::Counted { remaining } => self.with(LIMIT, &rate).with(REMAINING, &remaining),
+            RateVerdict::Refused { retry_after, reset } => {
                 self.with(LIMIT, &rate).with(REMAINING, &0).with(header::RETRY_AFTER, &retry_after).with(RESET, &reset)
             }
         }
@@ -244,7 +244,7 @@ impl Answer {
 
 /// A contact as a find and a read return it.
 #[derive(Debug, Serialize)]
-pub struct Shown<'a> {
+pub struct ContactBody<'a> {
     /// The platform's id.
     pub id: &'a ContactId,
     /// An object, although requests have an array.
@@ -256,8 +256,8 @@ pub struct Shown<'a> {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
-    data: Vec<Shown<'a>>,
+struct PageBody<'a> {
+    data: Vec<ContactBody<'a>>,
     links: Links,
     meta: Meta,
 }
@@ -289,21 +289,21 @@ pub fn page<'a>(
     origin: &str,
     number: usize,
     matching: &[usize],
-    show: impl Fn(usize) -> Shown<'a>,
+    show: impl Fn(usize) -> ContactBody<'a>,
     fault: Option<Fault>,
-) -> Answer {
+) -> Reply {
     let number = if fault == Some(Fault::PageIgnored) { 1 } else { number };
     let skipped = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
     let data = matching.iter().skip(skipped).take(CONTACTS_PER_PAGE).map(|&contact| show(contact)).collect();
-    let page = Page::new(origin, number, matching.len(), data);
+    let page = PageBody::new(origin, number, matching.len(), data);
     match fault {
         Some(fault) => distorted(origin, page, fault),
-        None => Answer::json(200, &page),
+        None => Reply::json(200, &page),
     }
 }
 
 /// A page of [`Fault::EndlessHits`]: every contact has `value` in the field `name`, and `bytes` more in another field.
-pub fn endless_page(origin: &str, number: usize, name: &str, value: &str, bytes: usize) -> Answer {
+pub fn endless_page(origin: &str, number: usize, name: &str, value: &str, bytes: usize) -> Reply {
     let total = ENDLESS_PAGES * CONTACTS_PER_PAGE;
     let first = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
     let ids: Vec<ContactId> = (first..total.min(first.saturating_add(CONTACTS_PER_PAGE)))
@@ -312,12 +312,12 @@ pub fn endless_page(origin: &str, number: usize, name: &str, value: &str, bytes:
     let text = |text: &str| Some(Value::Text(text.into()));
     let custom_fields =
         BTreeMap::from([(name.to_owned(), text(value)), ("notes".to_owned(), text(&"x".repeat(bytes)))]);
-    let show = |id| Shown { id, custom_fields: &custom_fields, tags: &[], created_at: 0 };
-    Answer::json(200, &Page::new(origin, number, total, ids.iter().map(show).collect()))
+    let show = |id| ContactBody { id, custom_fields: &custom_fields, tags: &[], created_at: 0 };
+    Reply::json(200, &PageBody::new(origin, number, total, ids.iter().map(show).collect()))
 }
 
-impl<'a> Page<'a> {
-    fn new(origin: &str, number: usize, total: usize, data: Vec<Shown<'a>>) -> Self {
+impl<'a> PageBody<'a> {
+    fn new(origin: &str, number: usize, total: usize, data: Vec<ContactBody<'a>>) -> Self {
         let last_page = total.div_ceil(CONTACTS_PER_PAGE).max(1);
         let skipped = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
         let links = Links {
@@ -339,14 +339,14 @@ fn link(origin: &str, page: usize) -> String {
 }
 
 // The page as a fault of the search changes it. Other faults do not change it.
-fn distorted(origin: &str, mut page: Page<'_>, fault: Fault) -> Answer {
+fn distorted(origin: &str, mut page: PageBody<'_>, fault: Fault) -> Reply {
     if let Some((_, key, word)) = BESIDE_NO_CONTACTS.into_iter().find(|(named, ..)| *named == fault) {
-        let mut body = serde_json::to_value(Page::new(origin, 1, 0, Vec::new())).expect("a page is JSON");
+        let mut body = serde_json::to_value(PageBody::new(origin, 1, 0, Vec::new())).expect("a page is JSON");
         body[key] = word.into();
-        return Answer::json(200, &body);
+        return Reply::json(200, &body);
     }
     if fault == Fault::EmptyWithTotal {
-        page = Page::new(origin, 1, 0, Vec::new());
+        page = PageBody::new(origin, 1, 0, Vec::new());
         page.meta.total = 1;
     } else if fault == Fault::TotalBeyondPages {
         page.meta.total = page.meta.total.max(TOTAL_BEYOND_PAGES);
@@ -356,20 +356,20 @@ fn distorted(origin: &str, mut page: Page<'_>, fault: Fault) -> Answer {
     } else if fault == Fault::NextOnLastPage {
         page.links.next = Some(link(origin, page.meta.current_page + 1));
     }
-    Answer::json(200, &page)
+    Reply::json(200, &page)
 }
 
 /// The answer to a read.
-pub fn contact(shown: &Shown<'_>) -> Answer {
-    Answer::json(200, &json!({ "data": shown }))
+pub fn contact(shown: &ContactBody<'_>) -> Reply {
+    Reply::json(200, &json!({ "data": shown }))
 }
 
 /// The answer to a create or an update.
-pub fn id(id: &str) -> Answer {
-    Answer::json(200, &json!({ "data": { "id": id } }))
+pub fn id(id: &str) -> Reply {
+    Reply::json(200, &json!({ "data": { "id": id } }))
 }
 
 /// The answer to a change of tags.
-pub fn tags_changed(message: &str) -> Answer {
-    Answer::json(200, &json!({ "status": "success", "message": message, "data": [] }))
+pub fn tags_changed(message: &str) -> Reply {
+    Reply::json(200, &json!({ "status": "success", "message": message, "data": [] }))
 }

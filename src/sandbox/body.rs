@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::answer::Refusal;
+use super::answer::ApiError;
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::Value;
 
@@ -12,11 +12,11 @@ pub type Fields = Vec<(String, Option<Value>)>;
 /// Reads the body of a create or an update.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] if it is not an array of names and single values, and [`Refusal::TooManyFields`].
-pub fn fields(body: &[u8]) -> Result<Fields, Refusal> {
+/// [`ApiError::Malformed`] if it is not an array of names and single values, and [`ApiError::TooManyFields`].
+pub fn fields(body: &[u8]) -> Result<Fields, ApiError> {
     let items = array(body, "custom_fields")?;
     if items.len() > FIELDS_PER_CALL {
-        return Err(Refusal::TooManyFields);
+        return Err(ApiError::TooManyFields);
     }
     items.into_iter().enumerate().map(|(place, item)| field(place, item)).collect()
 }
@@ -24,11 +24,11 @@ pub fn fields(body: &[u8]) -> Result<Fields, Refusal> {
 /// Reads the body of a change of tags.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] if it is not an array of strings, and [`Refusal::TooManyTags`].
-pub fn tags(body: &[u8]) -> Result<Vec<String>, Refusal> {
+/// [`ApiError::Malformed`] if it is not an array of strings, and [`ApiError::TooManyTags`].
+pub fn tags(body: &[u8]) -> Result<Vec<String>, ApiError> {
     let items = array(body, "tags")?;
     if items.len() > TAGS_PER_CALL {
-        return Err(Refusal::TooManyTags);
+        return Err(ApiError::TooManyTags);
     }
     let tag = |(place, item)| text(item).ok_or_else(|| malformed(format!("The tags.{place} must be a string.")));
     items.into_iter().enumerate().map(tag).collect()
@@ -40,7 +40,7 @@ pub fn trimmed(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn array(body: &[u8], name: &str) -> Result<Vec<Json>, Refusal> {
+fn array(body: &[u8], name: &str) -> Result<Vec<Json>, ApiError> {
     let mut body: Json =
         serde_json::from_slice(body).map_err(|_| malformed("The request body must be JSON.".to_owned()))?;
     match body.get_mut(name).map(Json::take) {
@@ -52,7 +52,7 @@ fn array(body: &[u8], name: &str) -> Result<Vec<Json>, Refusal> {
     }
 }
 
-fn field(place: usize, mut item: Json) -> Result<(String, Option<Value>), Refusal> {
+fn field(place: usize, mut item: Json) -> Result<(String, Option<Value>), ApiError> {
     let name = item.get_mut("name").map(Json::take).and_then(text);
     let name = name.ok_or_else(|| malformed(format!("The custom_fields.{place}.name must be a string.")))?;
     let value = match item.get_mut("value").map(Json::take) {
@@ -75,8 +75,8 @@ fn text(item: Json) -> Option<String> {
     }
 }
 
-fn malformed(why: String) -> Refusal {
-    Refusal::Malformed(why)
+fn malformed(why: String) -> ApiError {
+    ApiError::Malformed(why)
 }
 
 #[cfg(test)]

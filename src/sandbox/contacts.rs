@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::answer::{self, Answer, Refusal, Shown};
+use super::answer::{self, ApiError, ContactBody, Reply};
 use super::body::Fields;
 use super::fault::Fault;
 use super::faults::Lag;
 use super::request::ApiRequest;
-use super::search::Search;
+use super::search::SearchIndex;
 use super::stored_form::StoredForm;
 use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Value};
@@ -25,7 +25,7 @@ const EMAIL: &str = "email";
 #[derive(Debug)]
 pub struct Done {
     /// The answer or the refusal.
-    pub answer: Result<Answer, Refusal>,
+    pub answer: Result<Reply, ApiError>,
     /// The contact of the call, if it exists.
     pub contact: Option<ContactId>,
     /// Whether the fault of the call changed nothing.
@@ -69,9 +69,9 @@ pub struct StoredContact {
 pub struct Contacts {
     viber: bool,
     unique: Arc<[String]>,
-    list: Vec<Contact>,
+    list: Vec<ContactEntry>,
     by_id: HashMap<String, usize>,
-    search: Search,
+    search: SearchIndex,
     // The owners of values that only one contact may have.
     owners: HashMap<(String, String), usize>,
     // Fields that have, or had, a value in another form than the one sent.
@@ -79,7 +79,7 @@ pub struct Contacts {
 }
 
 #[derive(Debug)]
-struct Contact {
+struct ContactEntry {
     id: ContactId,
     fields: BTreeMap<String, Option<Value>>,
     tags: Vec<String>,
@@ -92,7 +92,7 @@ impl Contacts {
     /// Base64.
     pub fn new(viber: bool, unique: Arc<[String]>) -> Self {
         let (list, by_id, owners) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { viber, unique, list, by_id, search: Search::default(), owners, reformed: BTreeSet::new() }
+        Self { viber, unique, list, by_id, search: SearchIndex::default(), owners, reformed: BTreeSet::new() }
     }
 
     /// Applies a call, or refuses it and changes nothing.
@@ -116,7 +116,7 @@ impl Contacts {
             ApiRequest::RemoveTags(id, tags) => self.about(&id, context, tags, |contacts, number, tags| {
                 let has = &mut contacts.list[number].tags;
                 if let Some(missing) = tags.iter().find(|tag| !has.contains(tag)) {
-                    return Err(Refusal::NoSuchTag(missing.clone()));
+                    return Err(ApiError::NoSuchTag(missing.clone()));
                 }
                 has.retain(|tag| !tags.contains(tag));
                 Ok(answer::tags_changed("Contact Tags deleted successfully."))
@@ -152,7 +152,7 @@ impl Contacts {
     /// Whether a call carries this value, or is about a contact that has it.
     pub fn is_about(&self, request: &ApiRequest, value: &str) -> bool {
         let holds = |found: Option<&Value>| found.is_some_and(|found| found.text() == value);
-        let carries = |fields: &Result<Fields, Refusal>| {
+        let carries = |fields: &Result<Fields, ApiError>| {
             fields.as_ref().is_ok_and(|fields| fields.iter().any(|(_, found)| holds(found.as_ref())))
         };
         let has = |path_id: &str| {
@@ -168,19 +168,19 @@ impl Contacts {
     }
 
     /// All contacts in the form of the API, in the order of their creation.
-    pub fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
-        self.list.iter().map(Contact::shown)
+    pub fn shown(&self) -> impl Iterator<Item = ContactBody<'_>> {
+        self.list.iter().map(ContactEntry::shown)
     }
 
     /// All contacts, in the order of their creation.
     pub fn stored(&self) -> Vec<StoredContact> {
-        self.list.iter().map(Contact::stored).collect()
+        self.list.iter().map(ContactEntry::stored).collect()
     }
 
     fn find(&mut self, name: Option<&str>, value: Option<&str>, page: usize, at: CallContext<'_>) -> Done {
         let (Some(name), Some(value)) = (name, value) else {
             let missing = if name.is_none() { "name" } else { "value" };
-            let refusal = Refusal::Malformed(format!("The {missing} field is required."));
+            let refusal = ApiError::Malformed(format!("The {missing} field is required."));
             return Done { answer: Err(refusal), contact: None, is_unaffected: true };
         };
         if at.fault == Some(Fault::EndlessHits) {
@@ -200,7 +200,7 @@ impl Contacts {
         Done { answer: Ok(answer), contact: None, is_unaffected: at.fault == Some(Fault::NextOnLastPage) && !is_last }
     }
 
-    fn create(&mut self, fields: Result<Fields, Refusal>, at: CallContext<'_>) -> Done {
+    fn create(&mut self, fields: Result<Fields, ApiError>, at: CallContext<'_>) -> Done {
         let free = fields.and_then(|fields| self.free_for(&fields, None, at.stored_forms).map(|()| fields));
         let fields = match free {
             Err(refusal) => return Done { answer: Err(refusal), contact: None, is_unaffected: true },
@@ -239,16 +239,16 @@ impl Contacts {
         &mut self,
         path_id: &str,
         at: CallContext<'_>,
-        body: Result<T, Refusal>,
-        act: impl FnOnce(&mut Self, usize, T) -> Result<Answer, Refusal>,
+        body: Result<T, ApiError>,
+        act: impl FnOnce(&mut Self, usize, T) -> Result<Reply, ApiError>,
     ) -> Done {
         let number = self.number(path_id);
         let contact = number.map(|number| self.list[number].id.clone());
         let answer = body.and_then(|body| {
-            let number = number.ok_or(Refusal::NoSuchContact)?;
+            let number = number.ok_or(ApiError::NoSuchContact)?;
             let made = &self.list[number];
             if !made.seeded && at.now.since(made.created) < at.lag.queued {
-                return Err(Refusal::Queued);
+                return Err(ApiError::Queued);
             }
             act(self, number, body)
         });
@@ -271,7 +271,7 @@ impl Contacts {
             if self.viber { format!("vb?id~/+{serial:08}=") } else { format!("{}", 1_776_025_372_480_910 + serial) };
         self.by_id.insert(id.clone(), number);
         let id = ContactId::new(id).expect("it has digits");
-        self.list.push(Contact { id, fields: BTreeMap::new(), tags: Vec::new(), created: now, seeded });
+        self.list.push(ContactEntry { id, fields: BTreeMap::new(), tags: Vec::new(), created: now, seeded });
         number
     }
 
@@ -308,13 +308,13 @@ impl Contacts {
         fields: &Fields,
         own: Option<usize>,
         stored_forms: &[(String, StoredForm)],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiError> {
         for (name, value) in fields {
             let Some(value) = value.as_ref().filter(|_| self.unique.contains(name)) else { continue };
             let kept = kept(stored_forms, name, value.clone());
             let owner = self.owners.get(&(name.clone(), kept.text().into_owned())).copied();
             if let Some(owner) = owner.filter(|&owner| Some(owner) != own) {
-                return Err(Refusal::Taken { field: name.clone(), by: self.list[owner].id.clone() });
+                return Err(ApiError::Taken { field: name.clone(), by: self.list[owner].id.clone() });
             }
         }
         Ok(())
@@ -336,7 +336,7 @@ fn shown_name(name: &str) -> String {
     format!("{name} ")
 }
 
-impl Contact {
+impl ContactEntry {
     fn add_tags(&mut self, tags: Vec<String>) {
         for tag in tags {
             if !self.tags.contains(&tag) {
@@ -345,9 +345,9 @@ impl Contact {
         }
     }
 
-    fn shown(&self) -> Shown<'_> {
+    fn shown(&self) -> ContactBody<'_> {
         let created_at = self.created.as_millis() / 1_000;
-        Shown { id: &self.id, custom_fields: &self.fields, tags: &self.tags, created_at }
+        ContactBody { id: &self.id, custom_fields: &self.fields, tags: &self.tags, created_at }
     }
 
     fn stored(&self) -> StoredContact {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 /// The stage of a call at which a fault occurs. Earlier stages have happened, later ones have not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum FaultStage {
     /// In front of the framework: the token is not checked, the call is not counted and has no effect.
     Network,
     /// After the token was accepted, before the rate limiter: not counted, no effect.
@@ -42,9 +42,9 @@ macro_rules! faults {
             }
 
             /// The stage at which it occurs.
-            pub(super) const fn stage(self) -> Stage {
+            pub(super) const fn stage(self) -> FaultStage {
                 match self {
-                    $(Self::$fault => Stage::$stage,)+
+                    $(Self::$fault => FaultStage::$stage,)+
                 }
             }
         }

@@ -19,18 +19,18 @@ pub enum WindowKind {
 #[derive(Debug)]
 pub struct Limiter {
     rate: usize,
-    counted: Counted,
+    counted: Hits,
 }
 
 #[derive(Debug)]
-enum Counted {
+enum Hits {
     Fixed { opened: Option<Timestamp>, hits: usize },
     Sliding(VecDeque<Timestamp>),
 }
 
 /// The decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RateVerdict {
     /// There is no limit.
     Unlimited,
     /// Counted.
@@ -49,7 +49,7 @@ pub enum Verdict {
     RefusedWithoutHeaders,
 }
 
-impl Verdict {
+impl RateVerdict {
     /// The same decision without headers.
     #[must_use]
     pub const fn without_headers(self) -> Self {
@@ -96,35 +96,35 @@ impl Limiter {
     /// Creates a limiter of `rate` calls a minute; 0 is no limit.
     pub fn new(rate: u32, kind: WindowKind) -> Self {
         let counted = match kind {
-            WindowKind::Fixed => Counted::Fixed { opened: None, hits: 0 },
-            WindowKind::Sliding => Counted::Sliding(VecDeque::new()),
+            WindowKind::Fixed => Hits::Fixed { opened: None, hits: 0 },
+            WindowKind::Sliding => Hits::Sliding(VecDeque::new()),
         };
         Self { rate: usize::try_from(rate).unwrap_or(usize::MAX), counted }
     }
 
     /// Counts one call at `now`, or refuses it.
-    pub fn count(&mut self, now: Timestamp) -> Verdict {
+    pub fn count(&mut self, now: Timestamp) -> RateVerdict {
         if self.rate == 0 {
-            return Verdict::Unlimited;
+            return RateVerdict::Unlimited;
         }
         let (used, oldest) = match &mut self.counted {
-            Counted::Fixed { opened, hits } => {
+            Hits::Fixed { opened, hits } => {
                 if opened.is_none_or(|opened| now.since(opened) >= MINUTE) {
                     (*opened, *hits) = (Some(now), 0);
                 }
                 if *hits < self.rate {
                     *hits += 1;
-                    return Verdict::Counted { remaining: self.rate - *hits };
+                    return RateVerdict::Counted { remaining: self.rate - *hits };
                 }
                 (*hits, *opened)
             }
-            Counted::Sliding(moments) => {
+            Hits::Sliding(moments) => {
                 while moments.front().is_some_and(|&moment| now.since(moment) >= MINUTE) {
                     moments.pop_front();
                 }
                 if moments.len() < self.rate {
                     moments.push_back(now);
-                    return Verdict::Counted { remaining: self.rate - moments.len() };
+                    return RateVerdict::Counted { remaining: self.rate - moments.len() };
                 }
                 (moments.len(), moments.front().copied())
             }
@@ -134,7 +134,7 @@ impl Limiter {
         // `Retry-After` is 0 although calls are still refused.
         let end = seconds(oldest.unwrap_or(now)) + MINUTE.as_secs();
         let retry_after = end.saturating_sub(seconds(now));
-        Verdict::Refused { retry_after, reset: seconds(now) + retry_after }
+        RateVerdict::Refused { retry_after, reset: seconds(now) + retry_after }
     }
 }
 
@@ -150,15 +150,15 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000 + millis)
     }
 
-    fn counted(remaining: usize) -> Verdict {
-        Verdict::Counted { remaining }
+    fn counted(remaining: usize) -> RateVerdict {
+        RateVerdict::Counted { remaining }
     }
 
-    fn refused(retry_after: u64, at_second: u64) -> Verdict {
-        Verdict::Refused { retry_after, reset: 1_700_000_000 + at_second + retry_after }
+    fn refused(retry_after: u64, at_second: u64) -> RateVerdict {
+        RateVerdict::Refused { retry_after, reset: 1_700_000_000 + at_second + retry_after }
     }
 
-    fn check(kind: WindowKind, rate: u32, calls: &[(u64, Verdict)]) {
+    fn check(kind: WindowKind, rate: u32, calls: &[(u64, RateVerdict)]) {
         let mut limiter = Limiter::new(rate, kind);
         for &(millis, expected) in calls {
             assert_eq!(limiter.count(at(millis)), expected, "{kind:?} at {millis} ms");
@@ -234,7 +234,7 @@ mod tests {
             for (first, later) in [(0, 1), (999, 1_000), (1, 59_999), (999, 60_998), (500, 60_000), (0, 59_999)] {
                 let mut limiter = Limiter::new(1, kind);
                 assert_eq!(limiter.count(at(first)), counted(0));
-                let Verdict::Refused { retry_after, .. } = limiter.count(at(later)) else {
+                let RateVerdict::Refused { retry_after, .. } = limiter.count(at(later)) else {
                     panic!("{kind:?}: {later} ms was not refused after {first} ms");
                 };
                 assert_eq!(
@@ -267,6 +267,6 @@ mod tests {
     #[test]
     fn no_limit_refuses_nothing() {
         let mut limiter = Limiter::new(0, WindowKind::Fixed);
-        assert!((0..1_000).all(|_| limiter.count(at(0)) == Verdict::Unlimited));
+        assert!((0..1_000).all(|_| limiter.count(at(0)) == RateVerdict::Unlimited));
     }
 }

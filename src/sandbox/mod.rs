@@ -12,6 +12,7 @@
 //! let sandbox = Sandbox::start(Config { rate: 0, ..Config::default() }).await?;
 //! let id = sandbox.insert("token", [Field::text("email", "ann@example.com")], ["vip"]);
 //! let url = format!("{}/contact/{id}", sandbox.url());
+//! # rustls::crypto::ring::default_provider().install_default().expect("the first one");
 //! let answer = reqwest::Client::new().get(url).bearer_auth("token").header("accept", "application/json").send().await;
 //! assert_eq!(answer.expect("the sandbox answers").status(), 200);
 //! assert_eq!(sandbox.ledger().len(), 1);

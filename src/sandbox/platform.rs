@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::response::Response;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{ApiError, Reply};
 use super::body::Fields;
 use super::contacts::{CallContext, Contacts, Done};
-use super::fault::{Fault, Stage};
+use super::fault::{Fault, FaultStage};
 use super::fault_answers::{FaultContext, answer_instead};
 use super::faults::{Conditions, FaultInjector, Faults, Lag, Size, Subject};
 use super::ledger::{CallRecord, Ledger};
-use super::limit::{Limiter, Others, Verdict};
+use super::limit::{Limiter, Others, RateVerdict};
 use super::request::ApiRequest;
 use super::{Config, lock};
 use crate::core::call::CallKind;
@@ -41,16 +41,16 @@ pub struct Platform {
     config: Config,
     origin: String,
     unique: Arc<[String]>,
-    clock: Clock,
+    clock: ServerClock,
     injector: Mutex<FaultInjector>,
-    channels: Mutex<HashMap<Arc<str>, Arc<Mutex<Channel>>>>,
+    channels: Mutex<HashMap<Arc<str>, Arc<Mutex<ChannelState>>>>,
     refused: Mutex<HashSet<String>>,
     serial: AtomicU64,
     ledger: Ledger,
 }
 
 #[derive(Debug)]
-struct Channel {
+struct ChannelState {
     limiter: Limiter,
     others: Others,
     contacts: Contacts,
@@ -58,7 +58,7 @@ struct Channel {
 
 // A monotonic clock, so that the two times of the ledger and that of the limiter agree.
 #[derive(Debug)]
-struct Clock {
+struct ServerClock {
     started: Instant,
     started_at: Timestamp,
 }
@@ -66,7 +66,7 @@ struct Clock {
 // The result of a call, for the ledger.
 struct HandledCall {
     at: Timestamp,
-    answer: Option<Answer>,
+    answer: Option<Reply>,
     cut: bool,
     counted: bool,
     applied: bool,
@@ -81,7 +81,7 @@ impl Platform {
         Self {
             origin,
             unique: config.unique_fields.iter().cloned().collect(),
-            clock: Clock::start(),
+            clock: ServerClock::start(),
             injector: Mutex::new(FaultInjector::new(config.faults.clone())),
             channels: Mutex::default(),
             refused: Mutex::default(),
@@ -100,11 +100,11 @@ impl Platform {
     }
 
     /// Answers a request that is none of the six calls. The framework then checks neither the token nor the limiter.
-    pub async fn take_other(&self, caller: Caller, refusal: Refusal) -> Response {
+    pub async fn take_other(&self, caller: Caller, refusal: ApiError) -> Response {
         let conditions = self.conditions(&caller, None);
         let now = self.clock.now();
         let handled = self
-            .injected(&conditions, Stage::Network, None, now)
+            .injected(&conditions, FaultStage::Network, None, now)
             .unwrap_or_else(|| HandledCall::refused(now, self.refuse(&caller, &refusal)));
         self.answer(caller, None, handled, conditions.wait).await
     }
@@ -182,32 +182,32 @@ impl Platform {
 
     // All effects happen here, without a wait, so that a caller that disconnects cannot interrupt them.
     fn run(&self, caller: &Caller, request: ApiRequest, conditions: &Conditions) -> HandledCall {
-        if let Some(handled) = self.injected(conditions, Stage::Network, Some(&request), self.clock.now()) {
+        if let Some(handled) = self.injected(conditions, FaultStage::Network, Some(&request), self.clock.now()) {
             return handled;
         }
         if !self.knows(&caller.token) {
-            return HandledCall::refused(self.clock.now(), self.refuse(caller, &Refusal::Unauthorized));
+            return HandledCall::refused(self.clock.now(), self.refuse(caller, &ApiError::Unauthorized));
         }
         let channel = self.channel(&caller.token);
         let mut channel = lock(&channel);
         let now = self.clock.now();
         let rate = self.config.rate;
-        if let Some(handled) = self.injected(conditions, Stage::Gate, Some(&request), now) {
+        if let Some(handled) = self.injected(conditions, FaultStage::Gate, Some(&request), now) {
             return handled;
         }
-        let Channel { limiter, others, .. } = &mut *channel;
+        let ChannelState { limiter, others, .. } = &mut *channel;
         others.call(conditions.others, limiter, now);
         let verdict = if conditions.strip_limit { limiter.count(now).without_headers() } else { limiter.count(now) };
         if verdict.is_refused() {
-            let answer = self.refuse(caller, &Refusal::TooManyCalls).limited(rate, verdict);
+            let answer = self.refuse(caller, &ApiError::TooManyCalls).limited(rate, verdict);
             return HandledCall::refused(now, answer);
         }
-        if let Some(handled) = self.injected(conditions, Stage::Refusal, Some(&request), now) {
+        if let Some(handled) = self.injected(conditions, FaultStage::Refusal, Some(&request), now) {
             let answer = handled.answer.map(|answer| answer.limited(rate, verdict));
             return HandledCall { answer, counted: true, ..handled };
         }
         let writes = request.writes();
-        let is_of_the_call = |fault: &Fault| matches!(fault.stage(), Stage::Search | Stage::Create);
+        let is_of_the_call = |fault: &Fault| matches!(fault.stage(), FaultStage::Search | FaultStage::Create);
         let context = CallContext {
             now,
             lag: conditions.lag,
@@ -230,7 +230,7 @@ impl Platform {
     fn injected(
         &self,
         conditions: &Conditions,
-        stage: Stage,
+        stage: FaultStage,
         request: Option<&ApiRequest>,
         now: Timestamp,
     ) -> Option<HandledCall> {
@@ -256,7 +256,7 @@ impl Platform {
             since_start: at.since(self.clock.started_at),
             token: caller.token,
             kind,
-            status: answer.as_ref().map(Answer::status),
+            status: answer.as_ref().map(Reply::status),
             counted,
             applied,
             delivered: false,
@@ -268,7 +268,7 @@ impl Platform {
             tokio::time::sleep(wait).await;
         }
         match answer {
-            None => Answer::dropped(),
+            None => Reply::dropped(),
             Some(answer) if cut => answer.cut(),
             Some(answer) => {
                 self.ledger.deliver(place, self.clock.now().since(self.clock.started_at));
@@ -277,8 +277,8 @@ impl Platform {
         }
     }
 
-    fn refuse(&self, caller: &Caller, refusal: &Refusal) -> Answer {
-        if caller.wants_json { refusal.answer() } else { Answer::redirect(&format!("{}{LOGIN_PATH}", self.origin)) }
+    fn refuse(&self, caller: &Caller, refusal: &ApiError) -> Reply {
+        if caller.wants_json { refusal.answer() } else { Reply::redirect(&format!("{}{LOGIN_PATH}", self.origin)) }
     }
 
     fn knows(&self, token: &str) -> bool {
@@ -288,13 +288,13 @@ impl Platform {
         known && !lock(&self.refused).contains(token)
     }
 
-    fn channel(&self, token: &str) -> Arc<Mutex<Channel>> {
+    fn channel(&self, token: &str) -> Arc<Mutex<ChannelState>> {
         let mut channels = lock(&self.channels);
         if let Some(channel) = channels.get(token) {
             return Arc::clone(channel);
         }
         let viber = self.config.viber_tokens.iter().any(|known| known == token);
-        let channel = Arc::new(Mutex::new(Channel {
+        let channel = Arc::new(Mutex::new(ChannelState {
             limiter: Limiter::new(self.config.rate, self.config.window),
             others: Others::default(),
             contacts: Contacts::new(viber, Arc::clone(&self.unique)),
@@ -304,7 +304,7 @@ impl Platform {
     }
 }
 
-impl Clock {
+impl ServerClock {
     fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { started: Instant::now(), started_at: Timestamp::from_millis(0) + since_epoch }
@@ -318,19 +318,19 @@ impl Clock {
 
 impl HandledCall {
     // A call that was refused before the limiter counted it.
-    fn refused(at: Timestamp, answer: Answer) -> Self {
+    fn refused(at: Timestamp, answer: Reply) -> Self {
         Self { at, answer: Some(answer), cut: false, counted: false, applied: false, contact: None, fault: None }
     }
 }
 
 // The answer to a call after its effect, as its fault changes it, and whether it is cut.
-fn garbled(answer: Answer, conditions: &Conditions, rate: u32, verdict: Verdict) -> (Option<Answer>, bool) {
+fn garbled(answer: Reply, conditions: &Conditions, rate: u32, verdict: RateVerdict) -> (Option<Reply>, bool) {
     if conditions.fault == Some(Fault::LoseAfter) {
         (None, false)
     } else if conditions.fault == Some(Fault::ErrorAfter) {
-        (Some(Answer::server_error(conditions.as_page).limited(rate, verdict)), false)
+        (Some(Reply::server_error(conditions.as_page).limited(rate, verdict)), false)
     } else if conditions.fault == Some(Fault::BadGatewayAfter) {
-        (Some(Answer::bad_gateway()), false)
+        (Some(Reply::bad_gateway()), false)
     } else {
         (Some(answer), conditions.fault == Some(Fault::CutBody))
     }

@@ -1,8 +1,8 @@
 //! A request to the sandbox: one of the six calls.
 
-use super::answer::Refusal;
+use super::answer::ApiError;
 use super::body::Fields;
-use super::fault::{Fault, Stage};
+use super::fault::{Fault, FaultStage};
 use crate::core::call::CallKind;
 
 /// A parsed request. An invalid body is kept as its refusal, which is answered after the limiter has counted the call.
@@ -20,13 +20,13 @@ pub enum ApiRequest {
     /// One contact.
     Read(String),
     /// A new contact.
-    Create(Result<Fields, Refusal>),
+    Create(Result<Fields, ApiError>),
     /// New values for fields.
-    Update(String, Result<Fields, Refusal>),
+    Update(String, Result<Fields, ApiError>),
     /// Additional tags.
-    AddTags(String, Result<Vec<String>, Refusal>),
+    AddTags(String, Result<Vec<String>, ApiError>),
     /// Tags to remove.
-    RemoveTags(String, Result<Vec<String>, Refusal>),
+    RemoveTags(String, Result<Vec<String>, ApiError>),
 }
 
 impl ApiRequest {
@@ -53,12 +53,15 @@ impl ApiRequest {
     /// Whether a fault can affect a request; `None` is a request for none of the six calls.
     pub(super) fn is_affected(request: Option<&Self>, fault: Fault) -> bool {
         match (fault.stage(), request) {
-            (Stage::Search, Some(Self::Find { page, .. })) => fault != Fault::PageIgnored || *page > 1,
-            (Stage::Network, _)
-            | (Stage::Create, Some(Self::Create(_)))
-            | (Stage::Gate | Stage::Refusal | Stage::After, Some(_)) => true,
-            (Stage::Search | Stage::Create, Some(_))
-            | (Stage::Gate | Stage::Refusal | Stage::Search | Stage::Create | Stage::After, None) => false,
+            (FaultStage::Search, Some(Self::Find { page, .. })) => fault != Fault::PageIgnored || *page > 1,
+            (FaultStage::Network, _)
+            | (FaultStage::Create, Some(Self::Create(_)))
+            | (FaultStage::Gate | FaultStage::Refusal | FaultStage::After, Some(_)) => true,
+            (FaultStage::Search | FaultStage::Create, Some(_))
+            | (
+                FaultStage::Gate | FaultStage::Refusal | FaultStage::Search | FaultStage::Create | FaultStage::After,
+                None,
+            ) => false,
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
 
-use super::answer::{FIND_PATH, Refusal};
+use super::answer::{ApiError, FIND_PATH};
 use super::body::{self, trimmed};
 use super::debug_routes;
 use super::faults::Size;
@@ -67,11 +67,11 @@ async fn remove_tags(State(platform): Shared, caller: Caller, id: PathId, body: 
 }
 
 async fn wrong_method(State(platform): Shared, caller: Caller) -> Response {
-    platform.take_other(caller, Refusal::WrongMethod).await
+    platform.take_other(caller, ApiError::WrongMethod).await
 }
 
 async fn wrong_path(State(platform): Shared, caller: Caller) -> Response {
-    platform.take_other(caller, Refusal::WrongPath).await
+    platform.take_other(caller, ApiError::WrongPath).await
 }
 
 // An id that is not text belongs to no contact.
@@ -80,10 +80,10 @@ fn text(id: PathId) -> String {
 }
 
 // The body of a write, if its type is JSON.
-struct JsonBody(Result<Bytes, Refusal>);
+struct JsonBody(Result<Bytes, ApiError>);
 
 impl JsonBody {
-    fn read<T>(self, read: impl FnOnce(&[u8]) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn read<T>(self, read: impl FnOnce(&[u8]) -> Result<T, ApiError>) -> Result<T, ApiError> {
         self.0.and_then(|body| read(&body))
     }
 }
@@ -95,8 +95,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         let is_json = has(request.headers(), &header::CONTENT_TYPE, "application/json");
         let body: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
         Ok(Self(match body {
-            Err(rejection) => Err(Refusal::Malformed(rejection.body_text())),
-            Ok(_) if !is_json => Err(Refusal::Malformed("The Content-Type must be application/json.".into())),
+            Err(rejection) => Err(ApiError::Malformed(rejection.body_text())),
+            Ok(_) if !is_json => Err(ApiError::Malformed("The Content-Type must be application/json.".into())),
             Ok(body) => Ok(body),
         }))
     }

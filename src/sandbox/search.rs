@@ -14,7 +14,7 @@ const SUBSETS_UP_TO: usize = 8;
 
 /// The index of contacts by field and words. Contacts are numbers in the order of their creation.
 #[derive(Debug, Default)]
-pub struct Search {
+pub struct SearchIndex {
     fields: HashMap<String, FieldWords>,
     // Writes that the search does not show yet, by the time from which it does.
     late: BTreeMap<(Timestamp, u64), Write>,
@@ -38,7 +38,7 @@ struct FieldWords {
     of: HashMap<usize, (u64, Option<Arc<str>>)>,
 }
 
-impl Search {
+impl SearchIndex {
     /// Records the new value of a field, which is found from `from` on; `None` if the field has no value any more.
     pub fn write(&mut self, contact: usize, field: &str, value: Option<&str>, from: Timestamp, now: Timestamp) {
         self.writes += 1;
@@ -194,8 +194,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn search(values: &[&str]) -> Search {
-        let mut search = Search::default();
+    fn search(values: &[&str]) -> SearchIndex {
+        let mut search = SearchIndex::default();
         for (contact, value) in values.iter().enumerate() {
             search.write(contact, "name", Some(value), NOW, NOW);
         }

@@ -35,10 +35,10 @@ pub async fn send_all<J: SendJournal, T: Transport, O: Observer>(
     // All begin before any sends: the calls that are open in a window at its beginning were left by a killed process.
     let begun = in_order(jobs.iter().map(begin)).await;
     let limiters = restored_for(jobs).await;
-    let mut groups: BTreeMap<&WindowId, Vec<Part<'_, '_, J, T, O, _>>> = BTreeMap::new();
+    let mut groups: BTreeMap<&WindowId, Vec<WindowJob<'_, '_, J, T, O, _>>> = BTreeMap::new();
     for (at, (job, begun)) in jobs.iter().zip(begun).enumerate() {
         let sent = send_one(job, &limiters, &contacts, begun);
-        groups.entry(job.window).or_default().push(Part { at, job, sent });
+        groups.entry(job.window).or_default().push(WindowJob { at, job, sent });
     }
     let groups = groups.into_values().map(|group| send_group(group, &contacts));
     let mut ended: Vec<_> = in_order(groups).await.into_iter().flatten().collect();
@@ -47,7 +47,7 @@ pub async fn send_all<J: SendJournal, T: Transport, O: Observer>(
 }
 
 /// A job, its index among the jobs, and the future that sends it.
-struct Part<'j, 'a, J, T, O, F> {
+struct WindowJob<'j, 'a, J, T, O, F> {
     at: usize,
     job: &'j Job<'a, J, T, O>,
     sent: F,
@@ -57,7 +57,7 @@ struct Part<'j, 'a, J, T, O, F> {
 // have the same token, so they are refused together. None of them is renewed while another one has calls in flight,
 // because the calls that it finds open would be taken for those of a killed process.
 async fn send_group<J: SendJournal, T: Transport, O: Observer, F>(
-    parts: Vec<Part<'_, '_, J, T, O, F>>,
+    parts: Vec<WindowJob<'_, '_, J, T, O, F>>,
     contacts: &ContactBudget,
 ) -> Vec<(usize, Result<Ending, JournalError>)>
 where

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
-use crate::core::guard::{Extent, InputGuards};
+use crate::core::forecast::Forecast;
+use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
-use crate::core::plan::Forecast;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -58,10 +58,12 @@ pub struct DryRun<'a> {
     pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
     /// What the input must be like. The plan of another one is made, and says that a sync would refuse it.
     pub guards: InputGuards,
     /// The guards that would be overridden.
@@ -93,8 +95,9 @@ pub fn dry_run<R: Reporter>(
     dry_run: DryRun<'_>,
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
-    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, guards, overrides, limits } =
-        dry_run;
+    let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, .. } = dry_run;
+    let DryRun { retry_rejected, guards, overrides, limits, .. } = dry_run;
+    routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
     for channel in &channels {
@@ -111,7 +114,7 @@ pub fn dry_run<R: Reporter>(
     let by_channel = routing.is_by_channel();
     let runs = channels.iter().map(run).collect();
     // The guards are compared afterwards, so that the plan of a refused input is shown. No list is written.
-    let options = PlanOptions { duplicates, source_name: Some(source_name), ..PlanOptions::default() };
+    let options = PlanOptions { duplicates, source_name: Some(source_name), retry_rejected, ..PlanOptions::default() };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
     let (planned, _) = plan_input(&journal, to_plan, environment)?;
     reporter.notify(&Notification::Planned(&planned));
@@ -130,8 +133,8 @@ pub fn dry_run<R: Reporter>(
         (false, Some((_, only))) => only,
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
-    let extent = Extent { rows: summary.rows, changes: summary.pending, rejected: summary.rejected };
-    let refused = guards.check_age(modified, begun).and_then(|()| guards.check(&extent)).err();
+    let counts = RowCounts { rows: summary.rows, changes: summary.pending, rejected: summary.rejected };
+    let refused = guards.check_age(modified, begun).and_then(|()| guards.check(&counts)).err();
     let refused = refused.map(|why| RefusedInput::read(why, &journal, planned.sync)).transpose()?;
     Ok(DryRunOutcome { summary, has_room, learnt, refused })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::core::call::CallKind;
 use crate::core::eta::Eta;
-use crate::core::plan::Range;
+use crate::core::forecast::Range;
 use crate::core::task::Outcome;
 use crate::journal::ListedRow;
 

@@ -19,7 +19,7 @@ pub enum GuardError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// An interrupted run is to be resumed, and the caller gives no connection of its channel.
-    #[error("channel `{channel}`: its interrupted run was given no connection")]
+    #[error("channel `{channel}`: no connection was given for its interrupted run")]
     NotConnected {
         /// The channel.
         channel: String,
@@ -109,15 +109,15 @@ pub enum Mismatch {
     #[error("the ids in the journal belong to other contacts there")]
     OtherContacts,
     /// None of the known contacts is there.
-    #[error("it does not have {} looked for", known_contacts(*read))]
+    #[error("{}", none_found(*read))]
     Missing {
-        /// How many were looked for.
+        /// Number of known contacts that were read.
         read: usize,
     },
 }
 
-fn known_contacts(read: usize) -> String {
-    if read == 1 { "the known contact that was".into() } else { format!("the {read} known contacts that were") }
+fn none_found(read: usize) -> String {
+    if read == 1 { "the known contact is not there".into() } else { format!("none of {read} known contacts is there") }
 }
 
 struct Fields<'a>(&'a [String]);

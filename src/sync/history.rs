@@ -15,12 +15,13 @@ pub struct PastRun {
     pub counts: Option<Counts>,
 }
 
-/// Returns the newest runs of the journal at `path`, at most `limit`, the newest first.
+/// Returns the newest runs of the journal at `path`, at most `limit`, the newest first. It upgrades no
+/// journal of an earlier version.
 ///
 /// # Errors
 /// A [`JournalError`] when the journal cannot be read.
 pub fn history(path: &Path, limit: u32) -> Result<Vec<PastRun>, JournalError> {
-    let journal = Journal::open(path)?;
+    let journal = Journal::open_to_read(path)?;
     let past = |run: RunRow| {
         let is_summed_up = run.summary.as_deref().is_some_and(is_json);
         let counts = if is_summed_up { None } else { Some(journal.counts_blocking(run.id)?) };

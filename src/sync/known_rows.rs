@@ -7,12 +7,14 @@
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Key};
-use crate::core::snapshot::{Basis, ContactTag, Entry, Matcher, NextSnapshot, RowHash, SnapshotKey};
+use crate::core::planner::Planner;
+use crate::core::snapshot::{Basis, ContactTag, Entry, Matcher, NextSnapshot, Recognition, RowHash, SnapshotKey};
 use crate::input::{Row, Source};
 use crate::journal::{BaseSnapshot, Journal, JournalError, NO_CHANNEL, NewSnapshot, Plan, RowTrace};
 
@@ -29,6 +31,13 @@ pub(super) struct KnownRows<'a> {
     is_matching: AtomicBool,
     // Whether what is made of the rest of the rows is not taken.
     is_draining: AtomicBool,
+}
+
+/// Rows that are known: their run, and their places in the snapshot of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SkippedRows {
+    pub run: usize,
+    pub places: Range<usize>,
 }
 
 /// A row that is known: its run, and its place in the snapshot of the run.
@@ -56,7 +65,8 @@ impl<'a> KnownRows<'a> {
         let mapping = format!("{mapping:?}");
         #[cfg(test)]
         let mapping = if tests::has(tests::Bug::AnyMapping) { String::new() } else { mapping };
-        let planner = format!("{:?}", plan.planner);
+        // Only rows that were not unchanged are tried again.
+        let planner = format!("{:?}", Planner { retry_rejected: false, ..plan.planner.clone() });
         let digest = |policy| {
             let parts = [("header", &header), ("mapping", &mapping), ("planner", &planner), ("policy", &policy)];
             key.basis(parts.map(|(name, part)| (name, part.clone())))
@@ -105,12 +115,28 @@ impl<'a> KnownRows<'a> {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// The hash of a row; `None` for one that is mapped in any case.
-    pub fn hash(&self, row: &Row) -> Option<RowHash> {
+    /// What the reader of the input needs in order to skip known rows.
+    pub fn recognition(&self) -> Recognition<'_> {
+        Recognition {
+            key: &self.key,
+            matcher: &self.matcher,
+            may_skip: &self.is_matching,
+            #[cfg(test)]
+            skips_before_any: tests::has(tests::Bug::SkipsBeforeAny),
+        }
+    }
+
+    /// The hash of a row, which may be that of its `line`; `None` for one that is mapped in any case.
+    pub fn hash(&self, row: &Row, line: Option<RowHash>) -> Option<RowHash> {
         match row {
-            Row::Record(record) if record.total.is_none() => Some(self.key.row(&record.cells)),
+            Row::Record(record) if record.total.is_none() => Some(line.unwrap_or_else(|| self.key.row(&record.cells))),
             Row::Record(_) | Row::Rejected(_) => None,
         }
+    }
+
+    /// The rows that the reader skipped, by their runs.
+    pub fn skipped(&self, places: Range<usize>) -> impl Iterator<Item = SkippedRows> {
+        self.matcher.by_run(places).map(|(run, places)| SkippedRows { run, places })
     }
 
     /// The row of the snapshots with this hash, for the `row`th row of the input. Only the first of several equal rows gets it.
@@ -205,6 +231,11 @@ impl NextRows {
     /// A row that is known.
     pub fn keep(&mut self, known: KnownRow) {
         self.snapshots[known.run].keep(known.place);
+    }
+
+    /// Rows that were skipped.
+    pub fn keep_all(&mut self, skipped: SkippedRows) {
+        self.snapshots[skipped.run].keep_all(skipped.places);
     }
 
     /// A row of this run that is mapped.

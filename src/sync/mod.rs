@@ -35,7 +35,7 @@ mod workspace;
 pub use self::channels::{send, send_all};
 pub use self::check::{
     ChannelGuards, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, InputCheck, InputToCheck, Lookup,
-    RejectReason, RejectReasons, TokenCheck, check, check_input,
+    RejectReason, TokenCheck, check,
 };
 pub use self::connection::{Connection, RenewToken};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
@@ -54,7 +54,6 @@ pub use self::routing::Routing;
 pub use self::row_lists::RowLists;
 pub use self::run::{Ending, Job, concurrency_for};
 pub use self::stop::{Stop, StopReason};
-pub use self::summary::{plan_summary, run_summary};
 pub use self::sync_error::SyncError;
 pub use self::sync_input::{SyncInput, sync_input};
 pub use self::transport::Transport;

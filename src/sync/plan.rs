@@ -9,7 +9,7 @@ use self::planning::Planning;
 use self::row_mapper::RowMapper;
 use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
-use crate::core::guard::{Extent, InputGuards, Refused};
+use crate::core::guard::{InputGuards, Refused, RowCounts};
 use crate::core::mapping::Mapping;
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
@@ -101,6 +101,8 @@ pub struct PlanOptions {
     /// The name of the source of the input. Rows that did not change since the last input of the source are not mapped again.
     /// `None`: all rows are mapped, and nothing is kept of them for the next input.
     pub source_name: Option<String>,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
 }
 
 /// The runs that were planned from an input.
@@ -114,6 +116,8 @@ pub struct PlannedRuns {
     pub unknown: Option<i64>,
     /// Number of rows that belong to none of the runs.
     pub not_routed: NotRoutedCounts,
+    /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
+    pub has_waiting: bool,
 }
 
 /// Plans `source` in the journal. It needs a thread that may block.
@@ -130,14 +134,14 @@ pub fn plan(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let PlanOptions { duplicates, guards, files, source_name } = plan_options;
+    let PlanOptions { duplicates, guards, files, source_name, retry_rejected } = plan_options;
     let Routes { mut runs, unknown, table } = routes;
     let at_unknown = unknown.is_some().then_some(runs.len());
     runs.extend(unknown);
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
     let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
-    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec() };
+    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec(), retry_rejected };
     let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows: files.results.is_some() })?;
     let is_listed = files.results.is_some();
     let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), is_listed);
@@ -145,12 +149,12 @@ pub fn plan(
     let known = known.as_ref();
     let mapper = RowMapper { router: &row_router, known, keeps_cells: files.rejects.is_some() };
     let mut planning = Planning::new(journal, &plan, (at_unknown, known), observer, stop);
-    source.in_batches(|row, remains| mapper.map(row, remains), |batch| planning.add(batch))?;
+    read_into(&mut planning, &mut source, &mapper)?;
     if planning.is_overfull() {
         // Too many rows changed to be held until it is known which others they meet. All rows are mapped as they are read.
         known.into_iter().for_each(KnownRows::restart);
         planning = Planning::new(journal, &plan, (at_unknown, known), observer, stop);
-        source.again()?.in_batches(|row, remains| mapper.map(row, remains), |batch| planning.add(batch))?;
+        read_into(&mut planning, &mut source.again()?, &mapper)?;
     }
     planning.map_met(&source, &mapper)?;
     planning.flush()?;
@@ -163,10 +167,27 @@ pub fn plan(
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     let (has_unknown, not_routed) = (planning.has_unknown(), planning.not_routed());
+    let has_waiting = journal.extent(&plan)?.has_waiting;
     journal.finish_plan(&plan, listing, planning.into_snapshots())?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed, has_waiting })
+}
+
+// Maps all rows of the input, except those that did not change.
+fn read_into(
+    planning: &mut Planning<'_, impl Observer>,
+    source: &mut Source,
+    mapper: &RowMapper<'_>,
+) -> Result<(), PlanError> {
+    match mapper.known {
+        Some(known) => source.in_recognised_batches(
+            &known.recognition(),
+            |part| mapper.map_part(part),
+            |batch| planning.add(batch),
+        ),
+        None => source.in_batches(|row, remains| mapper.map(row, remains, None), |batch| planning.add(batch)),
+    }
 }
 
 // The guards that look at the whole input.
@@ -177,8 +198,8 @@ fn admit(
     (guards, kept): (InputGuards, u64),
 ) -> Result<(), PlanError> {
     router.finish()?;
-    let extent = journal.extent(plan)?;
-    match guards.check(&Extent { rows: extent.rows + kept, ..extent }) {
+    let counts = journal.extent(plan)?.counts;
+    match guards.check(&RowCounts { rows: counts.rows + kept, ..counts }) {
         Ok(()) => Ok(()),
         Err(why) => Err(RefusedInput::read(why, journal, plan.sync)?.into()),
     }

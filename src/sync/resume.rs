@@ -21,11 +21,11 @@ pub struct Interrupted<'w> {
     runs: Vec<RunRow>,
     // The inputs that are continued.
     syncs: BTreeSet<i64>,
-    // Those of channels that have nothing left.
+    // The inputs of channels without an interrupted run.
     done: BTreeSet<i64>,
 }
 
-/// What is wanted of interrupted runs.
+/// How interrupted runs are resumed.
 #[derive(Clone, Copy, Debug)]
 pub struct ResumeOptions<'a> {
     /// Whether rows were routed by channel, so that the other channels of the inputs are reported as well.
@@ -39,7 +39,7 @@ pub struct ResumeOptions<'a> {
 }
 
 impl<'w> Interrupted<'w> {
-    /// Locks these channels, and finds the run of each that an earlier process left.
+    /// Locks these channels, and finds the interrupted run of each.
     ///
     /// # Errors
     /// A [`GuardError`] when a channel is held by another run, or the journal fails.
@@ -51,7 +51,7 @@ impl<'w> Interrupted<'w> {
         let journal = workspace.journal();
         let mut found = Self { workspace, runs: Vec::new(), syncs: BTreeSet::new(), done: BTreeSet::new() };
         for channel in channels {
-            // Held before it is looked at: what another run is sending is no interrupted one.
+            // The lock comes first: a run that another process is sending is not interrupted.
             workspace.hold(channel, environment)?;
             if let Some(run) = journal.resumable(channel)? {
                 found.syncs.insert(run.sync);
@@ -148,9 +148,8 @@ impl<'w> Interrupted<'w> {
         environment: Environment<'_, R>,
     ) -> Result<Locked<'w>, GuardError> {
         let connected = |run: &RunRow| {
-            let name = run.channel.clone();
-            let connection = connections.remove(&name);
-            connection.map(|connection| (name.clone(), connection)).ok_or(GuardError::NotConnected { channel: name })
+            let connected = connections.remove_entry(&run.channel);
+            connected.ok_or_else(|| GuardError::NotConnected { channel: run.channel.clone() })
         };
         let channels = self.runs.iter().map(connected).collect::<Result<_, _>>()?;
         let held = self.workspace.fill_windows(channels, overrides)?;

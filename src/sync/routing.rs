@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::core::routing::RoutingTable;
 use crate::journal::NewRun;
 use crate::sync::plan::Routes;
+use crate::sync::sync_error::SyncError;
 
 /// Which channel each row of an input goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,14 @@ impl Routing {
         }
     }
 
+    /// Makes sure that there is one channel where all rows go to one.
+    pub(super) const fn verify(&self, channels: usize) -> Result<(), SyncError> {
+        match self {
+            Self::One | Self::Selected { .. } if channels != 1 => Err(SyncError::NotOneChannel { found: channels }),
+            Self::One | Self::Selected { .. } | Self::ByColumn { .. } => Ok(()),
+        }
+    }
+
     /// The name of the inputs whose columns are compared with each other: those of the first channel, or those whose rows name
     /// their channels.
     pub(super) fn source(&self, first_channel: Option<&str>) -> String {
@@ -51,8 +60,7 @@ impl Routing {
     /// process rejects them.
     pub(super) fn table(&self, channels: &[&str]) -> RoutingTable {
         match self {
-            Self::One if channels.len() == 1 => RoutingTable::one(),
-            Self::One => RoutingTable::by_channel(channels, &BTreeSet::new(), false),
+            Self::One => RoutingTable::one(),
             Self::Selected { others, .. } => RoutingTable::by_channel(channels, others, false),
             Self::ByColumn { elsewhere, takes_unknown, .. } => {
                 RoutingTable::by_channel(channels, elsewhere, *takes_unknown)

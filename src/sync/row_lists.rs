@@ -73,6 +73,12 @@ impl RowLists {
             if is_newest && !unnamed.is_empty() {
                 return Err(SyncError::UnnamedLists(unnamed));
             }
+            if results.is_some() {
+                let rows = journal.rows_not_stored(sync)?;
+                if rows > 0 {
+                    return Err(SyncError::RowsNotStored { rows });
+                }
+            }
             for (_, path) in unnamed.iter().filter(|(_, path)| !taken.contains(path)) {
                 reporter.notify(&Notification::EarlierListLeft { path });
             }

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
-use crate::core::mapping::{Mapping, UnseenPaths};
-use crate::core::record::Record;
+use crate::core::mapping::{BlockedPath, Mapping, TagArtifact, UnseenPaths};
+use crate::core::record::{Cells, Record, Texts};
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
 
@@ -54,6 +54,14 @@ impl<'a> RowRouter<'a> {
         let routed = self.table.route(record, self.mapping);
         if let Ok(record) = record {
             self.unseen.note(record);
+            for BlockedPath { path, at, cause } in self.mapping.blocked_paths(record) {
+                let kind = NoticeKind::BlockedPath { path: path.into(), at: at.into(), cause };
+                self.detected.add_notice(kind, record.line);
+            }
+            for TagArtifact { column, text } in self.mapping.tag_artifacts(record) {
+                let kind = NoticeKind::TagArtifact { column: column.into(), text: text.into() };
+                self.detected.add_notice(kind, record.line);
+            }
             match &routed {
                 Ok(_) => self.look_for_tags(record),
                 // Only the last row is a total, and it may be read twice.
@@ -68,6 +76,11 @@ impl<'a> RowRouter<'a> {
     pub fn note_unchanged(&self, record: &Record) {
         self.unseen.note(record);
         self.look_for_tags(record);
+    }
+
+    /// Notes rows of a table that were skipped, because they are unchanged. What they have is shown by the columns alone.
+    pub fn note_skipped(&self) {
+        self.look_for_tags(&Record { row: 0, line: 0, cells: Cells::Texts(Texts::default()), total: None });
     }
 
     // A row that is not sent here removes no tags here.

@@ -37,8 +37,8 @@ use self::open_creates::OpenCreates;
 use crate::core::channel::WindowId;
 use crate::core::circuit_breaker::CircuitBreaker;
 use crate::core::eta::{Limits, TYPICAL_LATENCY};
+use crate::core::forecast::Range;
 use crate::core::model::Mode;
-use crate::core::plan::Range;
 use crate::core::refusals::Refusals;
 use crate::core::retry::TRIES;
 use crate::core::task::Policy;
@@ -205,9 +205,9 @@ struct Executor<'a, J, T, O> {
     begun: Timestamp,
     // When the last event about other clients of the token was emitted.
     others_reported: Cell<Option<Timestamp>>,
-    // Contacts that wait for a delay or the search lag. Other contacts go on meanwhile.
-    asleep: Cell<usize>,
-    fell_asleep: Notify,
+    // Contacts that wait for a delay, the search lag, or the commit of their last answer. Other contacts go on meanwhile.
+    idle: Cell<usize>,
+    became_idle: Notify,
     // Lost creates of contacts that the file no longer has and that are still in doubt.
     orphans: Cell<usize>,
     calls_left: Cell<Range>,
@@ -238,8 +238,8 @@ impl<'a, J, T, O> Executor<'a, J, T, O> {
             contacts: contacts.share(concurrency),
             begun: job.clock.now(),
             others_reported: Cell::new(None),
-            asleep: Cell::new(0),
-            fell_asleep: Notify::new(),
+            idle: Cell::new(0),
+            became_idle: Notify::new(),
             orphans: Cell::new(0),
             calls_left: Cell::default(),
             reserved: Cell::default(),

@@ -1,7 +1,7 @@
 //! The time that channels take which share a window: their calls add up in it.
 
 use crate::core::eta::{Eta, Limits, RateModel};
-use crate::core::plan::Range;
+use crate::core::forecast::Range;
 use crate::platform::TIMEOUT;
 
 /// The calls of a channel, and their rate when no other channel shares its window.

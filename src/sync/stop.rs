@@ -46,7 +46,7 @@ impl StopReason {
             Self::AskedToWait(until) => format!("the platform asked to wait until {until}"),
             Self::WrongUrl(words) => format!("every call was answered 404: {words}"),
             Self::Deadline => "reached the time limit".to_owned(),
-            Self::MaxCalls(1) => "it made the one call that it may make".to_owned(),
+            Self::MaxCalls(1) => "reached the limit of 1 call".to_owned(),
             Self::MaxCalls(calls) => format!("reached the limit of {calls} calls"),
         }
     }

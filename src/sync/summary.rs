@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::core::call::CallKind;
 use crate::core::eta::Eta;
-use crate::core::plan::Forecast;
+use crate::core::forecast::Forecast;
 use crate::journal::{Counts, RunState};
 use crate::sync::report::{Calls, Minutes, PlanSummary, RunSummary};
 

@@ -13,12 +13,24 @@ pub enum SyncError {
     /// A channel may not be sent to.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// All rows go to one channel, and another number of channels was given. Nothing was sent.
+    #[error("the rows of the input go to one channel, but the number of channels is {found}")]
+    NotOneChannel {
+        /// Number of channels that were given.
+        found: usize,
+    },
     /// A file that is to list rows cannot be written. Nothing was sent.
     #[error(transparent)]
     Claim(ListError),
     /// The run was begun with files that list its rows, which the caller does not name. Nothing was sent.
     #[error("the run was begun with files that list its rows, which were not named now")]
     UnnamedLists(Vec<(ListKind, PathBuf)>),
+    /// The rows of the run cannot be listed: so many of them needed nothing, and only their number was stored. Nothing was sent.
+    #[error("the list of all rows would lack {rows} rows, of which the run stored only their number")]
+    RowsNotStored {
+        /// Number of the rows.
+        rows: u64,
+    },
     /// The input could not be planned. Nothing was sent.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -20,7 +20,7 @@ use crate::sync::row_lists::RowLists;
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{HeldChannel, Locked, Overrides, Workspace};
 
-/// An input, the channels that its rows go to, and what is wanted of them.
+/// An input, its channels, and how it is synced.
 #[derive(Debug)]
 pub struct SyncInput<'a> {
     /// The channels, by name.
@@ -34,10 +34,12 @@ pub struct SyncInput<'a> {
     pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
     /// What the input must be like. Another one is refused before anything is sent.
     pub guards: InputGuards,
     /// The files that list the rows.
@@ -61,6 +63,7 @@ pub fn sync_input<R: Reporter>(
 ) -> Result<SyncOutcome, SyncError> {
     let SyncInput { channels, routing, source, mapping, policy, overrides, .. } = input;
     let Environment { stop, reporter, .. } = environment;
+    routing.verify(channels.len())?;
     let journal = workspace.journal();
     check_age(&source, &input.guards, environment)?;
     let by_channel = routing.is_by_channel();
@@ -77,6 +80,7 @@ pub fn sync_input<R: Reporter>(
         guards: input.guards,
         files: claims.files(),
         source_name: Some(input.source_name),
+        retry_rejected: input.retry_rejected,
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
     let (planned, new_columns) = plan_input(journal, to_plan, environment)?;

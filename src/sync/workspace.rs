@@ -41,16 +41,16 @@ pub struct Workspace {
     locks: RefCell<Vec<Lock>>,
     windows: RefCell<BTreeMap<WindowId, HeldWindow>>,
     salt: Vec<u8>,
-    // Whether locks may be created: a use case that changes nothing creates no file.
+    // Whether locks may be created: a check creates no file.
     creates: bool,
-    // The channels of which the journal may have lost calls.
+    // The channels whose calls the journal may have lost.
     lossy: RefCell<BTreeSet<String>>,
 }
 
 /// A window that is held.
 #[derive(Debug)]
 struct HeldWindow {
-    // The window whose place it took when a token was renewed.
+    // The window that it replaced when a token was renewed.
     earlier: Option<WindowId>,
     lock: Option<Lock>,
 }
@@ -77,7 +77,7 @@ pub struct HeldChannel<'w> {
     pub(super) window: WindowId,
 }
 
-/// A channel that may be sent to: its lock and that of its window are held; the journal's loss of calls was looked for; its
+/// A channel that may be sent to: its lock and that of its window are held; the journal was checked for lost calls; its
 /// URL and its match fields are those of the known contacts; its token opens the channel of the known contacts.
 ///
 /// Nothing but a [`Workspace`] makes one:
@@ -131,12 +131,19 @@ impl Workspace {
         Self::of(Journal::open(path)?, Some(path), holder.into(), true)
     }
 
-    /// Opens the journal at `path` to read from the platform: no file is created.
+    /// Opens the journal at `path` for calls that change nothing, which are journaled as well. Creates no file: a missing
+    /// journal is replaced by one in memory.
     ///
     /// # Errors
     /// As [`Journal::open`].
-    pub fn open_to_look(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
-        let journal = if path.exists() { Journal::open(path)? } else { Journal::in_memory()? };
+    pub fn open_to_probe(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
+        let journal = if path.exists() {
+            Journal::open(path)?
+        } else {
+            // It refuses a log whose journal is missing.
+            Journal::dry(path)?;
+            Journal::in_memory()?
+        };
         Self::of(journal, Some(path), holder.into(), false)
     }
 
@@ -173,7 +180,7 @@ impl Workspace {
     }
 
     /// Locks these channels, given with the names of their known contacts' channels, and makes sure that each may be sent to.
-    /// `matches` are the match fields of the contacts to come, and what is wanted of them.
+    /// `matches` are the match fields of the run, and its policy.
     ///
     /// # Errors
     /// A [`GuardError`] when a channel is held by another run, its contacts are on another platform or known by other match
@@ -215,8 +222,8 @@ impl Workspace {
         Ok(held)
     }
 
-    /// Compares the tokens of these channels with the last ones. Of several channels, those that may not be sent to are left
-    /// out.
+    /// Compares the tokens of these channels with the last ones. Of several channels, those that may not be sent to are
+    /// refused.
     pub(super) fn admit<'w, R: Reporter>(
         &'w self,
         held: Vec<HeldChannel<'w>>,
@@ -240,15 +247,22 @@ impl Workspace {
     ///
     /// # Errors
     /// A [`GuardError`] when another run has one of them, or the journal fails.
-    pub fn hold_to_look<R: Reporter>(
+    pub fn hold_to_probe<R: Reporter>(
         &self,
         name: &str,
         connection: Connection,
         environment: Environment<'_, R>,
     ) -> Result<HeldChannel<'_>, GuardError> {
-        // What a look writes down may hide that calls were lost.
+        // The calls of a probe may hide that calls were lost.
         self.hold(name, environment)?;
         self.fill_window(name.to_owned(), connection)
+    }
+
+    /// Releases all locks.
+    pub(super) fn release(&self) {
+        self.locks.borrow_mut().clear();
+        self.windows.borrow_mut().clear();
+        self.lossy.borrow_mut().clear();
     }
 
     /// Takes the right to run on a channel, and finds out whether the journal may have lost what an earlier run sent to it.
@@ -257,7 +271,7 @@ impl Workspace {
         if self.locks.borrow().iter().any(|lock| lock.is_of(channel)) {
             return Ok(());
         }
-        // A process that holds it has created its file.
+        // If another process held it, its file would exist.
         if !self.creates && !Lock::has_channel(path, channel) {
             return Ok(());
         }
@@ -319,7 +333,7 @@ impl Workspace {
         Ok(())
     }
 
-    // Takes the lock of a window, or gives the one that is held already. `None` when no file is to be created.
+    // Takes the lock of a window, or returns the one that is already held. `None` when no file may be created.
     fn lock_window(
         &self,
         window: &WindowId,
@@ -344,12 +358,12 @@ impl Workspace {
         Ok(lock)
     }
 
-    /// What a run of the channel wants of its tasks, given what the journal may have lost.
+    /// The policy of a run of the channel, which searches first if the journal may have lost calls.
     pub(super) fn policy(&self, channel: &str, policy: Policy) -> Policy {
         Policy { search_first: policy.search_first || self.lossy.borrow().contains(channel), ..policy }
     }
 
-    /// Prepares a run that an earlier process left, given what the journal may have lost.
+    /// Prepares an interrupted run, which searches first if the journal may have lost calls.
     pub(super) fn take_up(&self, run: &mut RunRow) -> Result<(), JournalError> {
         if self.policy(&run.channel, run.policy) != run.policy {
             run.policy = self.journal.search_first(run.id, run.policy)?;

@@ -30,6 +30,8 @@ struct Answer {
 
 async fn with_config(config: Config) -> Harness {
     let sandbox = Sandbox::start(config).await.expect("a free port on loopback");
+    // The client needs one, although the sandbox encrypts nothing. Another test of this process may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().expect("a client");
     Harness { sandbox, client }
 }

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use contactsync::contact::ContactId;
 use contactsync::engine::{
-    Attempt, Call, Carried, ClockOffset, Ended, Item, Recorded, SendJournal, Started, StateUpdate, WindowId,
+    Attempt, Call, Carried, ClockOffset, Ended, Forecast, Item, Recorded, SendJournal, Started, StateUpdate, WindowId,
 };
-use contactsync::estimate::Forecast;
 use contactsync::history::{Counts, JournalError, LearntLimit, RunState};
 use contactsync::report::CallKind;
 use contactsync::{Field, Journal, Policy, Timestamp};

@@ -107,6 +107,7 @@ fn check_people(channel: &Channel<'_>, ledger: &Ledger) -> Result<(), String> {
 
 fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &str, night: Night) -> bool {
     let scenario = channel.scenario;
+    let reason = if is_waiting(reason) { reason.split_once("): ").map_or(reason, |(_, first)| first) } else { reason };
     if reason.starts_with("not on the platform") {
         return scenario.mode == Mode::Update && channel.rows[n].there.is_none();
     }
@@ -125,6 +126,21 @@ fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &st
         reason.starts_with("conflict") && other_contact
     };
     undecided || (night == Night::Faulty && ledger.refused.contains(&n))
+}
+
+// Whether a row was rejected by an earlier run and is not tried yet.
+fn is_waiting(reason: &str) -> bool {
+    reason.starts_with("still rejected after ")
+}
+
+/// Whether the channel's newest run has a rejected row.
+pub fn has_rejected(channel: &Channel<'_>) -> bool {
+    !rejected(channel).is_empty()
+}
+
+/// Whether no rejected row of the channel's newest run was tried.
+pub fn are_all_waiting(channel: &Channel<'_>) -> bool {
+    rejected(channel).values().all(|reason| is_waiting(reason))
 }
 
 // The rows of the channel's newest run that are rejected, with the reasons.

@@ -601,6 +601,9 @@ impl RowShape {
     }
 }
 
+/// The longest time until a rejected row is tried again.
+const LONGEST_INTERVAL: Duration = Duration::from_hours(7 * 24);
+
 /// The number of other clients' contacts that every search finds: three pages.
 const STRANGERS: usize = 25;
 
@@ -691,7 +694,10 @@ impl Channel<'_> {
         if is_open {
             self.finish(run, &mut seen).await?;
         }
-        // The next run sends rows that were rejected for a reason that has passed.
+        // The next run sends rows that were rejected for a reason that has passed, once they are tried again.
+        if oracle::has_rejected(self) {
+            self.rest().await;
+        }
         let summary = self.finish(self.plan(), &mut seen).await?;
         oracle::check(self, &summary, Night::Clean)?;
 
@@ -699,6 +705,10 @@ impl Channel<'_> {
         // contact that looked like the row's may be known as another row's by now.
         let mut before = summary.rejected;
         for _ in 0..2 {
+            if before > 0 {
+                self.check_waiting(&mut seen).await?;
+                self.rest().await;
+            }
             let calls = self.platform.ledger.borrow().calls;
             let again = self.finish(self.plan(), &mut seen).await?;
             let calls = self.platform.ledger.borrow().calls - calls;
@@ -712,6 +722,23 @@ impl Channel<'_> {
             before = again.rejected;
         }
         Ok(seen)
+    }
+
+    // Until every rejected row is tried again, by any clock.
+    async fn rest(&self) {
+        sleep(LONGEST_INTERVAL + self.set_back.get()).await;
+    }
+
+    // The same file at once: rows that are not tried yet cost no call, and are rejected as before.
+    async fn check_waiting(&self, seen: &mut Seen) -> Result<(), String> {
+        let calls = self.platform.ledger.borrow().calls;
+        let summary = self.finish(self.plan(), seen).await?;
+        oracle::check(self, &summary, Night::Clean)?;
+        let calls = self.platform.ledger.borrow().calls - calls;
+        if calls > 0 && oracle::are_all_waiting(self) {
+            return Err(format!("{}: {calls} calls for rows that are not tried yet", self.name));
+        }
+        Ok(())
     }
 
     // Finishes a run on a platform without faults, within bounds.

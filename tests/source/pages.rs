@@ -329,6 +329,8 @@ fn lists_of_parts_are_not_contacts() {
     let profile = r#"{"vid":1,"properties":{"firstname":{"value":"Ann"},"phone":{"value":"+5215550001"}},"identity-profiles":[{"vid":1,"identities":[{"type":"EMAIL","value":"a@example.com"},{"type":"EMAIL","value":"b@example.com"}]}]}"#;
     for (text, under) in [
         (r#"{"connections":[R,R],"totalPeople":2,"totalItems":2}"#.replace('R', person), "connections"),
+        (r#"{"connections":[R,R],"nextSyncToken":"abc","totalItems":2}"#.replace('R', person), "connections"),
+        (r#"{"connections":[R,R],"sync_token":"abc"}"#.replace('R', person), "connections"),
         (r#"{"contacts":[R,R],"has-more":false,"vid-offset":5}"#.replace('R', profile), "contacts"),
     ] {
         let (found, rows) = outcome(text.clone().into_bytes(), None);
@@ -360,11 +362,17 @@ fn contacts_by_key_beside_the_rows_are_refused() {
 /// Checks the notice about missing pages, or that there is none.
 #[track_caller]
 fn check_notice(text: &str, expected: Option<&str>) {
+    check_notices(text, &expected.into_iter().collect::<Vec<_>>());
+}
+
+/// Checks the notices about missing and repeated pages.
+#[track_caller]
+fn check_notices(text: &str, expected: &[&str]) {
     let mut source = read(text.as_bytes().to_vec(), None).unwrap();
     assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
     let noticed: Vec<_> = source.detected().notices();
     let expected: Vec<_> =
-        expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
+        expected.iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
     assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
     assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
 }
@@ -418,13 +426,90 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""has_more":1"#,
         r#""hasMoreContacts":true"#,
         r#""is_last_page":"false""#,
+        // A count may be that of this page, and a flag decides.
+        r#""result_count":1,"next_offset":1"#,
+        r#""info":{"count":1},"next":"https://x""#,
+        r#""total":1,"has_more":true"#,
     ] {
         check_notice(&page(others), more);
     }
     let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
-    check_notice(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
-    check_notice(&format!("[{first},{}]", page(r#""next":false"#)), None);
-    check_notice(&first.repeat(2), Some("the last page announces further pages, but the file ends after 2 rows"));
+    check_notice(&(first.clone() + &page_of(2, r#""next":null,"total":2,"total_pages":2"#)), None);
+    check_notice(&format!("[{first},{}]", page_of(2, r#""next":false"#)), None);
+}
+
+/// A page with this row and these other values.
+fn page_of(phone: u32, others: &str) -> String {
+    page(others).replace("+1", &format!("+{phone}"))
+}
+
+#[test]
+fn a_page_that_is_there_twice_is_reported() {
+    let twice = "1 page is the same as an earlier one (the first is on line 2)";
+    let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
+    check_notices(&first.repeat(2), &["it has 1 of the 2 rows that its pages mention", twice]);
+    for others in [r#""page":1"#, r#""next":null"#, r#""ok":true"#] {
+        check_notices(&page(others).repeat(2), &[twice]);
+        check_notices(
+            &(page_of(2, others) + &page(others).repeat(3)),
+            &["2 pages are the same as earlier ones (the first is on line 3)"],
+        );
+    }
+    // Other rows, or none.
+    check_notice(&(page(r#""ok":true"#) + &page_of(2, r#""ok":true"#)), None);
+    let none = r#"{"contacts":[],"ok":true}"#;
+    check_notice(&format!("{}{none}\n{none}\n", page(r#""ok":true"#)), None);
+    // The same contact within one page.
+    check_notice(r#"{"contacts":[{"phone":"+1"},{"phone":"+1"}],"ok":true}"#, None);
+}
+
+#[test]
+fn a_page_that_is_missing_before_another_one_is_reported() {
+    let first = "it has no page 1, but a later one";
+    for others in [
+        r#""page":2"#,
+        r#""current_page":3,"next":null"#,
+        r#""meta":{"pagination":{"page":2}}"#,
+        r#""pageNumber":"2","links":{"next":null}"#,
+    ] {
+        check_notice(&page(others), Some(first));
+    }
+    check_notices(&page(r#""page":2,"next_page":3"#), &[MORE, first]);
+    let earlier = "its first page follows earlier ones";
+    for others in [
+        r#""from":3,"to":3"#,
+        r#""offset":100,"limit":50"#,
+        r#""pagination":{"start":20,"limit":10}"#,
+        r#""links":{"prev":"https://x/?page=1","next":null}"#,
+        r#""prev_page_url":"/contacts?page=4","next_page_url":null"#,
+        r#""prev_page":1,"next_page":null"#,
+    ] {
+        check_notice(&page(others), Some(earlier));
+    }
+    // A gap.
+    let number = |page: u32| page_of(page, &format!("\"page\":{page}"));
+    check_notice(&(number(1) + &number(3)), Some("it has no page 2, but a later one"));
+    check_notice(&(number(0) + &number(1) + &number(4)), Some("it has no page 2, but a later one"));
+    check_notice(&(number(4) + &number(2) + &number(1)), Some("it has no page 3, but a later one"));
+}
+
+const MORE: &str = "the last page announces further pages, but the file ends after 1 row";
+
+#[test]
+fn pages_in_any_order_are_complete() {
+    let number = |page: u32, next: &str| page_of(page, &format!("\"page\":{page},\"next\":{next}"));
+    check_notice(&(number(2, "null") + &number(1, "\"?page=2\"")), None);
+    check_notice(&(number(3, "null") + &number(1, "2") + &number(2, "3")), None);
+    check_notice(&(number(1, "2") + &number(0, "1") + &number(2, "null")), None);
+    // The last one is not there.
+    let expected = "the last page announces further pages, but the file ends after 2 rows";
+    check_notice(&(number(2, "3") + &number(1, "2")), Some(expected));
+    // Numbers of rows in place of pages.
+    let start = |start: u32, next: &str| page_of(start + 1, &format!("\"page\":{start},\"next\":{next}"));
+    check_notice(&(start(0, "50") + &start(50, "100") + &start(100, "null")), None);
+    let offset = |start: u32| page_of(start + 1, &format!("\"offset\":{start},\"limit\":50"));
+    check_notice(&(offset(0) + &offset(50)), None);
+    check_notice(&(offset(50) + &offset(0)), None);
 }
 
 #[test]
@@ -465,6 +550,10 @@ fn pages_with_fewer_rows_than_they_announce_are_reported() {
         let others = format!("\"total\":\"{total}\"");
         check_notice(&page(&others), Some("it has 1 of the 1234 rows that its pages mention"));
     }
+    check_notice(
+        &page(r#""draw":1,"recordsTotal":900,"recordsFiltered":500"#),
+        Some("it has 1 of the 500 rows that its pages mention"),
+    );
     check_notice(&page(r#""current":1,"last":3"#), Some("it has 1 of the 3 pages that its pages mention"));
     check_notice(&page(r#""pager":{"current":1,"last":3}"#), Some("it has 1 of the 3 pages that its pages mention"));
     check_notice(
@@ -508,6 +597,25 @@ fn complete_pages_are_not_reported() {
         r#""total":{"amount":"1,234"}"#,
         r#""totalAmount":500,"total_time":500,"totalSpent":500"#,
         r#""num_results":1,"resultCount":"1""#,
+        // The flag, or the total, decides against a link.
+        r#""meta":{"has_more":false,"after_cursor":"x"},"links":{"next":"https://x","prev":"https://x"}"#,
+        r#""total":1,"next":"https://x?offset=1""#,
+        r#""total_count":"1","next_page":2"#,
+        // DataTables: the total before a filter.
+        r#""draw":1,"recordsTotal":500,"recordsFiltered":1"#,
+        r#""recordsFiltered":1,"recordsTotal":500"#,
+        // The first page.
+        r#""page":1"#,
+        r#""page":0,"prev_page":null"#,
+        r#""page":1,"prev_page":0"#,
+        r#""offset":0,"limit":50"#,
+        r#""from":1,"to":1"#,
+        r#""from":0"#,
+        r#""previous":null"#,
+        r#""prev":"https://x""#,
+        // The offset of the next page, or a cursor.
+        r#""offset":1,"limit":1"#,
+        r#""offset":8822"#,
     ] {
         check_notice(&page(others), None);
     }

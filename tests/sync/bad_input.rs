@@ -254,14 +254,14 @@ async fn an_invalid_url_or_token_is_refused() {
         assert!(!harness.path(JOURNAL).exists(), "{options}");
     };
     let here = &format!("--url {url}");
-    check(here, None, &["CONTACTSYNC_TOKEN", "it is not set"]).await;
+    check(here, None, &["CONTACTSYNC_TOKEN", "is not set"]).await;
     check(here, Some(""), &["CONTACTSYNC_TOKEN", "empty"]).await;
-    check(here, Some("Bearer s3cret"), &["CONTACTSYNC_TOKEN", "blank"]).await;
-    check(&format!("{here} --token-env OTHER"), Some(TOKEN), &["OTHER", "it is not set"]).await;
+    check(here, Some("Bearer s3cret"), &["CONTACTSYNC_TOKEN", "a space"]).await;
+    check(&format!("{here} --token-env OTHER"), Some(TOKEN), &["OTHER", "is not set"]).await;
     check(&format!("{here} --token-file none"), Some(TOKEN), &["token file none"]).await;
     check(&format!("{here} --token-file empty"), Some(TOKEN), &["token file empty", "empty"]).await;
     check(&format!("{here} --token-file two-lines"), Some(TOKEN), &["token file two-lines", "line break"]).await;
-    check("", Some(TOKEN), &["expected a platform"]).await;
+    check("", Some(TOKEN), &["no platform is configured"]).await;
     check("--platform acme", Some(TOKEN), &["`acme`", "`1980tic`", "`orade`"]).await;
     check("--url app.example.com/api/v1", Some(TOKEN), &["https://"]).await;
     check("--url https://", Some(TOKEN), &["URL"]).await;

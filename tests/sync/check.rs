@@ -3,6 +3,7 @@
 use contactsync::Field;
 use contactsync::sandbox::{Config, Fault, Faults, Rule};
 
+use super::plans::content;
 use support::{Harness, JOURNAL, People, TOKEN};
 
 const OTHER: &str = "other-token";
@@ -145,4 +146,59 @@ async fn the_calls_of_a_check_are_not_reported_as_those_of_another_client() {
     // More than a check makes may be another client's.
     let ran = synced(3).await;
     assert!(ran.stderr.contains(OTHERS), "{ran:?}");
+}
+
+/// The journal's bytes.
+fn bytes(harness: &Harness) -> Vec<u8> {
+    std::fs::read(harness.path(JOURNAL)).expect("a journal")
+}
+
+// A check opens the journal to write only for its calls, which count towards the rate limit.
+#[tokio::test]
+async fn a_plan_and_a_check_without_calls_leave_the_bytes_of_the_journal() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(20, 3, 1).csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    harness.write("changed.csv", People::new(25, 4, 1).csv());
+    let _ = harness.calls();
+    let url = harness.sandbox.url();
+    let without_url = format!("check in.csv --match email --journal {JOURNAL}");
+    let before = bytes(&harness);
+    for (command, token, code) in [
+        (format!("plan changed.csv --match email --journal {JOURNAL} --url {url}"), Some(TOKEN), 0),
+        // The channel has no platform, no token, or another platform than before.
+        (without_url.clone(), Some(TOKEN), 2),
+        (format!("{without_url} --url {url}"), None, 2),
+        (format!("{without_url} --url http://127.0.0.1:1/api"), Some(TOKEN), 2),
+    ] {
+        let ran = harness.program(&command).token(token).run().await.exits(code);
+        assert!(bytes(&harness) == before, "{command}: {ran:?}");
+    }
+    assert_eq!(harness.calls(), "none");
+}
+
+#[tokio::test]
+async fn a_check_without_a_platform_does_not_upgrade_the_journal() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(20, 3, 1).csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let earlier = rusqlite::Connection::open(harness.path(JOURNAL)).unwrap();
+    earlier.execute_batch("PRAGMA user_version = 5").unwrap();
+    drop(earlier);
+    let before = bytes(&harness);
+    harness.program(&format!("check in.csv --match email --journal {JOURNAL}")).run().await.exits(2);
+    assert!(bytes(&harness) == before);
+}
+
+#[tokio::test]
+async fn a_check_writes_nothing_but_its_calls_into_the_journal() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(20, 3, 1).csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let before = content(&harness.path(JOURNAL));
+    harness.program(&check(&harness, "in.csv --match email")).run().await.exits(0);
+    let after = content(&harness.path(JOURNAL));
+    // The clock that the times of the calls refer to is written as well, and need not have changed.
+    let changed = after.keys().filter(|table| *table != "clocks" && after[*table] != before[*table]);
+    assert_eq!(changed.collect::<Vec<_>>(), ["calls"]);
 }

@@ -125,7 +125,7 @@ async fn a_configuration_error_has_its_line_and_sends_nothing() {
     )
     .await;
     check("", "--config none.toml", "none.toml: no such file").await;
-    check("", "--config .", ".: cannot read it: expected a regular file, found a directory").await;
+    check("", "--config .", ".: cannot read it: it is a directory, not a regular file").await;
 }
 
 #[tokio::test]

@@ -402,6 +402,28 @@ async fn the_command_to_resume_names_what_the_journal_is_not_trusted_for() {
 }
 
 #[tokio::test]
+async fn resume_refuses_a_list_of_all_rows_that_would_lack_some() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(5, 2, 0).csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    harness.write("in.csv", People::new(8, 2, 0).csv());
+    harness.sync("in.csv --match email --max-calls 1").run().await.exits(4);
+    let _ = harness.calls();
+    let ran = harness.resume().with("--results all.csv").run().await.exits(2);
+    let error = "error: --results: the run stored only the number of 5 rows that needed no call";
+    assert_eq!(ran.stderr_lines("error:"), [error], "{ran:?}");
+    assert_eq!((harness.calls().as_str(), harness.path("all.csv").exists()), ("none", false));
+    // The rejected rows are stored in any case, and the same `sync` lists all rows.
+    harness.resume().with("--rejects bad.csv --max-calls 1").run().await.exits(4);
+    let again = "in.csv --match email --rejects bad.csv --results all.csv --max-calls 2";
+    harness.sync(again).run().await.exits(4);
+    harness.resume().with("--rejects bad.csv --results all.csv").run().await.exits(0);
+    let listed = fs::read_to_string(harness.path("all.csv")).expect("the list");
+    // One of them was created before.
+    assert_eq!((listed.lines().count(), listed.matches(",unchanged,").count()), (9, 6), "{listed}");
+}
+
+#[tokio::test]
 async fn processes_started_together_on_a_new_journal_run_or_name_the_lock_holder() {
     let times: usize = std::env::var("FIRST_STARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
     for (count, channels) in (0..times).flat_map(|_| [(4, 1), (4, 4), (16, 1), (16, 16), (16, 4)]) {

@@ -146,6 +146,8 @@ async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
         ] {
             assert_eq!(ran.stderr_lines("error:"), [message.as_str()], "{ran:?}");
             assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
+            let first: Vec<&str> = ran.stderr.split("the first of them: ").nth(1).expect("contacts").lines().collect();
+            assert_eq!(first[0].split(", ").filter(|key| key.starts_with("email=")).count(), 10, "{ran:?}");
         }
         assert_eq!(harness.calls(), "none");
         assert_eq!((content("bad.csv"), content("results.csv")), (bad.clone(), results.clone()));
@@ -173,7 +175,7 @@ async fn an_invalid_guard_value_is_refused() {
     harness.write("in.csv", "email\na@example.com\n");
     for wrong in ["all", "5.5", "101%", "-1"] {
         let ran = harness.sync(&format!("in.csv --match email --max-changes={wrong}")).run().await.exits(2);
-        assert!(ran.stderr.contains("expected a number of contacts such as 500"), "{ran:?}");
+        assert!(ran.stderr.contains("expected a number such as 500"), "{ran:?}");
     }
     harness.write("contactsync.toml", "match = \"email\"\nmax_changes = 0\n");
     let ran = harness.sync("in.csv").run().await.exits(7);
@@ -232,4 +234,58 @@ async fn an_input_without_a_tags_column_removes_no_tags() {
         let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();
         assert_eq!(tags.join(","), expected.unwrap_or("new,vip"), "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_input_with_too_few_or_too_many_rejected_rows_is_refused() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,name\na@example.com,A\nb@example.com,B\n,C\nd@example.com,D\n");
+    let check = async |guards: &str, expected: Option<(&str, &[&str])>| {
+        for command in ["plan", "sync"] {
+            let ran = match command {
+                "plan" => harness.plan(&format!("in.csv --match email {guards}")).run().await,
+                _ => harness.sync(&format!("in.csv --match email {guards}")).run().await,
+            };
+            let Some((error, details)) = expected else {
+                ran.exits(3);
+                continue;
+            };
+            let ran = ran.exits(7);
+            assert_eq!(ran.stderr_lines("error:"), [format!("error: {error}; nothing was sent")], "{ran:?}");
+            for detail in details {
+                assert!(ran.stderr.contains(detail), "{detail}: {ran:?}");
+            }
+            assert_eq!(harness.calls(), "none", "{command} {guards}");
+        }
+    };
+    let rejected = "line 4: column `email`: expected a value (match field), found none";
+    check(
+        "--max-rejects 0",
+        Some(("too many rejected rows: 1 of 4 rows, and at most 0 may be rejected (0)", &[rejected])),
+    )
+    .await;
+    check(
+        "--max-rejects 24%",
+        Some(("too many rejected rows: 1 of 4 rows, and at most 0 may be rejected (24%)", &[rejected])),
+    )
+    .await;
+    check("--min-rows 5", Some(("too few rows: found 4 rows, expected at least 5", &["lower --min-rows"]))).await;
+    check("--max-rejects 25% --min-rows 4 --max-changes 3", None).await;
+}
+
+#[tokio::test]
+async fn an_old_input_is_refused_before_it_is_read() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    let file = std::fs::File::options().write(true).open(harness.path("in.csv")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_hours(50)).unwrap();
+    harness.write("contactsync.toml", "match = \"email\"\nmax_age = \"26h\"\n");
+    for ran in [harness.sync("in.csv").run().await.exits(7), harness.plan("in.csv").run().await.exits(7)] {
+        let error = "error: the input is 2 d 2 h old, and at most 1 d 2 h is allowed; nothing was sent";
+        assert_eq!(ran.stderr_lines("error:"), [error], "{ran:?}");
+    }
+    let ran = harness.sync("-").stdin("in.csv").run().await.exits(2);
+    assert!(ran.stderr.contains("the age of the input is unknown"), "{ran:?}");
+    assert_eq!(harness.calls(), "none");
+    harness.sync("in.csv --max-age 51h").run().await.exits(0);
 }

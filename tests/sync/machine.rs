@@ -231,7 +231,7 @@ async fn closed_or_full_outputs_do_not_stop_the_run() {
         let ran = harness.sync("in.csv --match email").shell(shell).run().await.exits(code);
         if code == 1 {
             let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
-            assert!(error.starts_with("error: standard output: cannot write to it: "), "{ran:?}");
+            assert!(error.starts_with("error: standard output: failed to write: "), "{ran:?}");
         }
         people.assert_stored_in(&harness.sandbox);
         let again = harness.sync("in.csv --match email").run().await.exits(0).summary();

@@ -114,6 +114,50 @@ async fn a_journal_of_each_earlier_version_is_upgraded_without_loss() {
     }
 }
 
+#[tokio::test]
+async fn only_what_writes_upgrades_a_journal_and_it_says_so() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\nnew.1@example.com\n");
+    let journal = harness.path(JOURNAL);
+    write_old(&journal, 6, &harness.sandbox.url(), &[]);
+    add_stopped_run(&journal, &harness.sandbox.url());
+    let db = Connection::open(&journal).expect("a journal");
+    db.pragma_update(None, "journal_mode", "WAL").expect("a journal");
+    drop(db);
+    let before = fs::read(&journal).expect("a journal");
+    let backup = format!("{JOURNAL}.backup-v6");
+    let beside = || {
+        let entries =
+            fs::read_dir(harness.path(".")).expect("a folder").map(|entry| entry.expect("a file").file_name());
+        let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.retain(|name| name.contains(JOURNAL));
+        names
+    };
+    let runs = harness.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0);
+    assert!(runs.stdout.contains("run 3"), "{runs:?}");
+    let check = harness.program(&format!("check in.csv --match email --journal {JOURNAL}")).run().await;
+    assert!(!check.stderr.contains("backup"), "{check:?}");
+    assert_eq!((version_of(&journal), fs::read(&journal).expect("a journal") == before), (6, true));
+    assert_eq!(beside(), [JOURNAL]);
+    let ran = harness.program(&format!("journal check --journal {JOURNAL}")).run().await.exits(0);
+    assert!(!ran.stderr.contains("backup"), "{ran:?}");
+    assert_eq!(version_of(&journal), 6);
+    // So does `journal prune`, of a copy here.
+    fs::copy(&journal, harness.path("copy.db")).expect("a copy");
+    let pruned = harness.program("journal prune --journal copy.db").run().await.exits(0);
+    assert!(pruned.stderr_lines("journal ").iter().any(|line| line.contains("copy.db.backup-v6")), "{pruned:?}");
+    // The calls of a check are journaled.
+    let check = || {
+        let url = harness.sandbox.url();
+        harness.program(&format!("check in.csv --match email --journal {JOURNAL} --url {url}"))
+    };
+    let first = check().run().await.exits(0);
+    assert!(first.stderr_lines("journal ").iter().any(|line| line.contains(&backup)), "{first:?}");
+    assert_eq!(version_of(&journal), 7);
+    let again = check().run().await.exits(0);
+    assert!(!again.stderr.contains("backup"), "{again:?}");
+}
+
 /// A stopped run of version 6: pending rows, one of them with an earlier call and one that was left, and rows that ended.
 fn add_stopped_run(path: &Path, url: &str) {
     let db = Connection::open(path).expect("a journal");

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use support::{Harness, JOURNAL, People, Summary};
 
 /// Every row of every table of a journal.
-fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
+pub fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
     let db = rusqlite::Connection::open(journal).expect("a journal");
     let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
         let mut query = db.prepare(sql)?;
@@ -21,10 +21,15 @@ fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
             |row: &rusqlite::Row<'_>| (0..columns).map(|column| cell(row, column)).collect::<Result<Vec<_>, _>>();
         query.query_map([], |row| Ok(line(row)?.join("|")))?.collect()
     };
-    ["channels", "contacts", "states", "calls", "runs", "items"]
-        .into_iter()
-        .map(|table| (table.to_owned(), read(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table")))
-        .collect()
+    let tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
+    let names: rusqlite::Result<Vec<String>> =
+        tables.expect("a schema").query_map([], |row| row.get(0)).expect("tables").collect();
+    let rows = |table: &String| {
+        let mut rows = read(&format!("SELECT * FROM \"{table}\"")).expect("a table");
+        rows.sort_unstable();
+        rows
+    };
+    names.expect("names").into_iter().map(|table| (table.clone(), rows(&table))).collect()
 }
 
 /// The minimum and maximum number of calls of a plan.
@@ -178,4 +183,24 @@ async fn runs_lists_what_happened_including_a_killed_run() {
     assert!(lines.len() == 2 && lines[0].contains("run 2") && lines[1].contains("run 1"), "{text}");
     let newest = harness.program(&format!("runs --limit 1 --json --journal {JOURNAL}")).run().await.exits(0);
     assert_eq!(serde_json::from_str::<Vec<Json>>(&newest.stdout).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_seconds_are_those_of_the_whole_command() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,name\na@example.com,Ann\nb@example.com,Bo\n");
+    let slowly = "(sleep 0.4; cat in.csv) | \"$@\"";
+    let seconds = |json: &serde_json::Value| json["seconds"].as_f64().expect("a number");
+    let planned = harness.plan("- --match email").shell(slowly).run().await.exits(0);
+    assert!(seconds(&planned.planned().json) >= 0.4, "{planned:?}");
+    let ran = harness.sync("- --match email --max-calls 1").shell(slowly).run().await.exits(4);
+    assert!(seconds(&ran.summary().json) >= 0.4, "{ran:?}");
+    // The command that prints the token is a part of it.
+    harness.write("token.sh", "sleep 0.4; echo token\n");
+    let resume = harness.resume().argument("--token-command").argument("sh token.sh");
+    let ran = resume.run().await.exits(0);
+    let taken = seconds(&ran.summary().json);
+    assert!(taken >= 0.4, "{ran:?}");
+    let ran = harness.sync("in.csv --match email").run().await.exits(0);
+    assert!(seconds(&ran.summary().json) > 0.0, "{ran:?}");
 }

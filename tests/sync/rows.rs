@@ -73,16 +73,17 @@ async fn a_row_with_an_id_is_not_searched_for() {
         })
         .collect();
     harness.write("in.csv", format!("contact_id,name,tags\n{},Ann,new\n{},Bo,\n404,Nobody,\n", ids[0], ids[1]));
-    let sync = || harness.sync("in.csv").run();
-    let ran = sync().await;
+    let sync = |arguments: &str| harness.sync(&format!("in.csv {arguments}")).run();
+    let ran = sync("").await;
     assert!(ran.stderr.contains("in.csv:4: row 3 rejected: "), "{ran:?}");
     // A refused id is read once before the row is rejected.
     check(&harness, &ran, "2 updated, 1 rejected", "1 read, 3 update, 1 add_tags");
     assert_eq!((text(&harness, 0, "name"), tags(&harness, 0)), ("Ann".into(), vec!["new".into(), "old".into()]));
     assert_eq!((text(&harness, 1, "name"), tags(&harness, 1)), ("Bo".into(), vec!["old".into()]));
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 3);
-    // The missing contact is tried again; the others are known.
-    check(&harness, &sync().await, "2 unchanged, 1 rejected", "1 read, 1 update");
+    // The missing contact is tried again when it is asked for; the others are known.
+    check(&harness, &sync("").await, "2 unchanged, 1 rejected", "none");
+    check(&harness, &sync("--retry-rejected").await, "2 unchanged, 1 rejected", "1 read, 1 update");
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
         assert!(ran.stdout.contains(error) && ran.stdout.ends_with(&format!("exit {code}\n")), "{ran:?}");
     };
     check("init in.csv", 2, "error: contactsync.toml: cannot write it: File too large").await;
-    check("plan in.csv --match email", 1, "error: standard output: cannot write to it: File too large").await;
+    check("plan in.csv --match email", 1, "error: standard output: failed to write: File too large").await;
     check(&format!("sync in.csv --match email --url {}", harness.sandbox.url()), 2, "error: journal contactsync.db")
         .await;
 }
@@ -341,7 +341,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
     assert!(ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped by SIGTERM; "), "{ran:?}");
     let ran = harness.resume().with("-q --max-calls 1").run().await.exits(4);
     assert!(
-        ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped: it made the one call"),
+        ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped: reached the limit of 1 call; "),
         "{ran:?}"
     );
     // Several channels give one line.

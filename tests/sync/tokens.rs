@@ -267,13 +267,13 @@ async fn the_token_command_prints_the_token() {
     let secret = "tok-1f0e9d8c7b6a5948";
     let cases = [
         (format!("sh -c 'echo {secret}; exit 3'"), "token command `sh`: it failed: exit status: 3"),
-        (format!("sh -c 'echo {secret} {secret}'"), "token command `sh`: expected the API token alone"),
-        ("sh -c ''".to_owned(), "token command `sh`: expected the channel's API token, found an empty text"),
-        ("sh -c 'yes'".to_owned(), "token command `sh`: expected a token, found more than 65536 bytes"),
+        (format!("sh -c 'echo {secret} {secret}'"), "token command `sh`: the token contains a space or a line break"),
+        ("sh -c ''".to_owned(), "token command `sh`: the token is empty"),
+        ("sh -c 'yes'".to_owned(), "token command `sh`: its output is larger than 65536 bytes"),
         (secret.to_owned(), "token command: cannot run it: No such file or directory"),
         ("./nowhere --key x".to_owned(), "token command: cannot run it: No such file or directory"),
-        ("sh 'open".to_owned(), "--token-command: expected a command, found an unclosed quote"),
-        (" ".to_owned(), "--token-command: expected a command, found none"),
+        ("sh 'open".to_owned(), "--token-command: the command has an unclosed quote"),
+        (" ".to_owned(), "--token-command: the command is empty"),
     ];
     for (command, expected) in cases {
         let ran = typed(&command).run().await.exits(2);

@@ -239,7 +239,7 @@ async fn rows_that_are_refused_every_night_do_not_starve_the_end_of_the_file() {
         harness.sync("in.csv --max-calls 50").with(FAST).run().await;
     }
     assert!(nights > 1);
-    // Then the refused rows are reported.
-    let summary = harness.sync("in.csv").with(FAST).run().await.exits(4).summary();
+    // Then the refused rows are tried and reported.
+    let summary = harness.sync("in.csv --retry-rejected").with(FAST).run().await.exits(4).summary();
     assert_eq!((summary.count("unchanged"), summary.count("rejected")), (20, 0));
 }

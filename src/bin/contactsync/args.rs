@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use contactsync::mapping::rules::Country;
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
-use crate::options::value::Span;
+use crate::options::value::TimeSpan;
 use crate::options::{
     AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs,
     Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
@@ -70,7 +70,7 @@ Examples:
         #[arg(value_enum, value_name = "SHELL")]
         shell: Shell,
     },
-    /// Print the manual page, in roff
+    /// Print the manual page in roff format
     #[command(after_help = "\
 Examples:
   contactsync man > contactsync.1
@@ -288,9 +288,9 @@ impl JournalCommand {
 /// What to read, and what it does to contacts.
 #[derive(Debug, Args)]
 pub struct InputArgs {
-    /// Read contacts from this file; `-` is standard input
+    /// Read contacts from this file; `-` is standard input. Required unless `--input-command` is set
     #[arg(value_name = "INPUT")]
-    pub input: String,
+    pub input: Option<String>,
     #[command(flatten)]
     pub matching: MatchArgs,
     #[command(flatten)]
@@ -432,7 +432,7 @@ pub struct SandboxArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Faults (SHARE is the fraction of all calls, from 0 to 1)")]
 pub struct FaultArgs {
-    /// Start the random numbers from this seed; the same seed and the same order of calls give the same faults
+    /// Use this seed for the random faults; the same seed and the same order of calls give the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Inject this fault; repeat it for several. RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
@@ -479,16 +479,16 @@ pub struct FaultArgs {
     pub slow: f64,
     /// Set the delay of --slow
     #[arg(long, value_name = "TIME", default_value = "2s")]
-    pub slow_for: Span,
+    pub slow_for: TimeSpan,
     /// Delay every answer by this time
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub latency: Span,
+    pub latency: TimeSpan,
     /// Answer 449 (still in the queue) for a contact until this time after its create
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub queued: Span,
+    pub queued: TimeSpan,
     /// Let the search find a change only after this time
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    pub late_search: Span,
+    pub late_search: TimeSpan,
     /// Simulate another client that makes this many calls a minute with each token
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub others: u32,

@@ -15,7 +15,7 @@ const PIPE_TIMEOUT: Duration = Duration::from_mins(1);
 const OPEN_FILES: [&str; 3] = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"];
 
 /// A file that was read, and what the system says about it.
-pub struct Whole {
+pub struct FileContent {
     pub bytes: Vec<u8>,
     pub metadata: Metadata,
 }
@@ -24,7 +24,7 @@ pub struct Whole {
 ///
 /// # Errors
 /// What the system says, in words for a file that is larger or of another kind: a device and a named pipe may never end.
-pub fn read(path: &Path, most: usize) -> io::Result<Whole> {
+pub fn read(path: &Path, most: usize) -> io::Result<FileContent> {
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
     // Before it is opened: opening a named pipe waits for its writer.
     let kind = fs::metadata(path)?.file_type();
@@ -36,15 +36,15 @@ pub fn read(path: &Path, most: usize) -> io::Result<Whole> {
             _ if kind.is_socket() => "a socket",
             _ => "a device",
         };
-        return Err(wrong(format!("expected a regular file, found {found}")));
+        return Err(wrong(format!("it is {found}, not a regular file")));
     }
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let bytes = if is_pipe { of_pipe(file, most)? } else { up_to(file, most)? };
     if bytes.len() > most {
-        return Err(wrong(format!("expected at most {most} bytes, found more")));
+        return Err(wrong(format!("it is larger than {most} bytes")));
     }
-    Ok(Whole { bytes, metadata })
+    Ok(FileContent { bytes, metadata })
 }
 
 /// Reads at most one byte more than `most`.

@@ -94,11 +94,12 @@ impl Exit {
     }
 }
 
-/// The failure of a command: a message of one line, a hint, and an exit code.
+/// The failure of a command: a message of one line, lines that show details, a hint, and an exit code.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
     pub message: String,
+    pub details: Vec<String>,
     pub hint: Option<String>,
 }
 
@@ -106,22 +107,27 @@ impl Failure {
     /// Wrong usage or configuration.
     pub fn usage(error: &(dyn Error + 'static)) -> Self {
         let hint = error.downcast_ref::<SourceError>().and_then(of_input);
-        Self { exit: Exit::Usage, message: with_causes(error), hint }
+        Self { exit: Exit::Usage, message: with_causes(error), details: Vec::new(), hint }
     }
 
     /// Wrong usage or configuration, with this message.
     pub fn usage_text(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), hint: None }
+        Self { exit: Exit::Usage, message: message.into(), details: Vec::new(), hint: None }
     }
 
     /// An unexpected failure.
     pub fn unexpected(error: &(dyn Error + 'static)) -> Self {
-        Self { exit: Exit::Failed, message: with_causes(error), hint: None }
+        Self { exit: Exit::Failed, message: with_causes(error), details: Vec::new(), hint: None }
     }
 
     /// Standard output cannot be written.
     pub fn output(error: &std::io::Error) -> Self {
-        Self { exit: Exit::Failed, message: format!("standard output: cannot write to it: {error}"), hint: None }
+        Self {
+            exit: Exit::Failed,
+            message: format!("standard output: failed to write: {error}"),
+            details: Vec::new(),
+            hint: None,
+        }
     }
 
     /// Adds a hint on what to do.
@@ -170,7 +176,7 @@ impl From<LockError> for Failure {
         match error {
             LockError::Journal(error) => error.into(),
             LockError::Held { .. } | LockError::WindowHeld { .. } => {
-                Self { exit: Exit::Held, message: with_causes(&error), hint: None }
+                Self { exit: Exit::Held, message: with_causes(&error), details: Vec::new(), hint: None }
                     .hint("wait until it has ended, or stop it; a stopped run can be resumed")
             }
             LockError::Foreign { .. } => {
@@ -216,7 +222,7 @@ impl From<GuardError> for Failure {
             | GuardError::TokenNotRenewed { .. }
             | GuardError::TokenUnchecked { .. } => None,
         };
-        Self { exit, message: error.to_string(), hint }
+        Self { exit, message: error.to_string(), details: Vec::new(), hint }
     }
 }
 
@@ -224,6 +230,7 @@ impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         match error {
             SyncError::Guard(error) => error.into(),
+            SyncError::NotOneChannel { .. } => Self::unexpected(&error),
             SyncError::Claim(error) => of_claim(&error),
             SyncError::UnnamedLists(lists) => {
                 let option = |(kind, path): &(ListKind, PathBuf)| {
@@ -238,6 +245,11 @@ impl From<SyncError> for Failure {
                     "the run was started with `{options}`, which neither the command line nor the configuration sets now"
                 ))
                 .hint(format!("add `{options}`, or use other file names"))
+            }
+            SyncError::RowsNotStored { rows } => {
+                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                Self::usage_text(format!("--results: the run stored only the number of {rows} that needed no call"))
+                    .hint("leave out `--results`, or run the same `sync` again with `--results`")
             }
             SyncError::Plan(error) => error.into(),
             SyncError::Refused(error) => error.into(),
@@ -280,7 +292,14 @@ impl From<RefusedInput> for Failure {
             }
             Refused::UnknownAge => "leave --max-age out for standard input and pipes",
         };
-        let message = error.first.iter().fold(error.to_string(), |message, row| format!("{message}\n  {row}"));
+        let message = error.to_string();
+        let details = match &error.why {
+            Refused::TooManyChanges { .. } => vec![format!("the first of them: {}", error.first.join(", "))],
+            Refused::TooManyRejects { .. }
+            | Refused::TooFewRows { .. }
+            | Refused::TooOld { .. }
+            | Refused::UnknownAge => error.first,
+        };
         let exit = match error.why {
             Refused::UnknownAge => Exit::Usage,
             Refused::TooManyChanges { .. }
@@ -288,7 +307,7 @@ impl From<RefusedInput> for Failure {
             | Refused::TooFewRows { .. }
             | Refused::TooOld { .. } => Exit::Refused,
         };
-        Self { exit, message, hint: None }.hint(hint)
+        Self { exit, message, details, hint: None }.hint(hint)
     }
 }
 
@@ -311,7 +330,7 @@ impl From<PlanError> for Failure {
                 "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags \
                  that contactsync added",
             ),
-            PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
+            PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), details: Vec::new(), hint: None },
         }
     }
 }
@@ -330,10 +349,10 @@ const fn option_of(setting: InputSetting) -> &'static str {
 /// What to do about an input that is refused.
 fn of_input(error: &SourceError) -> Option<String> {
     if let SourceFault::FormatMismatch { found, .. } = error.fault() {
-        return Some(format!("use `--format {found}`, or leave `--format` out: the format is detected"));
+        return Some(format!("use `--format {found}`, or omit `--format`: the format is detected"));
     }
     if let SourceFault::Inapplicable { setting, .. } = error.fault() {
-        return Some(format!("leave `{}` out for this input", option_of(*setting)));
+        return Some(format!("omit `{}` for this input", option_of(*setting)));
     }
     if matches!(error.fault(), SourceFault::SeveralSheets { .. }) {
         return Some("select one with `--sheet NAME`".to_owned());

@@ -52,6 +52,9 @@ fn main() -> ExitCode {
         });
     let exit = ended.unwrap_or_else(|failure| {
         console.say(Level::Error, &failure.message);
+        for line in &failure.details {
+            console.say(Level::Exit, line);
+        }
         if let Some(hint) = &failure.hint {
             console.say(Level::Hint, hint);
         }
@@ -105,7 +108,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Sync(args) => commands::sync::run(args, config, console),
         Command::Resume(args) => commands::resume::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
-        Command::Journal(command) => commands::journal::run(command, config),
+        Command::Journal(command) => commands::journal::run(command, config, console),
         Command::Sandbox(args) => commands::sandbox::run(args, console),
         Command::Completions { shell } => commands::reference::completions(*shell),
         Command::Man => commands::reference::man(),

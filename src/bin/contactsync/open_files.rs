@@ -10,7 +10,7 @@ const BESIDES: u64 = 50;
 
 /// The system does not allow as many open files as the channels need.
 #[derive(Debug, thiserror::Error)]
-#[error("{channels} channels: expected to be allowed {needed} open files, found {allowed}")]
+#[error("{channels} channels need {needed} open files, but the limit is {allowed}")]
 pub struct TooFewFiles {
     channels: usize,
     needed: u64,

@@ -19,12 +19,12 @@ use contactsync::{Duplicates, Input, InputGuards, KEPT_HISTORY, Mapping, Policy,
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Name, Span};
+use crate::options::value::{Calls, Name, TimeSpan};
 use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
-pub use channels::{Channel, Channels, Connection, Earlier};
+pub use channels::{Channel, Channels, Connected, Earlier};
 
 /// The settings of a run, without the name of its input.
 #[derive(Debug)]
@@ -47,8 +47,11 @@ pub struct InputSettings {
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
+    pub retry_rejected: bool,
     /// The name of where the input comes from.
     pub source_name: String,
+    /// The command whose output is the input, if INPUT is not given.
+    pub command: Option<String>,
     pub guards: InputGuards,
 }
 
@@ -70,12 +73,14 @@ impl Settings {
             lists: set.lists,
             input: InputSettings {
                 duplicates: set.matching.duplicates.unwrap_or_default().into(),
+                retry_rejected: set.policy.retry_rejected,
                 guards: InputGuards {
                     max_changes: set.policy.max_changes,
                     max_rejects: set.policy.max_rejects,
                     min_rows: set.policy.min_rows,
-                    max_age: set.policy.max_age.map(|Span(time)| time),
+                    max_age: set.policy.max_age.map(|TimeSpan(time)| time),
                 },
+                command: set.source_name.input_command,
                 source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
@@ -94,7 +99,7 @@ impl Settings {
 
 /// How long the journal keeps what runs did.
 pub fn kept_history(given: HistoryArgs) -> Duration {
-    given.keep_history.map_or(KEPT_HISTORY, |Span(time)| time)
+    given.keep_history.map_or(KEPT_HISTORY, |TimeSpan(time)| time)
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.
@@ -102,6 +107,19 @@ pub fn journal(given: JournalArgs) -> Result<PathBuf, Failure> {
     let path = given.journal.unwrap_or_else(|| defaults::JOURNAL.into());
     ownership::check_journal(&path).map_err(Failure::usage_text)?;
     Ok(path)
+}
+
+impl InputSettings {
+    /// The input: INPUT of the command line, else the output of the configured command.
+    pub fn input(&self, typed: Option<&str>) -> Result<Input, Failure> {
+        match (typed, &self.command) {
+            (Some("-"), _) => Ok(Input::Stdin),
+            (Some(path), _) => Ok(Input::Path(PathBuf::from(path))),
+            (None, Some(command)) => Ok(Input::Command(command.clone())),
+            (None, None) => Err(Failure::usage_text("no input is given")
+                .hint("name a file, `-` for standard input, or a command with --input-command CMD")),
+        }
+    }
 }
 
 /// An open input with its mapping.
@@ -153,10 +171,9 @@ fn misspelt(mapping: &Mapping) -> Vec<String> {
 
 impl Reading {
     /// Opens the input and checks the mapping against its header. `channel_column` names each row's channel.
-    pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
+    pub fn open(input: &Input, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
         let InputSettings { source, rules, config, policy, .. } = settings;
-        let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
-        let mut source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
+        let mut source = Source::open(input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let mapping = Mapping::by(rules, source.header(), policy.mode)
             .and_then(|mapping| match channel_column {
                 Some(column) => mapping.routed_by(source.header(), column),

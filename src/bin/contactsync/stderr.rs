@@ -20,7 +20,7 @@ const MOST_TIMEOUTS: u32 = 10;
 const ERASE: &str = "\r\x1b[2K";
 
 /// The standard error of this process.
-pub static STDERR: LazyLock<Lines> = LazyLock::new(|| Lines::to(io::stderr()));
+pub static STDERR: LazyLock<StderrLines> = LazyLock::new(|| StderrLines::to(io::stderr()));
 
 /// What becomes of a line when too many wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +45,12 @@ enum WaitForReader {
 
 /// Lines that are written one after the other by a thread of their own, and below them a line that is drawn anew.
 #[derive(Debug)]
-pub struct Lines {
-    shared: Arc<Shared>,
+pub struct StderrLines {
+    shared: Arc<SharedState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedState {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -72,9 +72,9 @@ struct State {
     stuck_at: Option<u64>,
 }
 
-impl Lines {
+impl StderrLines {
     fn to(out: impl Write + Send + 'static) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedState::default());
         let writer = Arc::clone(&shared);
         // It ends with the process.
         let _ = thread::Builder::new().name("stderr".into()).spawn(move || writer.write_to(out));
@@ -152,7 +152,7 @@ impl Lines {
     }
 }
 
-impl Shared {
+impl SharedState {
     fn state(&self) -> MutexGuard<'_, State> {
         // It is changed in steps that cannot panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    fn add(lines: &Lines, text: &str, weight: Weight) {
+    fn add(lines: &StderrLines, text: &str, weight: Weight) {
         lines.add(text.to_owned(), weight, |count| format!("{count} left out"));
     }
 
@@ -252,10 +252,15 @@ mod tests {
     #[test]
     fn a_reader_that_does_not_read_costs_lines_and_no_errors() {
         let held = Held::default();
-        let lines = Lines::to(held.clone());
+        let lines = StderrLines::to(held.clone());
         lines.leave_out_when_full();
         let line = "x".repeat(1_023);
-        for _ in 0..6_000 {
+        add(&lines, &line, Weight::Ordinary);
+        // From now on, the writer takes no further lines.
+        while !lines.shared.state().is_writing {
+            thread::yield_now();
+        }
+        for _ in 1..6_000 {
             add(&lines, &line, Weight::Ordinary);
         }
         add(&lines, "error", Weight::Kept);
@@ -276,7 +281,7 @@ mod tests {
     #[test]
     fn lines_are_waited_for_while_nothing_is_sent() {
         let held = Held::default();
-        let lines = Lines::to(held.clone());
+        let lines = StderrLines::to(held.clone());
         let line = "x".repeat(1_023);
         thread::scope(|scope| {
             scope.spawn(|| (0..6_000).for_each(|_| add(&lines, &line, Weight::Ordinary)));
@@ -290,7 +295,7 @@ mod tests {
     fn the_bar_stands_below_the_lines_and_is_erased_before_the_next() {
         let held = Held::default();
         held.let_go();
-        let lines = Lines::to(held.clone());
+        let lines = StderrLines::to(held.clone());
         let step = |bar: Option<&str>, line: Option<&str>| {
             if let Some(bar) = bar {
                 lines.draw(bar);

@@ -10,6 +10,7 @@ use crate::core::list::JsonList;
 use crate::core::mapping::rules::Country;
 use crate::core::mapping::{is_rounded, is_scientific};
 use crate::core::text::bare;
+use crate::core::text::folded_key;
 
 /// A column, and what its name and its values show so far.
 pub(super) struct Candidate<'a> {
@@ -338,8 +339,7 @@ fn is_in_list_of_others(path: &str) -> bool {
     let keys: Vec<&str> = path.split('.').collect();
     keys.windows(3).any(|three| {
         let [list, place, _] = three else { return false };
-        let name: String =
-            list.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let name = folded_key(list);
         (*place == "0" || *place == JsonList::PRIMARY_STEP)
             && !OWN_LISTS.contains(&name.as_str())
             && Heading::of(list).sense().is_none()

@@ -1,11 +1,9 @@
 //! What the values of a column are: phones, e-mail addresses, dates, yes and no.
 
 use crate::core::headings::Language;
-use crate::core::mapping::rules::{Country, DateForm, Words, YES};
+use crate::core::mapping::rules::{Country, DateForm, Words};
 use crate::core::mapping::{NoDate, e164, is_of, is_scientific, is_zero_date};
-
-/// What people write for no in English, Spanish and Portuguese.
-const NO: [&str; 9] = ["no", "n", "false", "0", "-", "n\u{e3}o", "nao", "falso", "f"];
+use crate::core::yes_no::{NO, YES};
 
 /// The countries that are tried for numbers without a country code: those where the platforms are sold, the largest first.
 const COUNTRIES: [&str; 21] = [

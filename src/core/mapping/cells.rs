@@ -15,7 +15,7 @@ use crate::core::mapping::rules::ColumnName;
 use crate::core::mapping::words::Words;
 use crate::core::model::Value;
 use crate::core::nfc::nfc;
-use crate::core::non_value::{NonValue, non_value};
+use crate::core::non_value::{NonValue, is_zero, non_value};
 use crate::core::record::Texts;
 use crate::core::text::{bare, visible};
 
@@ -53,6 +53,15 @@ impl Defaults {
     pub(super) fn clean<'a>(&self, text: &'a str) -> &'a str {
         let text = trim(text);
         if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
+    }
+
+    /// The same of text that is not in NFC yet, as that of JSON.
+    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match nfc(trim(text)) {
+            Cow::Borrowed(text) => Cow::Borrowed(self.clean(text)),
+            Cow::Owned(text) if self.nulls.have(&text) => Cow::Borrowed(""),
+            Cow::Owned(text) => Cow::Owned(text),
+        }
     }
 
     /// Whether a value is a word that counts as blank. A boolean counts as its word, because Odoo writes `false` for a blank,
@@ -143,7 +152,10 @@ impl Place {
     /// Why its cell identifies no contact. `None` for a blank cell.
     pub(super) fn non_value(&self, row: Row<'_>, defaults: &Defaults) -> Option<NonValue> {
         match self.cell(row) {
-            Cell::Text(text) => non_value(&visible(&defaults.text(text))),
+            Cell::Text(text) => {
+                non_value(&visible(&defaults.text(text))).filter(|found| found.counts_under(&self.name))
+            }
+            Cell::Json(Json::Number(number)) => is_zero(&number.to_string()).then_some(NonValue::Zero),
             Cell::Json(json) => (json.is_boolean() && !defaults.is_null(json)).then_some(NonValue::Boolean),
         }
     }
@@ -181,17 +193,6 @@ impl<'a> Cell<'a> {
             Some(Json::String(text)) => Self::Text(text),
             Some(json) => Self::Json(json),
             None => Self::Text(""),
-        }
-    }
-}
-
-impl Defaults {
-    // Text from JSON is not in NFC yet.
-    pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match nfc(trim(text)) {
-            Cow::Borrowed(text) => Cow::Borrowed(self.clean(text)),
-            Cow::Owned(text) if self.nulls.have(&text) => Cow::Borrowed(""),
-            Cow::Owned(text) => Cow::Owned(text),
         }
     }
 }

@@ -6,17 +6,17 @@ use super::Mapping;
 use super::by_name::{self, Column};
 use super::cells::Header;
 use super::field::FieldReader;
+use super::path::{BlockedPath, Path};
 use super::reading::{IdReader, RowFilter};
 use super::rules::Unmapped;
 use super::unseen::UnseenPaths;
+use crate::core::record::{Cells, Record};
 
 impl Mapping {
     /// Whether each of these columns is read for a contact, for its channel, or by a row filter.
     pub fn reads(&self, header: &[Arc<str>]) -> Vec<bool> {
-        let named = |column: &str| {
-            let paths = self.named.iter().chain(self.take.iter().map(RowFilter::path));
-            Some(column) == self.channel_column() || paths.into_iter().any(|path| path.goes_by(column))
-        };
+        let named =
+            |column: &str| Some(column) == self.channel_column() || self.all_paths().any(|path| path.goes_by(column));
         // Without a header, the keys are sent by name, or not at all.
         let of_key = |key: &Arc<str>| self.unmapped == Unmapped::Send && !by_name::is_ignored(key);
         let by_name: Vec<bool> = if self.columns.is_empty() {
@@ -54,12 +54,26 @@ impl Mapping {
 
     /// Whether a rule reads a value by its position in this list.
     pub fn takes_by_position(&self, list: &str) -> bool {
-        self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_by_position(list))
+        self.all_paths().any(|path| path.takes_by_position(list))
     }
 
     /// The keys and paths that rules read from objects, none of which is seen yet.
     pub fn unseen_paths(&self) -> UnseenPaths {
-        UnseenPaths::new(self.named.iter().chain(self.take.iter().map(RowFilter::path)))
+        UnseenPaths::new(self.all_paths())
+    }
+
+    /// The paths that a value of this record blocks, because it is no object or no list.
+    pub(crate) fn blocked_paths<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = BlockedPath> + 'a {
+        let object: &[_] = match &record.cells {
+            Cells::Object(object) => object,
+            Cells::Texts(_) => &[],
+        };
+        self.all_paths().filter(|_| !object.is_empty()).filter_map(move |path| path.blocked(object))
+    }
+
+    // The paths of the rules and the row filters.
+    fn all_paths(&self) -> impl Iterator<Item = &Path> {
+        self.named.iter().chain(self.take.iter().map(RowFilter::path))
     }
 
     /// The paths by which rules read ids and match values.
@@ -70,6 +84,6 @@ impl Mapping {
 
     /// Whether a rule reads the first element of this list.
     pub fn takes_first(&self, list: &str) -> bool {
-        self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_first(list))
+        self.all_paths().any(|path| path.takes_first(list))
     }
 }

@@ -297,7 +297,14 @@ impl FieldReader {
         self.matched?;
         let non_values = self.places().iter().filter_map(|place| Some((place, place.non_value(row, defaults)?)));
         let is_phone = self.phone_step().is_some();
-        let mut counting = non_values.filter(|(_, non_value)| !is_phone || *non_value == NonValue::Boolean);
+        // One part of several may be a zero.
+        let is_alone = self.places().len() == 1;
+        let mut counting = non_values.filter(|(_, non_value)| match non_value {
+            NonValue::Boolean => true,
+            NonValue::Zero => is_alone && !is_phone,
+            NonValue::Total => !is_phone && non_value.counts_under(&self.name),
+            NonValue::Json | NonValue::Printed | NonValue::Placeholder | NonValue::ReportLine => !is_phone,
+        });
         counting.next().filter(|_| !replaces(&self.steps, countries, text))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::core::text::is_invisible;
+use crate::core::text::{is_digits, is_invisible};
 
 /// The character between a whole number and its decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,16 +78,16 @@ pub(super) fn without_fraction(text: &str) -> Fraction<'_> {
     let Some((whole, decimals)) = text.rsplit_once(['.', ',']) else { return Fraction::None(Cow::Borrowed(text)) };
     let mark = if text.as_bytes()[whole.len()] == b'.' { DecimalMark::Point } else { DecimalMark::Comma };
     let unsigned = whole.strip_prefix('+').unwrap_or(whole);
-    let is_grouped = grouped(unsigned, &[mark.other().character()], 3);
-    let is_number = is_digits(unsigned) || is_grouped;
+    let has_groups = is_grouped(unsigned, &[mark.other().character()], 3);
+    let is_number = is_digits(unsigned) || has_groups;
     if !is_number || !is_digits(decimals) || decimals.len() > 2 {
         // `1,711,234,567`
-        let is_grouped = grouped(text, &[','], 3) && text.matches(',').count() > 1;
-        return Fraction::None(if is_grouped { Cow::Owned(text.replace(',', "")) } else { Cow::Borrowed(text) });
+        let has_groups = is_grouped(text, &[','], 3) && text.matches(',').count() > 1;
+        return Fraction::None(if has_groups { Cow::Owned(text.replace(',', "")) } else { Cow::Borrowed(text) });
     }
     if decimals.bytes().all(|digit| digit == b'0') {
         let whole =
-            if is_grouped { Cow::Owned(whole.replace(mark.other().character(), "")) } else { Cow::Borrowed(whole) };
+            if has_groups { Cow::Owned(whole.replace(mark.other().character(), "")) } else { Cow::Borrowed(whole) };
         return Fraction::None(whole);
     }
     let digits = unsigned.bytes().filter(u8::is_ascii_digit).count();
@@ -119,7 +119,7 @@ pub(super) fn decimal(text: &str, mark: Option<DecimalMark>) -> Result<String, N
         None => (unsigned, None),
     };
     let between: [char; 8] = [mark.other().character(), ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}', '_'];
-    let is_whole = is_digits(whole) || (whole.is_empty() && decimals.is_some()) || grouped(whole, &between, 2);
+    let is_whole = is_digits(whole) || (whole.is_empty() && decimals.is_some()) || is_grouped(whole, &between, 2);
     if !is_whole || !decimals.is_none_or(is_digits) {
         return Err(NoDecimal::Other);
     }
@@ -163,9 +163,9 @@ fn without_currency(text: &str) -> &str {
     SYMBOLS.into_iter().find_map(|symbol| text.strip_suffix(symbol)).unwrap_or(text).trim()
 }
 
-// Whether digits stand in groups with one of these between all of them: up to three first, three last, and in the middle
-// three, or as few as `fewest`, as in India.
-fn grouped(text: &str, between: &[char], fewest: usize) -> bool {
+/// Whether digits stand in groups with one of these between all of them: up to three first, three last, and in the middle
+/// three, or as few as `fewest`, as in India.
+pub(crate) fn is_grouped(text: &str, between: &[char], fewest: usize) -> bool {
     let Some(sign) = text.chars().find(|sign| between.contains(sign)) else { return false };
     let groups: Vec<&str> = text.split(sign).collect();
     let [first, inner @ .., last] = groups.as_slice() else { return false };
@@ -174,10 +174,6 @@ fn grouped(text: &str, between: &[char], fewest: usize) -> bool {
         && is_digits(last)
         && last.len() == 3
         && inner.iter().all(|group| is_digits(group) && (fewest..=3).contains(&group.len()))
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|sign| sign.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::number::is_rounded;
 use crate::core::mapping::phone::ROUNDED;
 use crate::core::mapping::steps::Unfit;
-use crate::core::mapping::tags::{BadList, tags_of};
+use crate::core::mapping::tags::{BadList, is_tag, tags_of};
 use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
 use crate::core::non_value::{NonValue, is_json, non_value};
 use crate::core::text::{Text, bare, visible};
 
 /// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
-const SEPARATORS: [&str; 3] = [";", "|", ","];
+pub(super) const SEPARATORS: [&str; 3] = [";", "|", ","];
 
 /// What is found in place of a match value that is a boolean.
 const BOOLEAN: &str =
@@ -35,6 +35,9 @@ impl NonValue {
             Self::Placeholder => {
                 "a placeholder such as `N/A`, which cannot identify a contact (add the word to `nulls` if it means blank)"
             }
+            Self::Zero => "a zero, which stands for a missing value (add it to `nulls` if it means blank)",
+            Self::Total => "a word for a total, which cannot identify a contact",
+            Self::ReportLine => "a line of a report, which cannot identify a contact",
         }
     }
 }
@@ -229,18 +232,27 @@ impl<'a> Parts<'a> {
         self.fields.iter().take(self.match_fields.len()).find(is_rounded).map(|field| field.name.as_str())
     }
 
-    /// The match field whose value identifies no contact, and what is found there.
-    pub(super) fn no_match(&self) -> Option<(&str, &'static str)> {
+    /// The match field whose value identifies no contact, and what is found there. `counts` is whether text does not count as a
+    /// value in a field.
+    pub(super) fn no_match(&self, counts: impl Fn(&str, NonValue) -> bool) -> Option<(&str, &'static str)> {
         let is_typed =
             |name: &Text| self.read.iter().any(|read| read.name == *name && matches!(read.value, Value::Bool(_)));
         let found = |field: &Field| match &field.value {
             Value::Text(_) if is_typed(&field.name) => Some(BOOLEAN),
-            Value::Text(text) => non_value(text).map(NonValue::found),
+            Value::Text(text) => non_value(text).filter(|found| counts(&field.name, *found)).map(NonValue::found),
             Value::Bool(_) => Some(BOOLEAN),
             Value::Number(_) => None,
         };
         let mut matches = self.fields.iter().take(self.match_fields.len());
         matches.find_map(|field| Some((&*field.name, found(field)?)))
+    }
+
+    /// The texts of the match fields, with their places.
+    pub(super) fn match_texts(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.fields.iter().take(self.match_fields.len()).enumerate().filter_map(|(place, field)| match &field.value {
+            Value::Text(text) if !text.is_empty() => Some((place, &**text)),
+            Value::Text(_) | Value::Bool(_) | Value::Number(_) => None,
+        })
     }
 
     /// The fields whose values are JSON text.
@@ -297,7 +309,7 @@ pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
                     }
                 }
             }
-            texts.retain(|tag| !tag.is_empty());
+            texts.retain(|tag| !tag.is_empty() && is_tag(tag));
             Ok(texts)
         }
         other => Err(Refusal::kind(column, EXPECTED, other)),
@@ -308,7 +320,7 @@ fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
     match json {
         Json::Null => Ok(None),
         Json::String(text) => id_of(column, bare(text)),
-        Json::Number(number) if !number.is_f64() => Ok(ContactId::new(number.to_string())),
+        Json::Number(number) if !number.is_f64() => id_of(column, &number.to_string()),
         other => Err(Refusal::kind(column, "an id (text or a whole number)", other)),
     }
 }
@@ -326,7 +338,7 @@ pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refus
 
 fn split(column: &str, text: &str) -> Result<Vec<Text>, Refusal> {
     let tags = tags_of(text, &SEPARATORS).map_err(|BadList| bad_list(column))?;
-    Ok(tags.iter().map(|tag| Text::from(&**tag)).collect())
+    Ok(tags.iter().filter(|tag| is_tag(tag)).map(|tag| Text::from(&**tag)).collect())
 }
 
 /// Why a row whose tags cannot be read is rejected.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use crate::core::list::JsonList;
-use crate::core::text::visible;
+use crate::core::list::{JsonList, is_blank};
+use crate::core::text::{is_digits, visible};
 
 /// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`. In a list, a step may also be the
 /// name of a field whose name and value are in an element, the label of an element, or `primary`.
@@ -48,34 +48,12 @@ impl Path {
 
     // What stands there, and whether it is the value of a field in a list of fields.
     fn find_field<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<(&'a Json, bool)> {
-        let of = |name: &str| object.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json);
         if let Some(json) = self.find_whole(object) {
             return Some((json, false));
         }
         let (first, rest) = self.steps.split_first()?;
-        let start = (!rest.is_empty()).then(|| of(first)).flatten()?;
-        let mut json = start;
-        let mut key = first;
-        let mut is_named = false;
-        let mut rest = rest;
-        while let Some(step) = rest.first() {
-            is_named = json.is_array() && !is_place(step);
-            let mut taken = 1;
-            json = match json {
-                Json::Object(map) => map.iter().find(|(key, _)| visible(key) == *step).map(|(_, json)| json),
-                Json::Array(list) => match dotted_field(key, list, rest) {
-                    Some((json, steps)) => {
-                        taken = steps;
-                        Some(json)
-                    }
-                    None => element(key, list, step, taken < rest.len()),
-                },
-                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
-            }?;
-            key = step;
-            rest = &rest[taken..];
-        }
-        Some((json, is_named))
+        let start = (!rest.is_empty()).then(|| key_of(object, first)).flatten()?;
+        follow(first, start, rest)
     }
 
     fn find_whole<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
@@ -85,17 +63,14 @@ impl Path {
     /// The keys and values of the object in which it ends, and those of the objects around that one.
     pub(super) fn neighbours<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
         let mut neighbours: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
-        let is_whole = object.iter().any(|(key, _)| visible(key) == self.whole);
-        let mut inside = object.iter().find(|(key, _)| visible(key) == self.steps[0]).map(|(_, json)| json);
-        for (key, step) in self.steps.iter().zip(self.steps.iter().skip(1)).filter(|_| !is_whole) {
-            inside = match inside {
-                Some(Json::Object(map)) => {
-                    neighbours.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
-                    map.get(step)
-                }
-                Some(Json::Array(list)) => element(key, list, step, true),
-                Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
-            };
+        let is_whole = self.find_whole(object).is_some();
+        let mut inside = key_of(object, &self.steps[0]);
+        for (at, key) in self.steps.iter().enumerate().take(self.steps.len() - 1).filter(|_| !is_whole) {
+            let Some(json) = inside else { break };
+            if let Json::Object(map) = json {
+                neighbours.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
+            }
+            inside = enter(key, json, &self.steps[at + 1..]);
         }
         neighbours
     }
@@ -105,18 +80,38 @@ impl Path {
         if self.find_whole(object).is_some() {
             return None;
         }
-        let is_of_fields = |list: &String| match Self::new(list).find_values(object) {
-            Some(Json::Array(items)) => JsonList::new(list, items).field_names().is_some(),
-            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) | None => false,
+        let is_of_fields = |list: &String| {
+            let found = Self::new(list).find_values(object);
+            found.is_some_and(|json| JsonList::new(list, elements(json)).field_names().is_some())
         };
         let places = (1..self.steps.len()).filter(|at| is_place(&self.steps[*at]));
         places.map(|at| self.steps[..at].join(".")).find(is_of_fields)
     }
 
+    /// The value that it cannot enter, although it is not blank and other rows may have an object or a list there.
+    pub(super) fn blocked(&self, object: &[(Arc<str>, Json)]) -> Option<BlockedPath> {
+        let (first, rest) = self.steps.split_first().filter(|(_, rest)| !rest.is_empty())?;
+        if self.find_field(object).is_some() {
+            return None;
+        }
+        let mut json = key_of(object, first)?;
+        for (at, step) in rest.iter().enumerate() {
+            match enter(&self.steps[at], json, &rest[at..]) {
+                Some(next) => json = next,
+                // Text in place of a list is its only element.
+                None if at + 1 == rest.len() && is_place(step) && !json.is_array() => return None,
+                None => {
+                    let cause = obstacle(&self.steps[at], json, step)?;
+                    return Some(BlockedPath { path: self.whole.clone(), at: self.steps[..=at].join("."), cause });
+                }
+            }
+        }
+        None
+    }
+
     /// Whether it takes an element of this list by position.
     pub(super) fn takes_by_position(&self, list: &str) -> bool {
-        let rest = self.whole.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
-        rest.is_some_and(|rest| is_place(rest.split('.').next().unwrap_or_default()))
+        takes_by_position(&self.whole, list)
     }
 
     /// Whether it takes the first element of this list.
@@ -136,26 +131,129 @@ impl Path {
     }
 }
 
-fn is_place(step: &str) -> bool {
-    !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
+/// A value of a row that a path cannot enter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BlockedPath {
+    /// The path.
+    pub(crate) path: String,
+    /// The part of the path that leads to the value.
+    pub(crate) at: String,
+    /// What is there.
+    pub(crate) cause: Obstacle,
 }
 
-// Of the list under this key. Into an element with a label, a further step has to lead.
-fn element<'a>(key: &str, list: &'a [Json], step: &str, has_further: bool) -> Option<&'a Json> {
-    if is_place(step) {
-        return list.get(step.parse::<usize>().ok()?);
+/// What stands at a part of a path in place of an object or a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// A list of several elements, where the path has the key of a single one.
+    SeveralElements,
+    /// A list of fields by name and value, where the path has the key of one of them.
+    Fields,
+    /// Text, a number or `true`.
+    PlainValue,
+}
+
+/// Whether a path takes an element of this list by its position.
+pub(crate) fn takes_by_position(path: &str, list: &str) -> bool {
+    let rest = path.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| is_place(rest.split('.').next().unwrap_or_default()))
+}
+
+/// Whether a step of a path is a position in a list.
+pub(crate) fn is_place(step: &str) -> bool {
+    is_digits(step)
+}
+
+fn key_of<'a>(object: &'a [(Arc<str>, Json)], name: &str) -> Option<&'a Json> {
+    object.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json)
+}
+
+fn member<'a>(map: &'a Map<String, Json>, name: &str) -> Option<&'a Json> {
+    map.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json)
+}
+
+// The elements of a list. Programs that convert XML write the only element of a list without the list. An object whose keys
+// are positions is a list of several, which PHP writes.
+fn elements(json: &Json) -> &[Json] {
+    match json {
+        Json::Array(items) => items,
+        Json::Object(map) if !map.keys().any(|key| is_place(key)) => std::slice::from_ref(json),
+        Json::String(_) | Json::Number(_) => std::slice::from_ref(json),
+        Json::Object(_) | Json::Null | Json::Bool(_) => &[],
     }
-    let list = JsonList::new(key, list);
-    // Of fields in any order, none is the first, and another row may have others.
-    let has_first = || step == JsonList::PRIMARY_STEP && (list.has_primary() || list.field_names().is_none());
+}
+
+// What stands at the end of these steps from the value under this key, and whether it is the value of a field in a list of
+// fields.
+fn follow<'a>(key: &str, json: &'a Json, steps: &[String]) -> Option<(&'a Json, bool)> {
+    let (step, further) = steps.split_first()?;
+    let (next, taken, is_named) = match json {
+        Json::Object(map) if let Some(json) = member(map, step) => (json, 1, false),
+        Json::Array(_) | Json::Object(_) => match dotted_field(key, elements(json), steps) {
+            Some((json, taken)) => (json, taken, true),
+            None => (element(key, json, steps)?, 1, !is_place(step)),
+        },
+        Json::String(_) | Json::Number(_) => (element(key, json, steps).filter(|_| further.is_empty())?, 1, false),
+        Json::Null | Json::Bool(_) => return None,
+    };
+    if taken == steps.len() { Some((next, is_named)) } else { follow(&steps[taken - 1], next, &steps[taken..]) }
+}
+
+// Enters a value by the first of these steps.
+fn enter<'a>(key: &str, json: &'a Json, steps: &[String]) -> Option<&'a Json> {
+    match json {
+        Json::Object(map) if let Some(json) = member(map, steps.first()?) => Some(json),
+        Json::Array(_) | Json::Object(_) => element(key, json, steps),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+    }
+}
+
+// The element of the list under this key to which the first of these steps leads. Into an element with a label, a further step
+// has to lead.
+fn element<'a>(key: &str, json: &'a Json, steps: &[String]) -> Option<&'a Json> {
+    let (step, further) = steps.split_first()?;
+    let items = elements(json);
+    if is_place(step) {
+        return items.get(step.parse::<usize>().ok()?);
+    }
+    let list = JsonList::new(key, items);
+    let are_fields = || list.field_names().is_some();
     let field = list.field(step);
     // A step into a value that has none inside is meant for the element: `phones.home.number`, `fields.city.value`.
-    let is_inside = |json: &Json| json.is_object() || json.is_array();
-    if has_further && !field.is_some_and(is_inside) {
-        let primary = || has_first().then(|| list.primary()).flatten();
-        return primary().or_else(|| list.labelled(step)).or(field);
+    let is_inside = |json: &&Json| further.is_empty() || json.is_object() || json.is_array();
+    // Of fields in any order, none is the first, and another row may have others.
+    let has_first = step == JsonList::PRIMARY_STEP && (list.has_primary() || !are_fields());
+    let primary = || has_first.then(|| primary(list, step, further)).flatten();
+    let labelled = || if further.is_empty() { list.labelled_value(step) } else { list.labelled(step).or(field) };
+    // The key of the only element, which other rows have without a list.
+    let only = || match items {
+        [Json::Object(map)] if json.is_array() && !are_fields() => member(map, step),
+        _ => None,
+    };
+    field.filter(is_inside).or_else(primary).or_else(labelled).or_else(only)
+}
+
+// The primary element, or the next one if the primary one has a blank there.
+fn primary<'a>(list: JsonList<'a>, step: &str, further: &[String]) -> Option<&'a Json> {
+    let is_filled = |item: &&Json| match further {
+        [] => !is_blank(item),
+        [_, ..] => follow(step, item, further).is_some_and(|(json, _)| !is_blank(json)),
+    };
+    list.by_primacy().find(is_filled).or_else(|| list.primary())
+}
+
+// Why a value that is not blank cannot be entered by this step.
+fn obstacle(key: &str, json: &Json, step: &str) -> Option<Obstacle> {
+    match json {
+        Json::Array(items) if items.iter().any(|item| item.get(step).is_some()) => {
+            let are_fields = JsonList::new(key, items).field_names().is_some();
+            Some(if are_fields { Obstacle::Fields } else { Obstacle::SeveralElements })
+        }
+        Json::Number(_) | Json::Bool(true) => Some(Obstacle::PlainValue),
+        Json::String(text) => (!text.trim().is_empty()).then_some(Obstacle::PlainValue),
+        Json::Array(_) | Json::Object(_) | Json::Null | Json::Bool(false) => None,
     }
-    field.or_else(|| has_first().then(|| list.primary()).flatten()).or_else(|| list.labelled_value(step))
 }
 
 // The field whose name has dots, so that several steps are its name; and how many of them.

@@ -8,7 +8,7 @@ use crate::core::mapping::parts::{Parts, Refusal, bad_list, id_of, tags};
 use crate::core::mapping::path::Path;
 use crate::core::mapping::rules::{IdRule, Step, TagOrigin, TagRule, TakeRule, TakeWhen};
 use crate::core::mapping::steps::{Countries, Unfit, apply, replaces};
-use crate::core::mapping::tags::{BadList, tags_of};
+use crate::core::mapping::tags::{BadList, is_tag, tags_of};
 use crate::core::mapping::words::Words;
 use crate::core::model::ContactId;
 use crate::core::nfc::nfc;
@@ -111,6 +111,14 @@ impl TagReader {
         }
     }
 
+    /// Its column, the cell there, and the separators of the tags in its text; `None` if the rule names the tags.
+    pub(super) fn cell<'a>(&'a self, row: Row<'a>) -> Option<(&'a str, Cell<'a>, &'a [String])> {
+        match &self.from {
+            TagSource::Column { place, separators, .. } => Some((&place.name, place.values(row), separators)),
+            TagSource::When { .. } | TagSource::Constant(_) => None,
+        }
+    }
+
     /// Describes its column and its tags.
     pub(super) fn origin(&self) -> (String, String) {
         match &self.from {
@@ -135,7 +143,7 @@ impl TagReader {
                 Cell::Text(text) => {
                     let text = defaults.text(text);
                     let tags = tags_of(&text, separators).map_err(|BadList| bad_list(&place.name))?;
-                    tags.iter().filter(|tag| !except.have(tag)).for_each(|tag| put(tag));
+                    tags.iter().filter(|tag| is_tag(tag) && !except.have(tag)).for_each(|tag| put(tag));
                 }
                 Cell::Json(json) => {
                     tags(&place.name, json)?.iter().filter(|tag| !except.have(tag)).for_each(|tag| put(tag));

@@ -48,6 +48,7 @@ impl Mapping {
             channel: None,
             unmapped: rules.unmapped,
             defaults: Defaults { nulls: rules.nulls.clone(), country: rules.country },
+            addresses: Self::addresses(&match_fields, &fields),
             match_fields,
             mode,
             named,

@@ -5,7 +5,8 @@ pub use crate::core::mapping::number::DecimalMark;
 pub use crate::core::mapping::pattern::{BadPattern, Pattern};
 pub use crate::core::mapping::phone::{Country, UnknownCountry};
 pub use crate::core::mapping::template::{BadTemplate, Template};
-pub use crate::core::mapping::words::{FALSE, TAG_SEPARATORS, TRUE, Table, WordTwice, Words, YES};
+pub use crate::core::mapping::words::{TAG_SEPARATORS, Table, WordTwice, Words};
+pub use crate::core::yes_no::{FALSE, TRUE, YES};
 
 use crate::core::model::Value;
 

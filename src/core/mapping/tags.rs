@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use serde_json::Value as Json;
 
 use crate::core::decimal::Decimal;
-use crate::core::non_value::has_printed_object;
+use crate::core::non_value::{artifact, has_printed_object};
 use crate::core::text::{bare, visible};
 
 /// A list in quotes, brackets or braces that cannot be read.
@@ -56,6 +56,11 @@ pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Res
         return Err(BadList);
     }
     Ok(tags.into_iter().filter(|tag| !tag.is_empty()).map(Cow::Owned).collect())
+}
+
+/// Whether text is a tag, and not what a program wrote in place of one.
+pub(super) fn is_tag(text: &str) -> bool {
+    artifact(text, false).is_none()
 }
 
 /// The parts of text between any of these separators, without spaces around them.

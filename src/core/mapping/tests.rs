@@ -648,6 +648,162 @@ fn text_that_is_no_value_identifies_no_contact_in_any_mode() {
 }
 
 #[test]
+fn a_match_field_of_addresses_has_no_other_text() {
+    let email = "expected an e-mail address (match field), found text without a name and a domain around `@`";
+    let phone = "expected a phone number (match field), found text without digits";
+    for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
+        for (field, text, expected) in [
+            ("email", "no tiene cuenta", email),
+            ("email", "Generado el 01/02/2026 por Ann", "expected a value (match field), found a line of a report"),
+            ("Correo", "pend.", email),
+            ("e-mail", "x@", email),
+            ("email", "@example.com", email),
+            ("email", "5512345678", email),
+            ("phone", "WhatsApp", phone),
+            ("Celular", "Sucursal Norte", phone),
+        ] {
+            let refused = csv(&[(field, text), ("n", "x")], &[field], mode);
+            assert!(refused.starts_with(&format!("[{field}] {expected}")), "{mode:?} {text} {refused}");
+            // Another match value does not help.
+            let refused = csv(&[(field, text), ("k", "7")], &["k", field], mode);
+            assert!(refused.starts_with(&format!("[{field}] {expected}")), "{mode:?} {text} {refused}");
+            let row = serde_json::json!({field: text, "n": "x"}).to_string();
+            let refused = jsonl(&row, &[field], mode);
+            assert!(refused.starts_with(&format!("[{field}] {expected}")), "{mode:?} {text} {refused}");
+        }
+        for (field, text) in [
+            ("email", "a@example.com"),
+            ("email", "ann@localhost"),
+            ("email", "Ann Lee <a@example.com>"),
+            ("email", "\u{e1}@ejemplo.mx"),
+            ("phone", "1"),
+            ("phone", "whatsapp:+525512345678"),
+            ("crm_id", "Ann"),
+            ("handle", "@ann"),
+        ] {
+            let arrived = csv(&[(field, text), ("n", "x")], &[field], mode);
+            assert!(arrived.contains(&format!("{field}={}", serde_json::json!(text))), "{mode:?} {text} {arrived}");
+        }
+    }
+    // By the column, and by the field; a blank one is no fault.
+    let by = |name: &str, column: &str| Rules {
+        matches: names(&[name, "phone"]),
+        ..only(vec![field(name, column), field("phone", "Tel")])
+    };
+    for (name, column) in [("who", "E-mail"), ("email", "who")] {
+        let refused = texts(&by(name, column), &[(column, "pend."), ("Tel", "1")]);
+        assert_eq!(refused, format!("[{column}] {email}"));
+        assert_eq!(texts(&by(name, column), &[(column, ""), ("Tel", "1")]), "phone=1; phone=\"1\"");
+    }
+    // Another field may have any text.
+    assert_eq!(
+        csv(&[("phone", "1"), ("email", "none")], &["phone"], Mode::Upsert),
+        "phone=1; phone=\"1\" email=\"none\""
+    );
+}
+
+#[test]
+fn a_zero_is_no_id() {
+    let zero = "expected a value (match field), found a zero, which stands for a missing value (add it to `nulls` if it means blank)";
+    for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
+        for text in ["0", "00", "0.0", "0000000000"] {
+            for field in ["crm_id", "phone", "x"] {
+                assert_eq!(csv(&[(field, text), ("n", "x")], &[field], mode), format!("[{field}] {zero}"), "{text}");
+            }
+            let id = zero.replace("a value (match field)", "an id");
+            assert_eq!(csv(&[("contact_id", text), ("phone", "1")], &["phone"], mode), format!("[contact_id] {id}"));
+        }
+        assert_eq!(jsonl(r#"{"crm_id":0,"n":"x"}"#, &["crm_id"], mode), format!("[crm_id] {zero}"));
+        assert!(
+            jsonl(r#"{"contact_id":0,"phone":"1"}"#, &["phone"], mode)
+                .starts_with("[contact_id] expected an id, found a zero")
+        );
+        for text in ["10", "0001", "0A", "-0", "0-0-1"] {
+            assert!(csv(&[("crm_id", text)], &["crm_id"], mode).starts_with("crm_id="), "{text}");
+        }
+    }
+    // A prefix does not hide it; a part of a template may be a zero.
+    let rules = |rule: FieldRule| Rules { matches: names(&["x"]), ..only(vec![rule]) };
+    let prefix = rules(FieldRule { steps: vec![Step::Prefix("crm-".into())], ..field("x", "Kod") });
+    assert_eq!(texts(&prefix, &[("Kod", "0")]), format!("[Kod] {zero}"));
+    assert_eq!(object(&prefix, r#"{"Kod":0}"#), format!("[Kod] {zero}"));
+    let template = rules(FieldRule { origin: Origin::Template("{Kod}-{n}".parse().unwrap()), ..field("x", "Kod") });
+    assert_eq!(texts(&template, &[("Kod", "7"), ("n", "0")]), "x=7-0; x=\"7-0\"");
+}
+
+#[test]
+fn a_line_of_a_report_is_no_contact() {
+    let refused = |text: &str, field: &str, found: &str| {
+        for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
+            let expected = format!("[{field}] expected a value (match field), found {found}");
+            assert_eq!(csv(&[(field, text), ("n", ""), ("points", "30")], &[field], mode), expected, "{text}");
+        }
+    };
+    let total = "a word for a total, which cannot identify a contact";
+    for text in
+        ["Total", "Total: 5", "Subtotal", "TOTAL GENERAL", "Promedio", "Average", "Promedio:", "Total de contactos"]
+    {
+        refused(text, "crm_id", total);
+    }
+    let report = "a line of a report, which cannot identify a contact";
+    for text in [
+        "Generado el 01/02/2026",
+        "Generated By: Ann",
+        "Exportado por: Juan",
+        "Exported on 2026-01-01",
+        "Gerado em 01/02/2026",
+        "Impreso el 01/02/2026",
+        "Copyright (c) 2000-2026 example.com, inc. All rights reserved.",
+        "Confidential Information - Do Not Distribute",
+        "Fuente: CRM",
+        "P\u{e1}gina 1 de 3",
+        "Page 1 of 3",
+        "--- end of report ---",
+    ] {
+        refused(text, "crm_id", report);
+        refused(text, "name", report);
+    }
+    // A company and a person may be called so, and words of reports occur in names.
+    for (field, text) in [
+        ("company", "Total"),
+        ("name", "Average"),
+        ("crm_id", "Suma"),
+        ("crm_id", "Total Recall"),
+        ("crm_id", "Generado"),
+        ("crm_id", "PAGE-1"),
+        ("name", "Page Smith"),
+        ("company", "Confidential Records"),
+    ] {
+        let arrived = csv(&[(field, text), ("n", ""), ("points", "30")], &[field], Mode::Upsert);
+        assert!(arrived.contains(&format!("{field}={}", serde_json::json!(text))), "{arrived}");
+    }
+}
+
+#[test]
+fn a_title_between_the_rows_is_no_contact() {
+    let title = "expected an id, found a title between the rows: all other cells are blank";
+    for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
+        for text in ["Sucursal Norte", "Clientes de la zona sur:", "A\u{f1}o nuevo"] {
+            let found = csv(&[("crm_id", text), ("name", ""), ("phone", "")], &["crm_id"], mode);
+            assert_eq!(found, format!("[crm_id] {title}"), "{mode:?} {text}");
+        }
+        for cells in [
+            [("crm_id", "Sucursal Norte"), ("name", "Ann"), ("phone", "")],
+            [("crm_id", "Norte"), ("name", ""), ("phone", "")],
+            [("crm_id", "A 17"), ("name", ""), ("phone", "")],
+        ] {
+            assert!(csv(&cells, &["crm_id"], mode).starts_with("crm_id="), "{cells:?}");
+        }
+        // A person of whom there is only the name, and a file of ids.
+        assert!(csv(&[("name", "Ann Lee"), ("city", ""), ("phone", "")], &["name"], mode).starts_with("name="));
+        assert!(csv(&[("crm_id", "Ann Lee")], &["crm_id"], mode).starts_with("crm_id="));
+    }
+    let rules = Rules { matches: names(&["x"]), unmapped: Unmapped::Ignore, ..only(vec![field("x", "Record ID")]) };
+    let cells = [("Record ID", "Sucursal Norte"), ("a", ""), ("b", "")];
+    assert_eq!(texts(&rules, &cells), format!("[Record ID] {title}"));
+}
+
+#[test]
 fn words_that_a_rule_makes_blank_or_replaces_are_no_placeholders() {
     let rules = |nulls: &[&str], steps: Vec<Step>| {
         let email = FieldRule { steps, ..field("email", "Mail") };

@@ -1,6 +1,6 @@
-//! Tells a total of the rows above it from a contact.
+//! Tells a total of the rows above it, and a title between the rows, from a contact.
 
-use crate::core::headings::is_address_heading;
+use crate::core::headings::{is_address_heading, is_id_heading};
 use crate::core::nfc::nfc_texts;
 use crate::core::record::{Cells, Record, Texts, TotalRow};
 use crate::core::total::total;
@@ -9,6 +9,12 @@ use super::by_name::Column;
 use super::cells::Row;
 use super::field::FieldReader;
 use super::{Mapping, must_find};
+
+/// Why a title between the rows is rejected.
+pub(super) const TITLE: &str = "expected an id, found a title between the rows: all other cells are blank";
+
+/// The columns that a row with a title has at least.
+const TITLE_COLUMNS: usize = 3;
 
 impl Mapping {
     /// Whether a record is certainly a total of the rows above it, and no contact: it has no id, each of its match values is
@@ -27,6 +33,25 @@ impl Mapping {
             }
             Cells::Object(_) => false,
         }
+    }
+
+    /// The column of ids in which a row has several words and no digit, while all its other cells are blank: a title of the rows
+    /// below it. A row with few columns may have nothing but an id.
+    pub(super) fn title_among_rows(&self, texts: &Texts) -> Option<&str> {
+        let mut filled = texts.iter().enumerate().filter(|(_, text)| !text.trim().is_empty());
+        let (Some((at, text)), None) = (filled.next(), filled.next()) else { return None };
+        let is_title = text.split_whitespace().count() > 1 && !text.contains(char::is_numeric) && !text.contains('@');
+        if texts.len() < TITLE_COLUMNS || !is_title {
+            return None;
+        }
+        let by_name = match self.columns.get(at) {
+            Some(Column::Match(place)) => self.match_fields.get(*place).map(String::as_str),
+            Some(Column::Ignored | Column::Id | Column::Field(_) | Column::Tags | Column::RemoveTags) | None => None,
+        };
+        let of_match =
+            |field: &&FieldReader| field.is_match() && field.places().iter().any(|place| place.at == Some(at));
+        let by_rule = || self.fields.iter().find(of_match).map(FieldReader::label);
+        by_name.or_else(by_rule).filter(|column| is_id_heading(column))
     }
 
     // Whether a match field of phone numbers or e-mail addresses holds a word for a total. Neither is called so.

@@ -5,15 +5,6 @@ use crate::core::nfc::nfc;
 /// The separators of the tags in one cell, unless a rule names others.
 pub const TAG_SEPARATORS: [char; 3] = [';', '|', ','];
 
-/// What people write for yes in English, Spanish and Portuguese.
-pub const YES: [&str; 11] = ["yes", "y", "true", "1", "x", "s\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"];
-
-/// The words for true in a field of booleans: English, Spanish and Portuguese.
-pub const TRUE: [&str; 10] = ["true", "yes", "y", "1", "s\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"];
-
-/// The words for false in a field of booleans.
-pub const FALSE: [&str; 7] = ["false", "no", "n", "0", "n\u{e3}o", "nao", "falso"];
-
 /// Words that a cell is compared with, ignoring case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(Vec<String>);
@@ -89,6 +80,7 @@ fn folded(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::yes_no::YES;
 
     #[test]
     fn capitals_do_not_count() {

@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 use super::{EarlierRow, PriorRows, Resolution, RowRole, aliases};
 use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Key, RemoteState};
+use crate::core::past_rejection::PastRejection;
+use crate::core::task::Policy;
 
 /// The rows of one channel so far. It knows nothing of the platform: every contact's remote state is unknown.
 ///
@@ -117,6 +119,10 @@ impl PriorRows for SeenRows {
 
     fn remote_state(&self, _: &Key) -> Result<RemoteState, Infallible> {
         Ok(RemoteState::Unknown)
+    }
+
+    fn past_rejection(&self, _: &Contact, _: Policy) -> Result<Option<PastRejection>, Infallible> {
+        Ok(None)
     }
 }
 

@@ -6,14 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::diff::TagsMode;
+use crate::core::forecast::Forecast;
 use crate::core::model::{ContactId, Draft, Field, Known, Mode};
-use crate::core::plan::Forecast;
 use crate::core::task::Outcome;
 
 const MATCH_FIELDS: [&str; 2] = ["email", "phone"];
 
 fn planner(duplicates: Duplicates) -> Planner {
-    Planner { duplicates, match_fields: MATCH_FIELDS.map(str::to_owned).to_vec() }
+    Planner { duplicates, match_fields: MATCH_FIELDS.map(str::to_owned).to_vec(), retry_rejected: false }
 }
 
 /// `email=a phone=1` are match fields, `#7` is the id, `+tag` a tag, and any other `name=value` a field.
@@ -162,6 +162,7 @@ struct Reference {
     rows: BTreeMap<String, (EarlierRow, Contact)>,
     aliases: BTreeMap<String, Key>,
     known: BTreeMap<String, RemoteState>,
+    rejected: BTreeMap<String, PastRejection>,
 }
 
 impl Reference {
@@ -206,17 +207,19 @@ impl PriorRows for Reference {
     fn remote_state(&self, key: &Key) -> Result<RemoteState, Infallible> {
         Ok(self.known.get(&key.to_string()).cloned().unwrap_or(RemoteState::Unknown))
     }
+
+    fn past_rejection(&self, contact: &Contact, _: Policy) -> Result<Option<PastRejection>, Infallible> {
+        Ok(self.rejected.get(&contact.key().to_string()).cloned())
+    }
+}
+
+fn policy(mode: Mode) -> Policy {
+    let search_lag = Duration::ZERO;
+    Policy { mode, tags_mode: TagsMode::Add, search_lag, retry_in_doubt: false, search_first: false }
 }
 
 #[test]
 fn the_remote_state_decides_whether_a_row_is_unchanged_or_pending() {
-    let policy = |mode| Policy {
-        mode,
-        tags_mode: TagsMode::Add,
-        search_lag: Duration::ZERO,
-        retry_in_doubt: false,
-        search_first: false,
-    };
     let known = |text: &str| {
         let contact = contact(text);
         let fields = contact.fields().iter().map(|field| (field.name.to_string(), field.value.clone()));
@@ -231,10 +234,11 @@ fn the_remote_state_decides_whether_a_row_is_unchanged_or_pending() {
         let planner = planner(Duplicates::Last);
         let Ok(Resolution { contact, role }) = planner.resolve_duplicate(contact(text), &prior);
         assert_eq!((contact.key().to_string().as_str(), role), (key, RowRole::Counts { replaced: None }), "{text}");
-        let Ok(decision) = planner.decide(&contact, policy(mode), &prior);
+        let Ok(decision) = planner.decide(&contact, policy(mode), &prior, Timestamp::default());
         match decision {
             Decision::Done(outcome) => assert!(outcome == Outcome::Unchanged && !is_pending, "{text}: {outcome:?}"),
             Decision::Pending(forecast) => assert!(is_pending && forecast != Forecast::default(), "{text}"),
+            Decision::Waiting(reason) => panic!("{text}: {reason}"),
         }
     };
     check("email=a name=Ann", Mode::Upsert, "email=a", false);
@@ -246,6 +250,39 @@ fn the_remote_state_decides_whether_a_row_is_unchanged_or_pending() {
     check("phone=1 name=Bo", Mode::Upsert, "email=a", true);
     // Another email makes it another contact, because emails are tried first.
     check("email=b phone=1 name=Ann", Mode::Upsert, "email=b", true);
+}
+
+#[test]
+fn a_row_that_was_rejected_is_pending_only_when_it_is_due_or_asked_for() {
+    let tried_at = Timestamp::from_millis(1_700_000_000_000);
+    let rejection = PastRejection { tries: 1, tried_at, reason: "unknown field".into() };
+    let known = Known { fields: BTreeMap::new(), ..Known::only_id(ContactId::new("7").unwrap()) };
+    let prior = Reference {
+        known: BTreeMap::from([("email=c".to_owned(), RemoteState::Known(known))]),
+        rejected: ["a", "c"].map(|email| (format!("email={email}"), rejection.clone())).into(),
+        ..Reference::default()
+    };
+    // What becomes of a row so many hours after the try.
+    let check = |text: &str, hours: u64, retry_rejected: bool, mode: Mode, expected: &str| {
+        let planner = Planner { retry_rejected, ..planner(Duplicates::Last) };
+        let now = tried_at + Duration::from_hours(hours);
+        let Ok(decision) = planner.decide(&contact(text), policy(mode), &prior, now);
+        let decision = match decision {
+            Decision::Pending(_) => "pending".to_owned(),
+            Decision::Waiting(reason) => reason,
+            Decision::Done(outcome) => outcome.reason().unwrap_or(outcome.name()).to_owned(),
+        };
+        assert_eq!(decision, expected, "{text} {hours} {retry_rejected}");
+    };
+    let waiting = "still rejected after 1 try (next try in 14 hours): unknown field";
+    for text in ["email=a name=Ann", "email=c name=Cy"] {
+        check(text, 10, false, Mode::Upsert, waiting);
+        check(text, 10, true, Mode::Upsert, "pending");
+        check(text, 24, false, Mode::Upsert, "pending");
+    }
+    check("email=b name=Bo", 10, false, Mode::Upsert, "pending");
+    // Nothing is to be sent for it.
+    check("email=c name=Cy", 10, false, Mode::Create, "unchanged");
 }
 
 fn any_row() -> impl Strategy<Value = String> {

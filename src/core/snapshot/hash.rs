@@ -11,13 +11,19 @@ use crate::core::model::Key;
 use crate::core::record::{Cells, Texts};
 
 /// The version of what is hashed and of what a row becomes, besides that of the program. It is to be raised when a row with
-/// the same cells may become another contact.
-const FORMAT: u32 = 1;
+/// the same cells or the same line may become another contact.
+const FORMAT: u32 = 2;
+
+/// What the hash of a line is combined with when reading the row added a notice about the input.
+const NOTED: u128 = 0x6E6F_7465_6400_0000_0000_0000_0000_0001;
+
+/// What the hash of a line is combined with when each of its cells that is not blank is quoted.
+const QUOTED: u128 = 0x7175_6F74_6564_0000_0000_0000_0000_0001;
 
 /// Number of bytes that are hashed at once of where the cells of a row end: 64 cells.
 const ENDS: usize = 256;
 
-/// The hash of the cells of a row: never 0.
+/// The hash of a row, by its cells or by its line of text: never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowHash(u128);
 
@@ -39,6 +45,40 @@ impl RowHash {
     /// The hash as a number.
     pub const fn number(self) -> u128 {
         self.0
+    }
+
+    /// The hash of the same line, when reading the row adds a notice about the input: such a row is never skipped.
+    #[must_use]
+    pub const fn noted(self) -> Self {
+        Self(or_one(self.0 ^ NOTED))
+    }
+
+    /// The hash of the same line, when each of its cells that is not blank is quoted.
+    #[must_use]
+    pub const fn quoted(self) -> Self {
+        Self(or_one(self.0 ^ QUOTED))
+    }
+}
+
+const fn or_one(hash: u128) -> u128 {
+    if hash == 0 { 1 } else { hash }
+}
+
+/// Hashes lines of text, each of which is a row.
+#[derive(Clone)]
+pub struct LineHasher(SipHasher13);
+
+impl LineHasher {
+    /// The hash of a line, without its end.
+    pub fn line(&self, line: &[u8]) -> RowHash {
+        RowHash(or_one(self.0.hash(line).as_u128()))
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for LineHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LineHasher")
     }
 }
 
@@ -84,7 +124,15 @@ impl SnapshotKey {
                 }
             }
         }
-        RowHash(hasher.finish128().as_u128().max(1))
+        RowHash(or_one(hasher.finish128().as_u128()))
+    }
+
+    /// A hasher of lines. `context` is everything besides a line that decides which cells it has; lines have other hashes in
+    /// another context.
+    pub fn lines(&self, context: &str) -> LineHasher {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hash_text(b'l', context, &mut hasher);
+        LineHasher(SipHasher13::new_with_key(&hasher.finish128().as_u128().to_le_bytes()))
     }
 
     /// The tag of a contact. Rows without id and match field that have equal content share one.
@@ -192,6 +240,22 @@ mod tests {
             }
         }
         assert_ne!(hash(&["a"]), SnapshotKey::new([8; 16]).row(&Cells::Texts(["a"].into_iter().collect())));
+    }
+
+    #[test]
+    fn lines_have_other_hashes_in_other_contexts_and_kinds() {
+        let (one, other) = (KEY.lines("a"), KEY.lines("b"));
+        let lines: [&[u8]; 6] = [b"", b"\0", b"a,b", b"a;b", b"\"a\",b", &[b'x'; 300]];
+        let mut hashes = std::collections::HashSet::new();
+        for hasher in [&one, &other, &SnapshotKey::new([8; 16]).lines("a")] {
+            for line in lines {
+                let hash = hasher.line(line);
+                assert_eq!(hash, hasher.line(line));
+                assert_eq!((hash.noted().noted(), hash.quoted().quoted()), (hash, hash));
+                hashes.extend([hash, hash.noted(), hash.quoted()]);
+            }
+        }
+        assert_eq!(hashes.len(), 3 * 3 * lines.len());
     }
 
     #[test]

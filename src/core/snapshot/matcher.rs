@@ -1,5 +1,6 @@
 //! Finds rows in a snapshot: where they were last time, else nearby, else in a table of all.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
@@ -69,27 +70,55 @@ impl Matcher {
     /// The place of the row with this hash, the `row`th of the input from 1. `None` also when another row was found to be the
     /// same one before.
     pub fn find(&self, row: u64, hash: RowHash) -> Option<usize> {
-        let place = self.place(row, hash.number());
-        let Some(place) = place else {
-            self.misses.fetch_add(1, Ordering::Relaxed);
-            return None;
-        };
+        let place = self.peek(row, hash);
+        if place.is_none() {
+            self.note_miss();
+        }
+        place.filter(|place| self.take(*place))
+    }
+
+    /// The place of the row with this hash, whether it was found before or not, without taking note of it.
+    pub fn peek(&self, row: u64, hash: RowHash) -> Option<usize> {
+        self.place(row, hash.number())
+    }
+
+    /// Notes that a row is not in the snapshots.
+    pub fn note_miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the row at this place was found. Returns whether it was not found before.
+    pub fn take(&self, place: usize) -> bool {
         let bit = 1 << (place % 64);
-        let is_first = self.found[place / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0;
-        is_first.then_some(place)
+        self.found[place / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    /// Whether the row at this place was found before.
+    pub fn is_taken(&self, place: usize) -> bool {
+        self.found[place / 64].load(Ordering::Relaxed) & (1 << (place % 64)) != 0
     }
 
     /// The places of a run's rows that were found.
     pub fn found_of(&self, run: usize) -> impl Iterator<Item = usize> {
         let start = self.start_of(run);
-        let is_found = |place: &usize| self.found[place / 64].load(Ordering::Relaxed) & (1 << (place % 64)) != 0;
-        (start..start + self.hashes_of(run).len()).filter(is_found).map(move |place| place - start)
+        (start..start + self.hashes_of(run).len()).filter(|place| self.is_taken(*place)).map(move |place| place - start)
     }
 
     /// The run of a place, and the row's place in the snapshot of that run.
     pub fn run_of(&self, place: usize) -> (usize, usize) {
         let run = self.ends.partition_point(|end| *end <= place);
         (run, place - self.start_of(run))
+    }
+
+    /// These places by their runs, each with the places in the snapshot of that run.
+    pub fn by_run(&self, places: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let mut rest = places;
+        std::iter::from_fn(move || {
+            let (run, start) = (!rest.is_empty()).then(|| self.run_of(rest.start))?;
+            let count = self.ends.get(run).map_or(rest.len(), |end| rest.len().min(end - rest.start));
+            rest.start += count;
+            Some((run, start..start + count))
+        })
     }
 
     /// The hashes of the snapshot of a run.
@@ -228,5 +257,8 @@ mod tests {
         assert_eq!(matcher.hashes_of(2).len(), 3);
         assert_eq!(matcher.hashes_of(1), [0_u128; 0]);
         assert_eq!(matcher.found_of(2).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(matcher.by_run(1..4).collect::<Vec<_>>(), [(0, 1..2), (2, 0..2)]);
+        assert_eq!(matcher.by_run(0..2).collect::<Vec<_>>(), [(0, 0..2)]);
+        assert_eq!(matcher.by_run(3..3).count(), 0);
     }
 }

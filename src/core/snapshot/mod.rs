@@ -6,11 +6,16 @@
 //!
 //! Hashes and tags are keyed (SipHash-1-3) with a random key that never leaves the journal, so that the author of an input
 //! cannot make two rows with one hash.
+//!
+//! A row of text that is one line is hashed by its line, so that a row that is as it was need not even be parsed. Other rows
+//! are hashed by their cells.
 
 mod hash;
 mod matcher;
 mod next;
+mod recognition;
 
-pub use self::hash::{Basis, ContactTag, RowHash, SnapshotKey};
+pub use self::hash::{Basis, ContactTag, LineHasher, RowHash, SnapshotKey};
 pub use self::matcher::Matcher;
 pub use self::next::{CHUNK, Entry, NextRow, NextSnapshot};
+pub use self::recognition::Recognition;

@@ -46,9 +46,14 @@ enum Piece {
 impl NextSnapshot {
     /// Adds the row at this place of the last snapshot, which is unchanged.
     pub fn keep(&mut self, place: usize) {
+        self.keep_all(place..place + 1);
+    }
+
+    /// Adds the rows at these places of the last snapshot, which are unchanged.
+    pub fn keep_all(&mut self, kept: Range<usize>) {
         match self.pieces.last_mut() {
-            Some(Piece::Kept(places)) if places.end == place => places.end += 1,
-            Some(Piece::Kept(_) | Piece::New(_)) | None => self.pieces.push(Piece::Kept(place..place + 1)),
+            Some(Piece::Kept(places)) if places.end == kept.start => places.end = kept.end,
+            Some(Piece::Kept(_) | Piece::New(_)) | None => self.pieces.push(Piece::Kept(kept)),
         }
     }
 

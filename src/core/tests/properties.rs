@@ -10,10 +10,10 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
 use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::doubt::Doubt;
+use crate::core::forecast::{Decision, decide};
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value};
 use crate::core::page::Page;
-use crate::core::plan::{Decision, decide};
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
@@ -274,6 +274,7 @@ proptest! {
                 prop_assert_eq!(total, 0);
                 prop_assert_eq!(planned, outcome);
             }
+            Decision::Waiting(reason) => prop_assert!(false, "nothing was refused before: {}", reason),
             Decision::Pending(forecast) => {
                 for kind in CallKind::ALL {
                     let (range, made) = (forecast.of(kind), made.get(&kind).copied().unwrap_or(0));

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::quotes::Quoting;
 use crate::core::record::TotalRow;
+use crate::core::snapshot::RowHash;
 
 /// Rows that are parsed and not decoded yet.
 #[derive(Debug, Default)]
@@ -15,6 +16,24 @@ pub(in super::super) struct Block {
     ends: Vec<usize>,
     stored: usize,
     rows: Vec<Place>,
+    skipped: Vec<Skipped>,
+}
+
+/// Rows that were skipped, because they are as they were in the last input.
+#[derive(Debug)]
+struct Skipped {
+    // The number of rows of the block before them.
+    before: usize,
+    // Their places in the last input.
+    places: Range<usize>,
+}
+
+/// A part of a block, in the order of the input.
+#[derive(Debug)]
+pub(super) enum Part<'a> {
+    Row(RawRow<'a>),
+    /// Rows that were skipped, by their places in the last input.
+    Skipped(Range<usize>),
 }
 
 /// One row of a block, and the positions of its cells.
@@ -48,6 +67,8 @@ pub(super) struct Found {
     pub(super) total: Option<TotalRow>,
     /// How it is treated if it has too few cells.
     pub(super) short: Short,
+    /// The hash of its line, if it is one line and rows are hashed.
+    pub(super) hash: Option<RowHash>,
 }
 
 /// How a row ended.
@@ -87,7 +108,8 @@ impl Block {
     pub(super) fn with_room_of(room: Room) -> Self {
         let Room { rows, text, ends } = room;
         let text = text + text / 8;
-        Self { text: vec![0; text], length: 0, ends: vec![0; ends], stored: 0, rows: Vec::with_capacity(rows) }
+        let (text, ends, rows) = (vec![0; text], vec![0; ends], Vec::with_capacity(rows));
+        Self { text, length: 0, ends, stored: 0, rows, skipped: Vec::new() }
     }
 
     pub(super) fn room_taken(&self) -> Room {
@@ -100,7 +122,7 @@ impl Block {
     }
 
     pub(in super::super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.skipped.is_empty()
     }
 
     /// The number of bytes of its rows.
@@ -110,11 +132,30 @@ impl Block {
 
     pub(super) fn clear(&mut self) {
         self.rows.clear();
+        self.skipped.clear();
         (self.length, self.stored) = (0, 0);
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = RawRow<'_>> {
-        self.rows.iter().map(|place| self.row(place))
+    /// The rows, and what was skipped between them.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut skipped = self.skipped.iter().peekable();
+        let mut rows = self.rows.iter().enumerate().peekable();
+        std::iter::from_fn(move || {
+            let at = rows.peek().map_or(self.rows.len(), |(at, _)| *at);
+            if let Some(skipped) = skipped.next_if(|skipped| skipped.before <= at) {
+                return Some(Part::Skipped(skipped.places.clone()));
+            }
+            rows.next().map(|(_, place)| Part::Row(self.row(place)))
+        })
+    }
+
+    /// Adds a row that is skipped, by its place in the last input.
+    pub(super) fn skip(&mut self, place: usize) {
+        let before = self.rows.len();
+        match self.skipped.last_mut() {
+            Some(skipped) if skipped.before == before && skipped.places.end == place => skipped.places.end += 1,
+            Some(_) | None => self.skipped.push(Skipped { before, places: place..place + 1 }),
+        }
     }
 
     pub(super) fn last(&self) -> Option<RawRow<'_>> {
@@ -173,6 +214,18 @@ impl Block {
         self.text[self.length..self.length + text].copy_from_slice(row.text);
         self.ends[self.stored..self.stored + ends].copy_from_slice(row.ends);
         self.push(row.found, text);
+    }
+
+    /// How the last row looks like a total.
+    pub(in super::super) fn total(&self) -> Option<TotalRow> {
+        self.rows.last().and_then(|place| place.found.total)
+    }
+
+    /// Sets how the last row looks like a total.
+    pub(in super::super) fn set_total(&mut self, total: Option<TotalRow>) {
+        if let Some(found) = self.last_found() {
+            found.total = total;
+        }
     }
 
     /// The properties of the last row.

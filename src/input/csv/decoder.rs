@@ -2,12 +2,13 @@
 
 use std::str::from_utf8;
 
+use super::super::batches::InputPart;
 use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
 use super::super::json_text::AddressColumns;
 use super::super::notice::{NoticeKind, Notices};
 use super::super::{Delimiter, Row, guard, too_long};
-use super::block::{Block, End, RawRow, Short};
+use super::block::{Block, End, Part, RawRow, Short};
 use super::quotes::Quoting;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
@@ -37,27 +38,40 @@ impl Decoder {
         &self.columns
     }
 
-    /// The rows of a block; for a rejected one, also the cells that could be read.
-    pub(in super::super) fn rows(&self, block: &Block) -> impl Iterator<Item = (Row, Option<Cells>)> {
-        block.rows().map(|raw| {
-            let row = self.row(raw);
-            let remains = matches!(row, Row::Rejected(_)).then(|| self.remains(raw)).flatten();
-            (row, remains)
+    pub(super) const fn charset(&self) -> &FoundCharset {
+        &self.charset
+    }
+
+    /// What was read into a block.
+    pub(in super::super) fn parts(&self, block: &Block) -> impl Iterator<Item = InputPart> {
+        block.parts().map(|part| match part {
+            Part::Skipped(places) => InputPart::Skipped(places),
+            Part::Row(raw) => {
+                let (row, is_noted) = self.noted_row(raw);
+                let remains = matches!(row, Row::Rejected(_)).then(|| self.remains(raw)).flatten();
+                let hash = raw.found.hash.map(|hash| if is_noted { hash.noted() } else { hash });
+                InputPart::Row { row, remains, hash }
+            }
         })
     }
 
     pub(super) fn row(&self, raw: RawRow<'_>) -> Row {
+        self.noted_row(raw).0
+    }
+
+    // The row, and whether it added a notice.
+    fn noted_row(&self, raw: RawRow<'_>) -> (Row, bool) {
         let found = raw.found;
         let (row, line) = (found.row, found.line);
-        let rejected = |reason| Row::Rejected(Rejection { row, line, column: None, reason });
+        let rejected = |reason| (Row::Rejected(Rejection { row, line, column: None, reason }), false);
         match found.end {
             End::Whole => {}
-            End::TooLong => return Row::Rejected(too_long(row, line)),
+            End::TooLong => return (Row::Rejected(too_long(row, line)), false),
             // Reading ends at such a row, so that it is not decoded.
             End::Unclosed { .. } => return rejected("expected a closing quote, found none".to_owned()),
         }
         if let Some((column, reason)) = self.misquoted(raw) {
-            return Row::Rejected(Rejection { row, line, column, reason });
+            return (Row::Rejected(Rejection { row, line, column, reason }), false);
         }
         if self.columns.are_of_rejects() && self.has_text_beside(raw) {
             let expected = self.columns.header().len();
@@ -79,13 +93,14 @@ impl Decoder {
                 if let Some(uncorrected) = self.columns.uncorrected(&cells) {
                     return rejected(uncorrected.reason.to_owned());
                 }
-                self.addresses.watch(&cells, line, &self.notices);
-                self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
-                Row::Record(Record { row, line, cells: Cells::Texts(cells), total: found.total })
+                let has_json = self.addresses.watch(&cells, line, &self.notices);
+                let is_doubtful = self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
+                let row = Row::Record(Record { row, line, cells: Cells::Texts(cells), total: found.total });
+                (row, is_completed || has_json || is_doubtful)
             }
             Err((column, byte)) => {
                 let (column, reason) = (Some(self.columns.name(column)), self.undecodable(byte));
-                Row::Rejected(Rejection { row, line, column, reason })
+                (Row::Rejected(Rejection { row, line, column, reason }), false)
             }
         }
     }

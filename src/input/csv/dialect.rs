@@ -35,7 +35,10 @@ impl Dialect {
             // Only quotes of the plain dialect can be out of place.
             .filter(|candidate| quote == QUOTE || candidate.1 == spaces)
             .map(|(escapes, spaces)| Self { quote, escapes, spaces, bare: false });
-        let found = candidates.min_by_key(|candidate| candidate.misplaced(text, delimiter)).unwrap_or(Self::PLAIN);
+        // Databases write single quotes, and double a backslash.
+        let is_doubled = quote == SINGLE && has_only_pairs_of(BACKSLASH, text);
+        let cost = |candidate: &Self| (candidate.misplaced(text, delimiter), is_doubled && !candidate.escapes);
+        let found = candidates.min_by_key(cost).unwrap_or(Self::PLAIN);
         if found.quote == SINGLE { found.with_apostrophes(start, delimiter) } else { Ok(found) }
     }
 
@@ -86,6 +89,11 @@ impl Dialect {
         let rewriter = Rewriter::new(self, delimiter);
         Lookahead::new(Box::new(Rewritten::new(bytes, rewriter)))
     }
+}
+
+// Whether each run of this byte has an even length.
+fn has_only_pairs_of(byte: u8, text: &[u8]) -> bool {
+    text.split(|other| *other != byte).all(|run| run.len() % 2 == 0)
 }
 
 // Whether each cell of the header is in single quotes.

@@ -12,6 +12,7 @@ use super::super::lines::Lines;
 use super::super::lookahead::View;
 use super::super::{BOM, Bytes, Delimiter, SourceFault};
 use super::block::{Block, End, Found, Short};
+use super::known_lines::LineHashers;
 use super::quotes::{Quotes, Quoting};
 use super::usual::Usual;
 
@@ -25,13 +26,28 @@ pub(super) struct Parser {
     lines: Lines,
     quotes: Quotes,
     quotes_by_rule: bool,
+    // The number of bytes of the row that was just read, with what ended it.
+    size: usize,
+    // Set when rows are to be recognised in a later input.
+    pub(super) hashers: Option<LineHashers>,
 }
 
 impl Parser {
     /// A parser from this line on. `quotes_by_rule` is whether each cell with a quote in it is quoted.
     pub(super) fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines, quotes_by_rule: bool) -> Self {
         let reader = ReaderBuilder::new().delimiter(delimiter.byte()).build();
-        Self { bytes, reader, lines, quotes: Quotes::new(delimiter.byte()), quotes_by_rule }
+        let quotes = Quotes::new(delimiter.byte());
+        Self { bytes, reader, lines, quotes, quotes_by_rule, size: 0, hashers: None }
+    }
+
+    /// The bytes that come next, and the position among the lines.
+    pub(super) const fn position(&mut self) -> (&mut Bytes, &mut Lines) {
+        (&mut self.bytes, &mut self.lines)
+    }
+
+    /// Whether each cell with a quote in it is quoted.
+    pub(super) const fn quotes_by_rule(&self) -> bool {
+        self.quotes_by_rule
     }
 
     /// Reads one row, which is the `row`th, after those that `block` has, and says whether there was one. Past `limit`
@@ -44,10 +60,29 @@ impl Parser {
         columns: usize,
     ) -> Result<bool, SourceFault> {
         let Some(follows_mark) = self.skip_empty_lines()? else { return Ok(false) };
+        let hashed = self.hashers.as_mut().filter(|_| !follows_mark).and_then(|hashers| hashers.next(&mut self.bytes));
+        self.read_row(block, (row, follows_mark), limit, columns)?;
+        // A row of several lines is recognised by its cells.
+        if let (Some((hash, length)), Some(found)) = (hashed, block.last_found())
+            && self.size == length + usize::from(found.terminated)
+        {
+            found.hash = Some(hash);
+        }
+        Ok(true)
+    }
+
+    // Reads the row that begins here.
+    fn read_row(
+        &mut self,
+        block: &mut Block,
+        (row, follows_mark): (u64, bool),
+        limit: usize,
+        columns: usize,
+    ) -> Result<(), SourceFault> {
         self.quotes.begin();
         let line = self.lines.number();
         if self.read_plain(block, (row, line, follows_mark), limit, columns)? {
-            return Ok(true);
+            return Ok(());
         }
         let (mut size, mut written, mut stored, mut cells) = (0_usize, 0, 0, 0);
         let (mut end, mut kept, mut terminated) = (End::Whole, true, true);
@@ -104,11 +139,25 @@ impl Parser {
             end = End::Unclosed { line: line + breaks };
         }
         let breaks = self.quotes.breaks();
-        let short = Short::Rejected;
-        let found =
-            Found { row, line, cells, kept, end, terminated, quoting, breaks, follows_mark, total: None, short };
-        block.push(found, written);
-        Ok(true)
+        self.size = size;
+        block.push(
+            Found {
+                row,
+                line,
+                cells,
+                kept,
+                end,
+                terminated,
+                quoting,
+                breaks,
+                follows_mark,
+                total: None,
+                short: Short::Rejected,
+                hash: None,
+            },
+            written,
+        );
+        Ok(())
     }
 
     // Reads a row without quotes that is completely in memory, as most rows are: the text between delimiters is its cells. The
@@ -140,6 +189,7 @@ impl Parser {
         }
         self.lines.end(end);
         self.bytes.consume(size + 1);
+        self.size = size + 1;
         let found = Found {
             row,
             line,
@@ -152,6 +202,7 @@ impl Parser {
             follows_mark,
             total: None,
             short: Short::Rejected,
+            hash: None,
         };
         block.push(found, written);
         Ok(true)

@@ -392,6 +392,11 @@ fn other_dialects_of_quotes_are_read() {
     check(&format!("\"a,b\"\n\"1,x\"\n{mark}\"2,z\"\n"), &["a", "b"], &["2 1|x", "3 2|z"]);
     check("\"a,b\"\n\"1,\"\"x, y\"\"\"\n\"2,z\"\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
     assert_eq!(notices(b"\"a,b\"\n\"1,2\"\n"), ["each line is quoted as a whole; read without those quotes"]);
+    // A backslash in single quotes is doubled where all are.
+    check("'a','b'\n'C:\\\\','x'\n'it''s','y'\n", &["a", "b"], &["2 C:\\|x", "3 it's|y"]);
+    check("'a','b'\n'C:\\\\','x'\n'D'Angelo','y'\n", &["a", "b"], &["2 C:\\|x", "3 D'Angelo|y"]);
+    check("'a';'b'\n'C:\\\\dir\\\\';'x'\n'O\\\\';'y'\n", &["a", "b"], &["2 C:\\dir\\|x", "3 O\\|y"]);
+    check("'a','b'\n'C:\\dir','x'\n'O','C:\\\\'\n", &["a", "b"], &["2 C:\\dir|x", "3 O|C:\\\\"]);
     // A backslash that ends a cell is text.
     check("a,b\n\"C:\\\",\"D:\\\"\n", &["a", "b"], &["2 C:\\|D:\\"]);
 }
@@ -453,6 +458,31 @@ fn another_header_below_the_first_ends_the_reading() {
         let line = half + 2;
         let text = format!("phone,name,city\n{here}Nombre,Celular,Ciudad\n{below}");
         check(&text, usize::try_from(half).unwrap(), Some(line));
+    }
+    // Other names of columns, in place of which the values of the other half stand.
+    for header in [
+        "Tel. celular,Ciudad,Nombre",
+        "Cel.,Ciudad,Nombre",
+        "Nro. Tel\u{e9}fono,Ciudad,Nombre",
+        "N\u{fa}mero,Ciudad,Nombre",
+        "Nro.,Ciudad,Nombre",
+        "Phone No.,City,Full Name",
+        "Mobile No.,City,Name",
+        "E-mail,City,Name",
+        "N\u{ba} de tel\u{e9}fono,Ciudad,Nombre",
+        "Ville,Nom,T\u{e9}l\u{e9}phone",
+        "Stadt,Nachname,Telefon",
+        "Citt\u{e0},Cognome,Cellulare",
+    ] {
+        for half in [1, 4, 30] {
+            let rows = |values: [&str; 3]| {
+                let row = |at: usize| format!("{}{at},{}{at},{}{at}\n", values[0], values[1], values[2]);
+                (10..10 + half).map(row).collect::<String>()
+            };
+            let here = rows(["+52155512345", "Ann ", "Lima "]);
+            let below = rows(["+52155512346", "Quito ", "Bo "]);
+            check(&format!("phone,name,city\n{here}{header}\n{below}"), half, Some(half as u64 + 2));
+        }
     }
     // Values that are names of columns.
     check(&format!("{file},phone,segment\n"), 2, None);

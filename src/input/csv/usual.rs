@@ -84,6 +84,11 @@ impl Usual {
         self.quoted_rows = self.quoted_rows.filter(|_| all).map(|rows| rows + 1);
     }
 
+    /// Adds so many rows in which each cell that is not blank is quoted.
+    pub(super) fn saw_quoted_rows(&mut self, count: u64) {
+        self.quoted_rows = self.quoted_rows.map(|rows| rows + count);
+    }
+
     /// Whether no cell so far that is not blank is without quotes.
     pub(super) const fn may_quote_all(&self) -> bool {
         self.quoted_rows.is_some()

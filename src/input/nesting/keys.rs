@@ -3,6 +3,7 @@
 //! Names are folded: lowercase letters and digits only.
 
 use super::super::page_keys::Hint;
+use crate::core::text::folded_key;
 
 /// Keys of arrays of people.
 const PEOPLE: &str = "\
@@ -47,7 +48,7 @@ const DESCRIBING: &str = "\
     cursor before after hasmore hasnext more done start end first last timestamp time date fecha generated \
     generatedat exported exportedat exportdate version apiversion requestid type object kind etag url self links \
     meta metadata pagination paging pageinfo took timedout resultsizeestimate lastupdated filters query sort \
-    order sync synctoken";
+    order sync synctoken nextsynctoken";
 
 /// The key of the fields of a contact in the platform's own format.
 pub(super) const OWN_SHAPE: &str = "customfields";
@@ -120,5 +121,5 @@ pub(super) fn folded(key: &str) -> String {
     if key.starts_with(['@', '$', '#']) {
         return String::new();
     }
-    key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    folded_key(key)
 }

@@ -8,6 +8,7 @@ use super::keys::{KeyKind, OWN_SHAPE, folded, is_aside, is_beside, is_describing
 use crate::core::guess::{is_address, is_staff};
 use crate::core::headings::{KeySense, key_sense};
 use crate::core::list::{is_label, is_naming_key, is_primary_key, is_value_key};
+use crate::core::mapping::is_place;
 
 /// How many objects may be around an array of rows: `{"response": {"data": {"contacts": […]}}}`.
 pub(super) const DEPTH: usize = 4;
@@ -123,7 +124,7 @@ impl Node {
     // The number of its values as a column.
     pub(super) fn column_length(&self) -> Option<usize> {
         let is_scalar = |(_, node): &(String, Node)| matches!(node, Self::Scalar(_));
-        let is_index = |(key, _): &(String, Node)| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+        let is_index = |(key, _): &(String, Node)| is_place(key);
         match self {
             Self::List(list) => list.is_of_scalars().then_some(list.1),
             Self::Object(Members(cells)) => {

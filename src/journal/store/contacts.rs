@@ -1,5 +1,7 @@
 //! The SQL of contacts: their numbers, their keys, and what is known of them.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::compact::{self, Owner};
@@ -46,6 +48,32 @@ impl StoredContact {
     }
 }
 
+/// Number of contacts after which those are forgotten that were sent.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// The numbers of contacts whose keys were read lately. A contact is needed for each of its calls and answers, and the index of
+/// keys is far larger than the cache.
+#[derive(Debug, Default)]
+pub(super) struct ContactNumbers {
+    // By channel and field, and value.
+    by_key: HashMap<(i64, i64), HashMap<Box<str>, i64>>,
+    count: usize,
+}
+
+impl ContactNumbers {
+    fn get(&self, channel: i64, field: i64, value: &str) -> Option<i64> {
+        self.by_key.get(&(channel, field))?.get(value).copied()
+    }
+
+    fn note(&mut self, channel: i64, field: i64, value: &str, number: i64) {
+        if self.count >= MOST_REMEMBERED {
+            *self = Self::default();
+        }
+        let is_new = self.by_key.entry((channel, field)).or_default().insert(value.into(), number).is_none();
+        self.count += usize::from(is_new);
+    }
+}
+
 /// A contact that another one of the channel may be mistaken for.
 #[derive(Debug)]
 pub(super) struct Holder {
@@ -80,9 +108,22 @@ impl Store {
 
     pub(super) fn number_of_contact(&self, channel: i64, key: &KeyParts<'_>) -> Result<Option<i64>> {
         let Some(field) = key.find_field(self)? else { return Ok(None) };
+        if let Some(number) = self.numbers.borrow().get(channel, field, key.value()) {
+            return Ok(Some(number));
+        }
         let mut query =
             self.db.prepare_cached("SELECT number FROM contacts WHERE channel = ?1 AND field = ?2 AND value = ?3")?;
         Ok(query.query_row(params![channel, field, key.value()], |row| row.get(0)).optional()?)
+    }
+
+    /// Remembers the number of a contact that is about to be sent.
+    pub(super) fn note_number(&self, channel: i64, field: i64, value: &str, number: i64) {
+        self.numbers.borrow_mut().note(channel, field, value, number);
+    }
+
+    /// Forgets the numbers of contacts, some of which are deleted.
+    pub(super) fn forget_numbers(&self) {
+        self.numbers.take();
     }
 
     /// The number of a contact, which gets one if it has none: a plan gives one to each contact, and a contact may be sent

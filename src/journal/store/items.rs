@@ -4,14 +4,14 @@ use rusqlite::params;
 
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
-use super::planning::{Kept, OpenPlan};
+use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::Prior;
 use super::snapshots::trace;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, integer, json};
 use crate::core::duplicates::Duplicates;
+use crate::core::forecast::Decision;
 use crate::core::model::{Contact, Key};
-use crate::core::plan::Decision;
 use crate::core::planner::{EarlierRow, Resolution, RowRole, aliases};
 use crate::core::record::Cells;
 use crate::core::snapshot::SnapshotKey;
@@ -75,7 +75,7 @@ impl Store {
         (planning, tags): (&PlanningRun, &SnapshotKey),
         planned: Planned,
     ) -> Result<(RowOutcome, RowTrace)> {
-        let PlanningRun { run, policy, .. } = *planning;
+        let PlanningRun { run, policy, now, .. } = *planning;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         tally.rows += 1;
         let channel = tally.channel;
@@ -122,7 +122,8 @@ impl Store {
                 if let Some(replaced) = replaced {
                     self.merge_into(open, run, number, replaced, EarlierRow { row, line })?;
                 }
-                let decision = plan.planner.decide(&contact, policy, &Prior::new(self, open, run, channel))?;
+                let prior = Prior::new(self, open, run, channel);
+                let decision = plan.planner.decide(&contact, policy, &prior, now)?;
                 trace.is_unchanged = is_alone && matches!(decision, Decision::Done(Outcome::Unchanged));
                 self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)?
             }
@@ -150,42 +151,56 @@ impl Store {
         let counts = EarlierRow { row, line };
         let lists_rows = open.lists_rows;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
-        match decision {
+        let outcome = match decision {
             Decision::Pending(forecast) => {
                 tally.pending += 1;
                 if let Some(sum) = &mut tally.forecast {
                     *sum += forecast;
                 }
                 open.seen.set(owner.number, counts, Kept::Pending);
-                let content = compact::contact_bytes(self, owner, contact)?;
-                let mut insert = self.db.prepare_cached(
-                    "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?;
-                let cells = cells.map(|cells| json(&StoredCells::of(cells)));
-                insert.execute(params![run, integer(row), integer(line), owner.number, cells, content])?;
-                Ok(RowOutcome::Pending)
+                let pending = NewPending {
+                    run,
+                    row: integer(row),
+                    line: integer(line),
+                    contact: owner.number,
+                    cells: cells.map(|cells| json(&StoredCells::of(cells))),
+                    content: compact::contact_bytes(self, owner, contact)?,
+                };
+                open.add_pending(self, pending)?;
+                return Ok(RowOutcome::Pending);
             }
-            Decision::Done(outcome) => {
-                let is_rejected = matches!(outcome, Outcome::Rejected(_));
-                let kept = if is_rejected { Kept::Item } else { Kept::Unchanged };
-                if is_rejected || lists_rows {
-                    let (state, reason) = (state::of(&outcome), outcome.reason());
-                    self.insert_item(run, &NewItem { state, reason, cells: cells.filter(|_| is_rejected), ..item })?;
-                } else {
-                    tally.unchanged += 1;
-                }
-                open.seen.set(owner.number, counts, kept);
-                if plan.planner.duplicates == Duplicates::Merge {
-                    // A later row may be merged with it.
-                    let content = compact::contact_bytes(self, owner, contact)?;
-                    let mut insert = self
-                        .db
-                        .prepare_cached("INSERT INTO merging (run, row, contact, content) VALUES (?1, ?2, ?3, ?4)")?;
-                    insert.execute(params![run, integer(row), owner.number, content])?;
-                }
-                Ok(RowOutcome::Done { row, line, outcome })
+            Decision::Done(outcome) => outcome,
+            Decision::Waiting(reason) => {
+                open.has_waiting = true;
+                Outcome::Rejected(reason)
             }
+        };
+        let is_rejected = matches!(outcome, Outcome::Rejected(_));
+        let kept = if is_rejected { Kept::Item } else { Kept::Unchanged };
+        if is_rejected || lists_rows {
+            let (state, reason) = (state::of(&outcome), outcome.reason());
+            self.insert_item(run, &NewItem { state, reason, cells: cells.filter(|_| is_rejected), ..item })?;
+        } else {
+            tally.unchanged += 1;
         }
+        open.seen.set(owner.number, counts, kept);
+        if plan.planner.duplicates == Duplicates::Merge {
+            // A later row may be merged with it.
+            let content = compact::contact_bytes(self, owner, contact)?;
+            let mut insert =
+                self.db.prepare_cached("INSERT INTO merging (run, row, contact, content) VALUES (?1, ?2, ?3, ?4)")?;
+            insert.execute(params![run, integer(row), owner.number, content])?;
+        }
+        Ok(RowOutcome::Done { row, line, outcome })
+    }
+
+    pub(super) fn insert_pending(&self, pending: &NewPending) -> Result<()> {
+        let NewPending { run, row, line, contact, cells, content } = pending;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        insert.execute(params![run, row, line, contact, cells, content])?;
+        Ok(())
     }
 
     fn store_merged(&self, open: &mut OpenPlan, run: i64, item: NewItem<'_>) -> Result<()> {
@@ -208,6 +223,9 @@ impl Store {
         counts: EarlierRow,
     ) -> Result<()> {
         let kept = open.seen.get(contact).map(|(_, kept)| kept);
+        if kept == Some(Kept::Pending) {
+            open.store_pending(self)?;
+        }
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         let table = match kept {
             Some(Kept::Pending) => {
@@ -324,7 +342,8 @@ mod tests {
             contacts in proptest::collection::vec(any_contact(), 1..20),
         ) {
             for duplicates in Duplicates::ALL {
-                let planner = Planner { duplicates, match_fields: vec!["email=".into(), "phone".into()] };
+                let match_fields = vec!["email=".into(), "phone".into()];
+                let planner = Planner { duplicates, match_fields, retry_rejected: false };
                 let mut seen = SeenRows::new(duplicates);
                 // The key, the state and the row that counts instead, of each row.
                 let mut expected: Vec<(String, &str, String)> = Vec::new();

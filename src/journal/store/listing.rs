@@ -47,6 +47,11 @@ impl Store {
         Ok(natural(self.db.query_row("SELECT count(*) FROM runs WHERE sync = ?1", [sync], |row| row.get(0))?))
     }
 
+    pub(in crate::journal) fn rows_not_stored(&self, sync: i64) -> Result<u64> {
+        let rows = "SELECT coalesce(sum(unchanged + merged), 0) FROM runs WHERE sync = ?1";
+        Ok(natural(self.db.query_row(rows, [sync], |row| row.get(0))?))
+    }
+
     pub(in crate::journal) fn each_row(
         &self,
         sync: i64,

@@ -19,12 +19,25 @@ const STEP: i64 = if cfg!(test) { 100 } else { 5_000 };
 const PAGES: i64 = if cfg!(test) { 20 } else { 2_000 };
 
 /// What must not be there: a query for the first of its rows, and what they would mean.
-const FORBIDDEN: [(&str, &str); 14] = [
+const FORBIDDEN: [(&str, &str); 22] = [
     (
         "SELECT 'run ' || id FROM runs
          WHERE state <> 'planning' AND NOT pruned AND rows <> unchanged + merged + dropped
              + (SELECT count(*) FROM items WHERE run = runs.id) + (SELECT count(*) FROM pending WHERE run = runs.id)",
         "its rows are not the sum of their outcomes",
+    ),
+    (
+        "SELECT 'run ' || id FROM runs WHERE state <> 'planning' AND (kept < 0 OR kept > unchanged)",
+        "it has fewer unchanged rows than were recognised",
+    ),
+    (
+        "SELECT 'run ' || run FROM (SELECT run FROM merging UNION ALL SELECT run FROM new_aliases)
+         WHERE run NOT IN (SELECT id FROM runs WHERE state = 'planning') ORDER BY run",
+        "what its plan needed was not removed",
+    ),
+    (
+        "SELECT 'run ' || sync FROM contact_blocks WHERE sync NOT IN (SELECT sync FROM runs WHERE state = 'planning')",
+        "its new contacts would be dropped",
     ),
     (
         "SELECT 'run ' || run || ', row ' || row FROM pending
@@ -51,8 +64,25 @@ const FORBIDDEN: [(&str, &str); 14] = [
     ("SELECT 'contact ' || contact FROM doubts WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
     ("SELECT 'contact ' || contact FROM pending WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
     (
+        "SELECT 'contact ' || contact FROM rejections WHERE contact NOT IN (SELECT number FROM contacts)",
+        "it has no key",
+    ),
+    (
         "SELECT 'contact ' || number FROM contacts WHERE channel NOT IN (SELECT number FROM channels)",
         "it belongs to no channel",
+    ),
+    (
+        "SELECT 'contact ' || number FROM contacts WHERE field NOT IN (-1, 0) AND field NOT IN (SELECT number FROM names)",
+        "the field of its key has no name",
+    ),
+    (
+        "SELECT 'contact ' || contact FROM aliases WHERE field NOT IN (-1, 0) AND field NOT IN (SELECT number FROM names)",
+        "the field of an alias has no name",
+    ),
+    (
+        "SELECT 'contact ' || contact FROM aliases LEFT JOIN contacts ON number = contact
+         WHERE contacts.channel IS NOT aliases.channel",
+        "an alias of another channel leads to it",
     ),
     (
         "SELECT 'contact ' || max(number) FROM contacts HAVING max(number) >= (SELECT number FROM next_contact)",
@@ -62,6 +92,10 @@ const FORBIDDEN: [(&str, &str); 14] = [
         "SELECT 'call ' || number FROM calls WHERE window NOT IN (SELECT number FROM windows)
              OR channel NOT IN (SELECT number FROM channels)",
         "it belongs to no channel or window",
+    ),
+    (
+        "SELECT 'call ' || number FROM calls WHERE asked IS NOT NULL AND asked >> 32 NOT IN (SELECT number FROM names)",
+        "the field that it asked for has no name",
     ),
     ("SELECT 'call ' || number FROM calls WHERE (took IS NULL) <> (result IS NULL)", "it has half a result"),
 ];
@@ -86,6 +120,7 @@ impl Store {
         }
         self.check_contents(&mut problems)?;
         self.check_attempts(&mut problems)?;
+        self.check_snapshots(&mut problems)?;
         Ok(problems)
     }
 
@@ -103,7 +138,8 @@ impl Store {
                 && problems.len() < MOST_PROBLEMS
             {
                 let number: i64 = row.get(0)?;
-                let Some(key) = self.key_of_contact(number)? else { continue };
+                // A key that is missing or has no name was reported above.
+                let Ok(Some(key)) = self.key_of_contact(number) else { continue };
                 let owner = Owner { number, key: key.value() };
                 let read = match row.get::<_, Vec<u8>>(1) {
                     Err(error) => Err(error.into()),
@@ -195,10 +231,12 @@ impl Store {
 
     /// Removes contacts of which nothing is known and that no row has, with their aliases.
     pub(in crate::journal) fn remove_unused_contacts(&self, removed: &mut Removed) -> Result<()> {
+        self.forget_numbers();
         let deleted = self.db.execute(
             "DELETE FROM contacts WHERE number NOT IN (SELECT contact FROM states)
                  AND number NOT IN (SELECT contact FROM doubts) AND number NOT IN (SELECT contact FROM pending)
                  AND number NOT IN (SELECT contact FROM items WHERE contact IS NOT NULL)
+                 AND number NOT IN (SELECT contact FROM rejections)
                  AND number NOT IN (SELECT contact FROM left_rows) AND number NOT IN (SELECT contact FROM turns)
                  AND NOT EXISTS (SELECT 1 FROM contact_blocks WHERE contacts.number BETWEEN first AND last)",
             [],

@@ -133,6 +133,16 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens an upgraded copy of a journal of an earlier version; `None` for a journal of the present version.
+    pub(in crate::journal) fn open_earlier(path: &Path) -> Result<Option<Self>> {
+        let mut earlier = Self::open_existing(path)?.filter(|store| store.copy.is_some());
+        if let Some(store) = &mut earlier {
+            store.is_read_only = true;
+            tidy(path);
+        }
+        Ok(earlier)
+    }
+
     // Opens a journal to read it, or an upgraded copy of one of an earlier version; `None` when it is empty.
     fn open_existing(path: &Path) -> Result<Option<Self>> {
         let failed = |source| JournalError::open(path, source);
@@ -259,6 +269,19 @@ impl Store {
         store.begin().and_then(|()| store.upgrade()).and_then(|()| store.commit())?;
         store.copy = Some(copy);
         Ok(store)
+    }
+}
+
+// Removes the empty files that SQLite leaves beside a journal that was only read. A log that holds something stays for the next
+// run.
+fn tidy(path: &Path) {
+    let Ok(file) = path.canonicalize() else { return };
+    if !fs::metadata(with_suffix(&file, "-wal")).is_ok_and(|log| log.len() == 0) {
+        return;
+    }
+    if let Ok(db) = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        // The last connection that can write removes them when it is closed.
+        let _ = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     }
 }
 

@@ -2,19 +2,24 @@
 //!
 //! New contacts are stored many at a time and in the order of their keys: one by one, each would write a page of the index.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
 use super::{Result, Store, integer};
-use crate::core::plan::Forecast;
+use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;
 use crate::core::task::Policy;
 
 /// Number of contacts that are stored at a time, and likewise of aliases. Some 100 bytes each are in memory.
 const STORED_TOGETHER: usize = 200_000;
+
+/// Approximate number of bytes of pending rows that are stored at a time when they belong to several runs. In the order of the
+/// input, each of a thousand runs would write a page for some of its rows.
+const PENDING_TOGETHER: usize = 16 * 1024 * 1024;
 
 /// Number of contact numbers that a plan takes at a time.
 const BLOCK: i64 = 10_000;
@@ -48,6 +53,10 @@ pub(super) struct OpenPlan {
     pub sync: i64,
     /// Whether rows that need nothing are stored, because all rows are listed.
     pub lists_rows: bool,
+    /// The contacts that earlier runs rejected.
+    pub rejected: HashSet<i64>,
+    /// Whether rows of such contacts are not tried again yet.
+    pub has_waiting: bool,
     pub seen: SeenContacts,
     pub runs: BTreeMap<i64, RunPlan>,
     // The number of rows without a key, by run and the digest of their content.
@@ -56,6 +65,20 @@ pub(super) struct OpenPlan {
     numbers: (i64, i64),
     contacts: Staged,
     aliases: Staged,
+    // Pending rows that are not stored yet, and how many bytes they take.
+    pending: Vec<NewPending>,
+    pending_bytes: usize,
+}
+
+/// A row for the table of pending rows.
+#[derive(Debug)]
+pub(super) struct NewPending {
+    pub run: i64,
+    pub row: i64,
+    pub line: i64,
+    pub contact: i64,
+    pub cells: Option<String>,
+    pub content: Vec<u8>,
 }
 
 /// The rows of a run so far.
@@ -68,10 +91,9 @@ pub(super) struct RunPlan {
     pub merged: u64,
     pub rejected: u64,
     pub forecast: Option<Forecast>,
-    // Whether the journal has contacts of the channel, and aliases of the channel or of this run.
+    // Whether the journal had contacts and aliases of the channel before this plan.
     has_contacts: bool,
     has_aliases: bool,
-    has_new_aliases: bool,
 }
 
 /// Values that are not stored yet, each with the number of a contact.
@@ -81,6 +103,10 @@ struct Staged {
     by_value: HashMap<(i64, i64), HashMap<Arc<str>, i64>>,
     // In the order in which they came.
     all: Vec<(i64, i64, i64, Arc<str>)>,
+    // The hashes of those that are stored by now. A value without one need not be looked for, which takes longer than the rest of
+    // the plan of its row.
+    stored: HashSet<u64>,
+    hasher: RandomState,
 }
 
 /// Where the row that counts for a contact is.
@@ -177,10 +203,16 @@ impl Staged {
         self.all.push((contact, of, field, value));
     }
 
-    // All of them, ordered by their keys.
+    /// Whether the value may be among those that are stored by now.
+    fn may_be_stored(&self, of: i64, field: i64, value: &str) -> bool {
+        !self.stored.is_empty() && self.stored.contains(&self.hasher.hash_one((of, field, value)))
+    }
+
+    // All of them, ordered by their keys, for being stored.
     fn take(&mut self) -> Vec<(i64, i64, i64, Arc<str>)> {
         self.by_value.clear();
         let mut all = std::mem::take(&mut self.all);
+        self.stored.extend(all.iter().map(|(_, of, field, value)| self.hasher.hash_one((of, field, &**value))));
         // Of two equal ones, the later one is stored last.
         all.sort_by(|(_, of, field, value), other| (of, field, value).cmp(&(&other.1, &other.2, &other.3)));
         all
@@ -188,16 +220,20 @@ impl Staged {
 }
 
 impl OpenPlan {
-    pub(super) fn new(sync: i64, lists_rows: bool) -> Self {
+    pub(super) fn new(sync: i64, lists_rows: bool, rejected: HashSet<i64>) -> Self {
         Self {
             sync,
             lists_rows,
+            rejected,
+            has_waiting: false,
             seen: SeenContacts::default(),
             runs: BTreeMap::new(),
             equal: HashMap::new(),
             numbers: (0, 0),
             contacts: Staged::default(),
             aliases: Staged::default(),
+            pending: Vec::new(),
+            pending_bytes: 0,
         }
     }
 
@@ -209,13 +245,43 @@ impl OpenPlan {
         self.equal.insert((run, digest.to_owned()), nth);
     }
 
-    /// The number of a contact that is not stored yet.
-    pub(super) fn staged_contact(&self, store: &Store, channel: i64, key: &KeyParts<'_>) -> Result<Option<i64>> {
-        if self.contacts.all.is_empty() {
-            return Ok(None);
+    /// The number of a contact that is not stored yet; otherwise, whether a run's channel may have a stored one with this key.
+    pub(super) fn staged_contact(
+        &self,
+        store: &Store,
+        (run, channel): (i64, i64),
+        key: &KeyParts<'_>,
+    ) -> Result<std::result::Result<i64, bool>> {
+        let Some(field) = key.find_field(store)? else { return Ok(Err(false)) };
+        if let Some(number) = self.contacts.get(channel, field, key.value()) {
+            return Ok(Ok(number));
         }
-        let field = key.find_field(store)?;
-        Ok(field.and_then(|field| self.contacts.get(channel, field, key.value())))
+        let had_contacts = self.runs.get(&run).is_some_and(|run| run.has_contacts);
+        Ok(Err(had_contacts || self.contacts.may_be_stored(channel, field, key.value())))
+    }
+
+    /// Adds a pending row, which is stored at once or later.
+    pub(super) fn add_pending(&mut self, store: &Store, pending: NewPending) -> Result<()> {
+        if self.runs.len() == 1 {
+            return store.insert_pending(&pending);
+        }
+        self.pending_bytes +=
+            size_of::<NewPending>() + pending.content.len() + pending.cells.as_ref().map_or(0, String::len);
+        self.pending.push(pending);
+        if self.pending_bytes >= PENDING_TOGETHER { self.store_pending(store) } else { Ok(()) }
+    }
+
+    /// Stores the pending rows that are not stored yet.
+    pub(super) fn store_pending(&mut self, store: &Store) -> Result<()> {
+        self.pending_bytes = 0;
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_unstable_by_key(|pending| (pending.run, pending.row));
+        pending.iter().try_for_each(|pending| store.insert_pending(pending))
+    }
+
+    /// The pending row of an earlier contact that is not stored yet.
+    pub(super) fn staged_pending(&self, run: i64, row: i64) -> Option<&NewPending> {
+        self.pending.iter().rev().find(|pending| (pending.run, pending.row) == (run, row))
     }
 
     /// The key of a contact, stored or not.
@@ -259,7 +325,7 @@ impl OpenPlan {
         if let Some(contact) = self.aliases.get(run, field, value.value()) {
             return Ok(Some(contact));
         }
-        if !self.runs.get(&run).is_some_and(|plan| plan.has_new_aliases) {
+        if !self.aliases.may_be_stored(run, field, value.value()) {
             return Ok(None);
         }
         let mut find =
@@ -281,7 +347,6 @@ impl OpenPlan {
         for (number, channel, field, value) in self.contacts.take() {
             insert.execute(params![number, channel, field, value])?;
         }
-        self.runs.values_mut().for_each(|run| run.has_contacts = true);
         Ok(())
     }
 
@@ -292,12 +357,12 @@ impl OpenPlan {
         for (contact, run, field, value) in self.aliases.take() {
             insert.execute(params![run, field, value, contact])?;
         }
-        self.runs.values_mut().for_each(|run| run.has_new_aliases = true);
         Ok(())
     }
 
     /// Stores what is not stored yet, at the end of the plan.
     pub(super) fn store(&mut self, store: &Store) -> Result<()> {
+        self.store_pending(store)?;
         if store.is_read_only {
             return Ok(());
         }
@@ -322,12 +387,7 @@ impl RunPlan {
             forecast: Some(Forecast::default()),
             has_contacts: has("contacts")?,
             has_aliases: has("aliases")?,
-            has_new_aliases: false,
         })
-    }
-
-    pub(super) const fn has_contacts(&self) -> bool {
-        self.has_contacts
     }
 
     pub(super) const fn has_aliases(&self) -> bool {

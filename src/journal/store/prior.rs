@@ -11,7 +11,9 @@ use super::keys::KeyParts;
 use super::planning::OpenPlan;
 use super::{Result, Store, damaged, integer};
 use crate::core::model::{Contact, Key, RemoteState};
+use crate::core::past_rejection::PastRejection;
 use crate::core::planner::{EarlierRow, PriorRows};
+use crate::core::task::Policy;
 use crate::journal::JournalError;
 
 /// The rows of a run so far and the known contacts of its channel, as the planner asks for them.
@@ -52,12 +54,10 @@ impl<'a> Prior<'a> {
             return Ok(located.clone());
         }
         let parts = KeyParts::of(key);
-        let located = match self.plan.staged_contact(self.store, self.channel, &parts)? {
-            Some(number) => Some(Located::New(number)),
-            None if self.plan.runs.get(&self.run).is_some_and(super::planning::RunPlan::has_contacts) => {
-                self.store.find_contact(self.channel, &parts)?.map(Located::Stored)
-            }
-            None => None,
+        let located = match self.plan.staged_contact(self.store, (self.run, self.channel), &parts)? {
+            Ok(number) => Some(Located::New(number)),
+            Err(true) => self.store.find_contact(self.channel, &parts)?.map(Located::Stored),
+            Err(false) => None,
         };
         let located = located.map(Arc::new);
         *self.last.borrow_mut() = Some((key.clone(), located.clone()));
@@ -105,22 +105,37 @@ impl PriorRows for Prior<'_> {
     }
 
     fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Contact> {
+        // It is stored while rows are merged. Without it, the values of the earlier row would be lost.
+        let missing = || damaged("a contact", "it is missing");
+        let read = |number: i64, content: &[u8]| {
+            let key = self.plan.key_of_contact(self.store, number)?.ok_or_else(missing)?;
+            compact::read_contact(self.store, Owner { number, key: key.value() }, &key, content)
+        };
+        if let Some(staged) = self.plan.staged_pending(self.run, integer(earlier.row)) {
+            return read(staged.contact, &staged.content);
+        }
         let mut find = self.store.db.prepare_cached(
             "SELECT contact, content FROM pending WHERE run = ?1 AND row = ?2
              UNION ALL SELECT contact, content FROM merging WHERE run = ?1 AND row = ?2",
         )?;
         let found = find.query_row(params![self.run, integer(earlier.row)], |row| Ok((row.get(0)?, row.get(1)?)));
-        // It is stored while rows are merged. Without it, the values of the earlier row would be lost.
-        let missing = || damaged("a contact", "it is missing");
         let (number, content): (i64, Vec<u8>) = found.optional()?.ok_or_else(missing)?;
-        let key = self.plan.key_of_contact(self.store, number)?.ok_or_else(missing)?;
-        compact::read_contact(self.store, Owner { number, key: key.value() }, &key, &content)
+        read(number, &content)
     }
 
     fn remote_state(&self, key: &Key) -> Result<RemoteState> {
         match self.locate(key)?.as_deref() {
             Some(Located::Stored(contact)) => contact.remote_state(self.store, &KeyParts::of(key)),
             Some(Located::New(_)) | None => Ok(RemoteState::Unknown),
+        }
+    }
+
+    fn past_rejection(&self, contact: &Contact, policy: Policy) -> Result<Option<PastRejection>> {
+        match self.locate(contact.key())?.as_deref() {
+            Some(Located::Stored(StoredContact { number, .. })) if self.plan.rejected.contains(number) => {
+                self.store.past_rejection(*number, contact, policy)
+            }
+            Some(Located::Stored(_) | Located::New(_)) | None => Ok(None),
         }
     }
 }

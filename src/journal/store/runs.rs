@@ -11,13 +11,13 @@ use super::keys::KeyParts;
 use super::planning::{FinishedPlan, OpenPlan, RunPlan};
 use super::{Result, Store, damaged, integer, json, millis};
 use crate::core::channel::WindowId;
-use crate::core::guard::Extent;
+use crate::core::forecast::{Forecast, forecast};
+use crate::core::guard::RowCounts;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
-use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
-use crate::journal::rows::{FirstRows, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
+use crate::journal::rows::{Extent, FirstRows, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
 use crate::journal::snapshots::NewSnapshot;
 
 /// Maximum mean duration of calls that is read from a journal. Calls time out far sooner.
@@ -101,11 +101,11 @@ impl Store {
         let mut begun: Vec<PlanningRun> = Vec::with_capacity(runs.len());
         for new in runs {
             let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
-            begun.push(PlanningRun { run, channel: new.channel, policy: new.policy });
+            begun.push(PlanningRun { run, channel: new.channel, policy: new.policy, now: new.now });
         }
         let sync = begun.first().map_or(0, |first| first.run);
         self.forget_dropped_plans()?;
-        let mut open = OpenPlan::new(sync, lists_rows);
+        let mut open = OpenPlan::new(sync, lists_rows, self.rejected_contacts()?);
         for PlanningRun { run, channel, .. } in &begun {
             open.runs.insert(*run, RunPlan::begin(self, self.channel_number(channel)?)?);
         }
@@ -159,6 +159,7 @@ impl Store {
         for table in ["new_aliases", "merging", "pending", "items"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE run IN ({runs})"), [value])?;
         }
+        self.forget_numbers();
         if !self.is_read_only {
             let blocks =
                 format!("SELECT first, last FROM contact_blocks WHERE sync IN (SELECT sync FROM runs WHERE {which})");
@@ -185,10 +186,17 @@ impl Store {
         let plans = self.plans.borrow();
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let sum = |of: fn(&RunPlan) -> u64| open.runs.values().map(of).sum();
-        Ok(Extent { rows: sum(|run| run.rows), changes: sum(|run| run.pending), rejected: sum(|run| run.rejected) })
+        let counts =
+            RowCounts { rows: sum(|run| run.rows), changes: sum(|run| run.pending), rejected: sum(|run| run.rejected) };
+        Ok(Extent { counts, has_waiting: open.has_waiting })
     }
 
     pub(in crate::journal) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>> {
+        let open = self.plans.borrow_mut().open.remove(&sync);
+        if let Some(mut open) = open {
+            open.store(self)?;
+            self.plans.borrow_mut().open.insert(sync, open);
+        }
         let runs = "run IN (SELECT id FROM runs WHERE sync = ?1)";
         match which {
             FirstRows::Rejected => {
@@ -204,16 +212,14 @@ impl Store {
                 let mut query =
                     self.db.prepare(&format!("SELECT run, contact FROM pending WHERE {runs} ORDER BY row LIMIT ?2"))?;
                 let rows = query.query_map(params![sync, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                let plans = self.plans.borrow();
                 let mut keys = Vec::new();
                 for (run, contact) in rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
-                    let key = match plans.open.get(&sync) {
+                    let key = match self.plans.borrow().open.get(&sync) {
                         Some(open) => open.key_of_contact(self, contact)?,
-                        None => match self.key_of_contact(contact)? {
-                            Some(key) => Some(key),
-                            None => plans.key_in_memory(self, run, contact)?,
-                        },
+                        None => self.key_of_contact(contact)?,
                     };
+                    let key =
+                        key.map_or_else(|| self.plans.borrow().key_in_memory(self, run, contact), |key| Ok(Some(key)))?;
                     keys.extend(key.map(|key| key.text()));
                 }
                 Ok(keys)
@@ -237,7 +243,7 @@ impl Store {
         self.db.execute("DELETE FROM contact_blocks WHERE sync = ?1", [plan.sync])?;
         let members = Arc::new(open.seen.members());
         let open = Arc::new(open);
-        for (at, PlanningRun { run, channel, policy }) in plan.runs.iter().enumerate() {
+        for (at, PlanningRun { run, channel, policy, now }) in plan.runs.iter().enumerate() {
             let Some(planned) = open.runs.get(run) else { continue };
             let snapshot = snapshots.iter().find(|(of, _)| *of == at).map(|(_, snapshot)| snapshot);
             planned.store(self, *run, snapshot.map_or(0, |snapshot| snapshot.next.kept() as u64))?;
@@ -252,6 +258,9 @@ impl Store {
             match snapshot {
                 Some(snapshot) => self.finish_snapshot(*run, channel, snapshot)?,
                 None => self.touch_items(*run, channel, None)?,
+            }
+            if !self.dry {
+                self.forget_old_rejections(*now)?;
             }
             self.plans.borrow_mut().finished.insert(channel.clone(), finished);
         }
@@ -302,9 +311,11 @@ impl Store {
         for left in left.collect::<rusqlite::Result<Vec<i64>>>()? {
             let mut contacts = self.db.prepare_cached(
                 "SELECT contact FROM pending WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM states WHERE contact = pending.contact)
-                     AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact)",
+                     AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact)
+                     AND NOT EXISTS (SELECT 1 FROM rejections WHERE contact = pending.contact)",
             )?;
             let contacts = contacts.query_map([left], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+            self.forget_numbers();
             let mut forget = self.db.prepare_cached("DELETE FROM contacts WHERE number = ?1")?;
             for contact in contacts.into_iter().filter(|contact| !plan.members.has(*contact)) {
                 forget.execute([contact])?;

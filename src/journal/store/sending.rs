@@ -18,6 +18,7 @@ use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
 use crate::core::model::{Known, RemoteState};
+use crate::core::task::Outcome;
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::IN_FLIGHT_GRACE;
 use crate::journal::rows::{Carried, Item, RunState};
@@ -32,7 +33,7 @@ pub(super) const LONGEST_CALL: Duration = Duration::from_mins(10);
 
 /// The pending rows with their contacts and what is known of these, as [`Store::item`] reads them.
 const PENDING: &str = "SELECT pending.row, pending.line, pending.cells, pending.content, pending.contact,
-         contacts.field, contacts.value, states.id, states.content, doubts.content
+         contacts.channel, contacts.field, contacts.value, states.id, states.content, doubts.content
      FROM pending LEFT JOIN contacts ON contacts.number = pending.contact
      LEFT JOIN states ON states.contact = pending.contact LEFT JOIN doubts ON doubts.contact = pending.contact";
 
@@ -280,13 +281,15 @@ impl Store {
     // From the columns of `PENDING`.
     fn item(&self, run: i64, row: &Row<'_>) -> Result<Item> {
         let (contact, content): (i64, Vec<u8>) = (row.get(4)?, row.get(3)?);
-        let (Some(field), Some(value)) = (row.get(5)?, row.get(6)?) else {
+        let (Some(channel), Some(field), Some(value)) = (row.get(5)?, row.get(6)?, row.get::<_, Option<String>>(7)?)
+        else {
             return Err(damaged("a contact", "its key is missing"));
         };
+        self.note_number(channel, field, &value, contact);
         let key = KeyParts::stored(self, field, value)?;
         let owner = Owner { number: contact, key: key.value() };
         let (id, known, doubt): (Option<String>, Option<Vec<u8>>, Option<Vec<u8>>) =
-            (row.get(7)?, row.get(8)?, row.get(9)?);
+            (row.get(8)?, row.get(9)?, row.get(10)?);
         let remote_state = match (id.zip(known), doubt) {
             (_, Some(doubt)) => RemoteState::InDoubt(compact::read_doubt(self, owner, &key, &doubt)?),
             (Some((id, known)), None) => RemoteState::Known(compact::read_known(self, owner, &id, &known)?),
@@ -461,6 +464,12 @@ impl Store {
         if let Some((run, row, outcome)) = &state_update.outcome {
             let (state, reason) = (state::of(outcome), outcome.reason());
             self.end_row(*run, *row, state, reason)?;
+            match outcome {
+                Outcome::Rejected(reason) => {
+                    self.set_rejection(*run, owner.number, &state_update.contact, reason, state_update.at)?;
+                }
+                Outcome::Created | Outcome::Updated | Outcome::Unchanged => self.no_longer_rejected(owner.number)?,
+            }
             self.no_longer_left(owner.number)?;
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! A snapshot is written in the transaction that finishes the plan of its input. A contact whose remote state changes later
 //! without a row of that source is touched in the same transaction. What is damaged is no snapshot: then all rows are mapped.
 
+mod check;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;

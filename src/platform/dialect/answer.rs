@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::body;
-use super::carried::Carried;
+use super::call_content::CallContent;
 use super::page::page;
 use super::rate_limit::rate_limit;
 use super::response::Response;
@@ -68,8 +68,7 @@ struct Received<'a> {
     kind: CallKind,
     /// The page that a search requested; 1 for any other call.
     page: u32,
-    carried: Carried<'a>,
-    status: u16,
+    carried: CallContent<'a>,
     response: &'a Response<'a>,
     json: Option<Json>,
 }
@@ -78,11 +77,11 @@ impl<'a> Received<'a> {
     fn new(call: &'a Call, response: &'a Response<'a>) -> Self {
         let page = call.asked().map_or(1, |asked| asked.page);
         let json = body::parse(response.body);
-        Self { kind: call.kind(), page, carried: Carried::of(call), status: response.status, response, json }
+        Self { kind: call.kind(), page, carried: CallContent::of(call), response, json }
     }
 
     fn attempt(&self) -> Attempt {
-        match self.status {
+        match self.response.status {
             200..=299 => self.success(),
             300..=399 => self.lost(&self.redirection()),
             401 => self.unauthorized(),
@@ -101,12 +100,13 @@ impl<'a> Received<'a> {
                 self.lost(&format!("{message}, not a response of the API: probably a firewall or proxy"))
             }
             500..=599 => self.lost(&self.with_status()),
-            _ => self.lost(&format!("HTTP has no status {}", self.status)),
+            _ => self.lost(&format!("HTTP has no status {}", self.response.status)),
         }
     }
 
     fn success(&self) -> Attempt {
-        let unexpected = || self.lost(&format!("{} with {}, not a response of the API", self.status, self.found()));
+        let unexpected =
+            || self.lost(&format!("{} with {}, not a response of the API", self.response.status, self.found()));
         let Some(json) = &self.json else { return unexpected() };
         if body::has_trouble(json) {
             // An error without a message means nothing. A create that failed and yet has an id contradicts itself; a
@@ -114,9 +114,13 @@ impl<'a> Received<'a> {
             let contradicts = self.kind == CallKind::Create && body::data_id(json).is_some() && !self.is_taken();
             let is_open = self.writes() && !body::is_refused(json);
             return match body::words(json) {
-                Some(words) if contradicts => self
-                    .lost(&format!("{} with both an id and an error, not a response of the API: {words}", self.status)),
-                Some(words) if is_open => self.lost(&format!("{} with an unknown status: {words}", self.status)),
+                Some(words) if contradicts => self.lost(&format!(
+                    "{} with both an id and an error, not a response of the API: {words}",
+                    self.response.status
+                )),
+                Some(words) if is_open => {
+                    self.lost(&format!("{} with an unknown status: {words}", self.response.status))
+                }
                 Some(_) => self.refusal(),
                 None => unexpected(),
             };
@@ -154,7 +158,7 @@ impl<'a> Received<'a> {
         } else if self.is_no_such_contact() {
             Attempt::Missing { message }
         } else {
-            Attempt::Refused { status: self.status, message, about_row: self.is_about_row() }
+            Attempt::Refused { status: self.response.status, message, about_row: self.is_about_row() }
         }
     }
 
@@ -164,8 +168,8 @@ impl<'a> Received<'a> {
     }
 
     fn too_large(&self) -> Attempt {
-        let message = format!("{}: the request is too large ({})", self.status, self.message());
-        Attempt::Refused { status: self.status, message: body::one_line(&message), about_row: true }
+        let message = format!("{}: the request is too large ({})", self.response.status, self.message());
+        Attempt::Refused { status: self.response.status, message: body::one_line(&message), about_row: true }
     }
 
     // A wrong URL is answered with 404 for every call. A 404 means a missing contact only if the platform itself answered and
@@ -208,7 +212,7 @@ impl<'a> Received<'a> {
     // 403 with only the name of the status comes from something in front of the platform (API.md, trap 5).
     fn is_refusal(&self) -> bool {
         let Some(json) = &self.json else { return false };
-        let is_bare = |words: &str| self.status == 403 && is_only_a_status(words);
+        let is_bare = |words: &str| self.response.status == 403 && is_only_a_status(words);
         body::is_envelope(json) || body::words(json).is_some_and(|words| !is_bare(&words))
     }
 
@@ -240,7 +244,7 @@ impl<'a> Received<'a> {
     }
 
     fn is_no_such_contact(&self) -> bool {
-        let may_be = (200..300).contains(&self.status) || MAY_BE_MISSING.contains(&self.status);
+        let may_be = (200..300).contains(&self.response.status) || MAY_BE_MISSING.contains(&self.response.status);
         may_be
             && self.names_contact()
             && self.errors().is_empty()

@@ -4,7 +4,7 @@
 
 mod answer;
 mod body;
-mod carried;
+mod call_content;
 mod page;
 mod rate_limit;
 mod request;

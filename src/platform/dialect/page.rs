@@ -31,24 +31,24 @@ pub(super) fn page(json: &Json, requested: u32) -> Option<Page> {
 
 /// The paginator's numbers of a page.
 struct Numbers {
-    current: Number,
-    last: Number,
-    per_page: Number,
-    total: Number,
-    from: Number,
-    to: Number,
+    current: PageNumber,
+    last: PageNumber,
+    per_page: PageNumber,
+    total: PageNumber,
+    from: PageNumber,
+    to: PageNumber,
     /// Whether a next page is linked; `None` if the answer has no such link, not even null.
     next: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Number {
+enum PageNumber {
     Absent,
     Is(u64),
     Unreadable,
 }
 
-impl Number {
+impl PageNumber {
     const fn value(self) -> Option<u64> {
         match self {
             Self::Is(number) => Some(number),
@@ -67,7 +67,7 @@ impl Numbers {
             .collect();
         let number = |names: &[&str]| {
             let found = places.iter().find_map(|place| names.iter().find_map(|name| place.get(*name)));
-            found.map_or(Number::Absent, read)
+            found.map_or(PageNumber::Absent, read)
         };
         let next = ["/links/next", "/meta/pagination/links/next", "/next_page_url"];
         Self {
@@ -125,7 +125,7 @@ impl Numbers {
             (self.from, "from"),
             (self.to, "to"),
         ];
-        let (_, name) = named.into_iter().find(|(number, _)| *number == Number::Unreadable)?;
+        let (_, name) = named.into_iter().find(|(number, _)| *number == PageNumber::Unreadable)?;
         Some(format!("`{name}` is not a number"))
     }
 
@@ -187,14 +187,14 @@ fn counted(contacts: u64) -> String {
     if contacts == 1 { "1 contact".to_owned() } else { format!("{contacts} contacts") }
 }
 
-fn read(json: &Json) -> Number {
+fn read(json: &Json) -> PageNumber {
     let number = match json {
-        Json::Null => return Number::Absent,
+        Json::Null => return PageNumber::Absent,
         Json::Number(number) => number.as_u64(),
         Json::String(text) => text.trim().parse().ok(),
         Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     };
-    number.map_or(Number::Unreadable, Number::Is)
+    number.map_or(PageNumber::Unreadable, PageNumber::Is)
 }
 
 // The link only shows that there is a further page. It is never followed, because it lacks the filter (API.md, trap 1).

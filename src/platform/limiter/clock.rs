@@ -10,14 +10,14 @@ use crate::core::time::{ClockOffset, Timestamp};
 /// A clock that does not follow jumps of the wall clock.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    count: Count,
+    count: TimeSource,
     origin_wall: Timestamp,
     offset: Option<ClockOffset>,
 }
 
 /// The source of the time since the clock's origin.
 #[derive(Clone, Copy, Debug)]
-enum Count {
+enum TimeSource {
     /// The runtime's timers, which are virtual under tokio's paused time.
     Timers(Instant),
     /// The machine's uptime. Unlike the timers it includes the time in which the machine was suspended: a call that
@@ -33,13 +33,14 @@ impl Clock {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Self::starting_at(Timestamp::from_millis(0) + wall);
         #[cfg(target_os = "linux")]
-        let clock = Self { count: Count::Machine(machine::uptime()), offset: machine::clock_offset(wall), ..clock };
+        let clock =
+            Self { count: TimeSource::Machine(machine::uptime()), offset: machine::clock_offset(wall), ..clock };
         clock
     }
 
     /// Creates a clock that shows `moment` now. Under tokio's paused time it is virtual.
     pub fn starting_at(moment: Timestamp) -> Self {
-        Self { count: Count::Timers(Instant::now()), origin_wall: moment, offset: None }
+        Self { count: TimeSource::Timers(Instant::now()), origin_wall: moment, offset: None }
     }
 
     /// Sets the offset of the machine's wall clock.
@@ -82,9 +83,9 @@ impl Clock {
 
     fn elapsed_duration(&self) -> Duration {
         match self.count {
-            Count::Timers(origin) => origin.elapsed(),
+            TimeSource::Timers(origin) => origin.elapsed(),
             #[cfg(target_os = "linux")]
-            Count::Machine(origin) => machine::uptime().saturating_sub(origin),
+            TimeSource::Machine(origin) => machine::uptime().saturating_sub(origin),
         }
     }
 }

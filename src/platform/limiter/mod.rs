@@ -37,14 +37,14 @@ pub struct RateLimiter {
     // The holder of this lock gets the next permit, so permits are granted in the order of the requests.
     queue: tokio::sync::Mutex<()>,
     throttle: Option<Arc<SharedThrottle>>,
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
     // Only for a burst that is smaller than the limit. The window itself allows a burst of the limit.
     quota: Option<governor::RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct LimiterState {
     window: Window,
     paused_until: Option<Timestamp>,
     // One call at a time, until one is answered.
@@ -64,7 +64,7 @@ pub enum WaitsFor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate;
 
-enum Next {
+enum NextStart {
     Permit { permit: Permit, is_probe: bool },
     At(Timestamp),
     AfterChange,
@@ -88,7 +88,7 @@ impl RateLimiter {
             burst: burst.map(size),
             queue: tokio::sync::Mutex::new(()),
             throttle: None,
-            state: Mutex::new(State { window, paused_until: None, probing: false }),
+            state: Mutex::new(LimiterState { window, paused_until: None, probing: false }),
             changed: Notify::new(),
         }
     }
@@ -129,14 +129,14 @@ impl RateLimiter {
                 return Err(TooLate);
             }
             match self.next(now, &mut start) {
-                Next::Permit { permit, is_probe } => return Ok(PermitGuard::new(self, permit, now, is_probe)),
-                Next::At(moment) if is_late(moment) => return Err(TooLate),
-                Next::At(moment) => tokio::select! {
+                NextStart::Permit { permit, is_probe } => return Ok(PermitGuard::new(self, permit, now, is_probe)),
+                NextStart::At(moment) if is_late(moment) => return Err(TooLate),
+                NextStart::At(moment) => tokio::select! {
                     biased;
                     () = self.clock.sleep_until(moment) => {}
                     () = self.changed.notified() => {}
                 },
-                Next::AfterChange => self.unless_late(latest, self.changed.notified()).await?,
+                NextStart::AfterChange => self.unless_late(latest, self.changed.notified()).await?,
             }
         }
     }
@@ -211,18 +211,18 @@ impl RateLimiter {
         }
     }
 
-    fn next(&self, now: Timestamp, start: &mut Option<Timestamp>) -> Next {
+    fn next(&self, now: Timestamp, start: &mut Option<Timestamp>) -> NextStart {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
-            return Next::At(until);
+            return NextStart::At(until);
         }
         if state.probing && state.window.has_unfinished() {
-            return Next::AfterChange;
+            return NextStart::AfterChange;
         }
         if let Some(throttle) = self.throttle.as_ref().filter(|_| state.window.has_room(now)) {
             let start = *start.get_or_insert_with(|| throttle.start(now));
             if now < start {
-                return Next::At(start);
+                return NextStart::At(start);
             }
         }
         // The quota is asked only when the window has room, because a cell that it grants is spent.
@@ -230,12 +230,12 @@ impl RateLimiter {
             && let Err(not_yet) = quota.check()
         {
             let wait = not_yet.wait_time_from(self.clock.elapsed());
-            return Next::At(now + wait.max(Duration::from_millis(1)));
+            return NextStart::At(now + wait.max(Duration::from_millis(1)));
         }
         match state.window.admit(now) {
-            Admission::Granted(permit) => Next::Permit { permit, is_probe: state.probing },
-            Admission::At(moment) => Next::At(moment),
-            Admission::WhenOneFinishes => Next::AfterChange,
+            Admission::Granted(permit) => NextStart::Permit { permit, is_probe: state.probing },
+            Admission::At(moment) => NextStart::At(moment),
+            Admission::WhenOneFinishes => NextStart::AfterChange,
         }
     }
 
@@ -264,7 +264,7 @@ impl RateLimiter {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         // The state is changed in single steps, so a panic elsewhere cannot leave it half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

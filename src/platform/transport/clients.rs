@@ -1,6 +1,7 @@
 //! The HTTP clients that the channels of a process share.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Client, redirect, retry};
 
 use super::failure::deepest;
+use super::tls;
 use super::{Credentials, Http, Timeouts};
 use crate::platform::endpoint::{BaseUrl, ChannelKind};
 use crate::platform::token::Token;
@@ -24,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(4);
 )]
 pub struct HttpError {
     cause: String,
-    source: reqwest::Error,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 /// The clients that the channels of a process share: one for each kind of address, with its certificates and open
@@ -68,6 +70,9 @@ impl Clients {
 }
 
 fn build((is_encrypted, is_loopback): Reach, timeouts: Timeouts) -> Result<Client, HttpError> {
+    // An unencrypted connection trusts no certificates: a machine without any could not even run the sandbox otherwise.
+    let tls = if is_encrypted { tls::trusting_this_machine() } else { tls::trusting_nothing() };
+    let tls = tls.map_err(|source| HttpError { cause: source.to_string(), source: source.into() })?;
     let json = HeaderValue::from_static("application/json");
     let mut client = Client::builder()
         // A cached search does not show the contact of a lost create.
@@ -84,13 +89,10 @@ fn build((is_encrypted, is_loopback): Reach, timeouts: Timeouts) -> Result<Clien
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .referer(false)
-        .https_only(is_encrypted);
-    if !is_encrypted {
-        // Without this, a machine without CA certificates could not even run the sandbox.
-        client = client.tls_certs_only([]);
-    }
+        .https_only(is_encrypted)
+        .tls_backend_preconfigured(tls);
     if is_loopback {
         client = client.no_proxy();
     }
-    client.build().map_err(|source| HttpError { cause: deepest(&source), source })
+    client.build().map_err(|source| HttpError { cause: deepest(&source), source: source.into() })
 }

@@ -28,7 +28,7 @@ const PROBE_FIELD: &str = "email";
 pub struct ChannelGuards<'a> {
     /// The match fields.
     pub match_fields: &'a [String],
-    /// What is wanted of the contacts.
+    /// How contacts are created and changed.
     pub policy: Policy,
     /// The guards that a sync would override.
     pub overrides: Overrides,
@@ -181,7 +181,7 @@ pub(super) fn check<R: Reporter>(
         contacts: Vec::new(),
         calls: 0,
     };
-    let mut held = match workspace.hold_to_look(name, connection, environment) {
+    let mut held = match workspace.hold_to_probe(name, connection, environment) {
         Ok(held) => held,
         Err(GuardError::Lock(error @ (LockError::Held { .. } | LockError::WindowHeld { .. }))) => {
             checked.token = TokenCheck::Held(error);

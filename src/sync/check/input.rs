@@ -230,7 +230,7 @@ mod tests {
         let mut source = source(csv);
         let mapping = Mapping::new(source.header(), matches.to_vec(), Mode::Upsert).unwrap();
         let check = InputCheck {
-            planner: Planner { duplicates, match_fields: matches.to_vec() },
+            planner: Planner { duplicates, match_fields: matches.to_vec(), retry_rejected: false },
             tags_mode: TagsMode::Add,
             channels: vec!["c".into()],
             routing: Routing::One,

@@ -1,13 +1,15 @@
-//! The use case of `check`: whether everything is ready for a sync. It changes nothing on the platform, creates no file, and
-//! makes at most seven calls to each channel.
+//! The use case of `check`: whether everything is ready for a sync. It changes nothing on the platform, creates no journal and
+//! no lock, and makes at most seven calls to each channel. It writes nothing but these calls into an existing journal.
 
 mod channel;
 mod input;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use self::channel::{ChannelGuards, CheckedChannel, Lookup, TokenCheck};
-pub use self::input::{CheckedContact, CheckedInput, InputCheck, RejectReason, RejectReasons, check_input};
+pub(super) use self::input::RejectReasons;
+use self::input::check_input;
+pub use self::input::{CheckedContact, CheckedInput, InputCheck, RejectReason};
 use crate::core::mapping::Mapping;
 use crate::input::Source;
 use crate::journal::{Journal, JournalError};
@@ -52,6 +54,9 @@ pub struct CheckReport {
     /// # Errors
     /// Why the journal cannot be read. No channel is asked then, because calls are journaled.
     pub journal: Result<bool, JournalError>,
+    /// The copy of the journal as it was before it was upgraded from an earlier version, which asking a channel takes: its calls
+    /// are journaled. `None` when it was not upgraded.
+    pub backup: Option<PathBuf>,
     /// What a sync would make of the rows of the input.
     pub input: Option<CheckedInput>,
     /// The channels by name, in the order in which they were given.
@@ -69,26 +74,34 @@ pub fn check<R: Reporter>(check: Check<'_>, environment: Environment<'_, R>) -> 
     let Check { journal: path, holder, input, channels, guards } = check;
     let input =
         input.map(|InputToCheck { source, mapping, check }| check_input(source, mapping, &check)).transpose()?;
-    let journal = readable(path);
+    let exists = path.exists();
+    if channels.is_empty() {
+        // No call is made, so the journal is only read, and is not upgraded either.
+        let journal = read(path).map(|()| exists);
+        return Ok(CheckReport { journal, backup: None, input, channels: Vec::new() });
+    }
+    let workspace = match Workspace::open_to_probe(path, holder) {
+        Ok(workspace) => workspace,
+        Err(error) => return Ok(CheckReport { journal: Err(error), backup: None, input, channels: Vec::new() }),
+    };
     let first = input.as_ref().map_or(&[][..], |input| &input.first);
+    let backup = workspace.journal().backup_of_upgrade().map(Path::to_owned);
     let check_one = |(name, connection): (String, Connection)| {
         let wanted: Vec<&CheckedContact> = first.iter().filter(|contact| contact.channel == name).collect();
-        let workspace = Workspace::open_to_look(path, holder.as_str()).map_err(GuardError::from);
-        let checked =
-            workspace.and_then(|workspace| channel::check(&workspace, &name, connection, guards, &wanted, environment));
+        let checked = channel::check(&workspace, &name, connection, guards, &wanted, environment);
+        workspace.release();
         (name, checked)
     };
-    let channels = if journal.is_ok() { channels.into_iter().map(check_one).collect() } else { Vec::new() };
-    Ok(CheckReport { journal, input, channels })
+    let channels = channels.into_iter().map(check_one).collect();
+    Ok(CheckReport { journal: Ok(exists), backup, input, channels })
 }
 
-// Whether the journal exists. One that is missing while its log exists is an error.
-fn readable(path: &Path) -> Result<bool, JournalError> {
+// Checks that the journal can be read. One that is missing while its log exists is an error.
+fn read(path: &Path) -> Result<(), JournalError> {
     Journal::dry(path)?;
-    let exists = path.exists();
-    if exists {
+    if path.exists() {
         // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
-        drop(Journal::open(path));
+        drop(Journal::open_to_read(path));
     }
-    Ok(exists)
+    Ok(())
 }

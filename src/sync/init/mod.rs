@@ -9,9 +9,9 @@ use crate::core::diff::TagsMode;
 use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::guess::{Guess, guess};
 use crate::core::list::JsonList;
-use crate::core::mapping::Mapping;
-use crate::core::mapping::rules::{Country, Rules};
-use crate::core::model::{Mode, Rejection};
+use crate::core::mapping::rules::Country;
+use crate::core::mapping::{Mapping, is_place};
+use crate::core::model::Rejection;
 use crate::core::routing::{NotRouted, RoutingTable};
 use crate::input::{Row, Source, SourceError};
 use crate::sync::check::{RejectReason, RejectReasons};
@@ -87,14 +87,12 @@ pub fn suggest(source: &mut Source, country: Option<Country>) -> Result<Suggesti
 
 // Whether a path leads into a list, or into an object whose keys are numbers.
 fn is_of_a_list(path: &str) -> bool {
-    let is_place = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
     path.split('.').any(is_place) || path.contains(JsonList::PRIMARY_INSIDE)
 }
 
 impl Suggestion {
-    /// Maps the rows as a sync with these rules would. Without a match field there is no mapping yet, and nothing to judge.
-    pub fn judge(&self, source: &Source, rules: &Rules) -> Judged {
-        let Ok(mapping) = Mapping::by(rules, source.header(), Mode::Upsert) else { return Judged::default() };
+    /// Maps the rows as a sync with this mapping would.
+    pub fn judge(&self, source: &Source, mapping: &Mapping) -> Judged {
         let (mut reasons, mut doubtful, mut judged) =
             (RejectReasons::default(), DoubtfulValues::new(), Judged::default());
         let header = source.header().unwrap_or_default();
@@ -105,7 +103,7 @@ impl Suggestion {
             let at = column.and_then(|column| header.iter().position(|name| **name == *column));
             at.and_then(|at| reads.get(at)).is_none_or(|is_read| *is_read)
         };
-        let row_router = RowRouter::new(RoutingTable::one(), &mapping, source.detected(), TagsMode::Add);
+        let row_router = RowRouter::new(RoutingTable::one(), mapping, source.detected(), TagsMode::Add);
         for row in &self.rows {
             let is_unread = matches!(row, Row::Rejected(rejection) if !is_read(rejection));
             match row_router.route(row).map(|routed| routed.contact) {
@@ -119,7 +117,7 @@ impl Suggestion {
             }
             judged.rows += 1;
         }
-        source.detected().add_doubtful_values(&doubtful, &mapping);
+        source.detected().add_doubtful_values(&doubtful, mapping);
         judged.reasons = reasons.most_frequent_first();
         judged
     }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::InitError;
 use crate::core::guess::Sampled;
 use crate::core::list::JsonList;
+use crate::core::mapping::is_place;
 use crate::core::model::Value;
 use crate::core::record::Cells;
 use crate::input::{Row, Source};
@@ -23,7 +24,7 @@ const DEPTH: usize = 4;
 
 /// The first rows of an input.
 #[derive(Debug, Default)]
-pub(super) struct Sample {
+pub(super) struct ColumnSample {
     /// Its columns with their cells.
     pub columns: Vec<Sampled>,
     /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
@@ -31,6 +32,8 @@ pub(super) struct Sample {
     pub lists_of_fields: BTreeSet<String>,
     /// Its rows, also those that cannot be read.
     pub rows: Vec<Row>,
+    // The paths of other lists of objects.
+    lists: BTreeSet<String>,
     // The paths of lists in which an element says that it is the primary one, or that it is not.
     lists_with_primary: BTreeSet<String>,
     // The names of the only fields of lists, by the lists' paths, as the first rows have them.
@@ -38,10 +41,10 @@ pub(super) struct Sample {
 }
 
 /// Reads the first rows of an input. Rows that cannot be read add nothing to the columns.
-pub(super) fn sample(source: &mut Source) -> Result<Sample, InitError> {
+pub(super) fn sample(source: &mut Source) -> Result<ColumnSample, InitError> {
     let name = |name: &Arc<str>| Sampled { name: name.to_string(), ..Sampled::default() };
     let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
-    let mut sample = Sample { columns, ..Sample::default() };
+    let mut sample = ColumnSample { columns, ..ColumnSample::default() };
     let mut rows = 0;
     // Rows that cannot be read count as well: each is kept with its reason.
     while sample.rows.len() < ROWS
@@ -81,6 +84,7 @@ pub(super) fn sample(source: &mut Source) -> Result<Sample, InitError> {
             .any(|path| name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
     };
     sample.columns.retain(|column| !is_of_fields(&column.name));
+    sample.join_lists_of_one();
     sample.leave_out_falses_in_place_of_objects();
     sample.name_primary();
     Ok(sample)
@@ -95,7 +99,7 @@ fn is_own_shape(object: &[(Arc<str>, Json)]) -> bool {
 /// A contact in the platform's own shape.
 struct OwnShape;
 
-impl Sample {
+impl ColumnSample {
     // Adds the cells of a row, of which `row` come before it.
     fn add(&mut self, row: usize, cells: &Cells) -> Result<(), OwnShape> {
         match cells {
@@ -112,6 +116,33 @@ impl Sample {
             }
         }
         Ok(())
+    }
+
+    // An object in some rows, where others have a list: it is the only element of such a list, and one path reads both.
+    fn join_lists_of_one(&mut self) {
+        for list in &self.lists {
+            let of_object = |name: &str| {
+                let rest = name.strip_prefix(list.as_str())?.strip_prefix('.')?;
+                (!is_place(rest.split('.').next().unwrap_or_default())).then(|| format!("{list}.0.{rest}"))
+            };
+            let columns = std::mem::take(&mut self.columns);
+            for mut column in columns {
+                if let Some(name) = of_object(&column.name) {
+                    column.name = name;
+                }
+                match self.columns.iter_mut().find(|known| known.name == column.name) {
+                    Some(known) => {
+                        for (cell, other) in known.cells.iter_mut().zip(column.cells) {
+                            if cell.is_empty() {
+                                *cell = other;
+                            }
+                        }
+                        known.falses += column.falses;
+                    }
+                    None => self.columns.push(column),
+                }
+            }
+        }
     }
 
     // A key with an object or a list in some rows, and `false` in the others: Odoo's for no country.
@@ -165,6 +196,9 @@ impl Sample {
                     return;
                 }
                 if let Some(first) = list.primary().filter(|_| depth < DEPTH) {
+                    if first.is_object() {
+                        self.lists.insert(path.to_owned());
+                    }
                     if list.has_primary() {
                         self.lists_with_primary.insert(path.to_owned());
                     }
@@ -192,7 +226,7 @@ impl Sample {
 
 // Whether a path can lead to a field by this name: numbers are positions in a list.
 fn is_step(name: &str) -> bool {
-    !name.contains('.') && !name.bytes().all(|byte| byte.is_ascii_digit()) && name != JsonList::PRIMARY_STEP
+    !name.contains('.') && !name.is_empty() && !is_place(name) && name != JsonList::PRIMARY_STEP
 }
 
 fn is_list_of_tags(key: &str) -> bool {

@@ -6,14 +6,16 @@
 use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::PlanError;
 use super::row_mapper::{MappedRow, ReadRow, RowMapper};
 use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::record::Cells;
 use crate::core::routing::{NotRouted, NotRoutedCounts};
+use crate::core::snapshot::Recognition;
 use crate::core::task::Outcome;
-use crate::input::{Row, Source};
+use crate::input::{InputPart, Source};
 use crate::journal::{Journal, NewSnapshot, Plan, Planned, RowOutcome};
 use crate::sync::event::{Event, Observer};
 use crate::sync::known_rows::{Demoted, KnownRows, NewRow, NextRows};
@@ -134,6 +136,12 @@ impl<'a, O: Observer> Planning<'a, O> {
                         next.keep(known);
                     }
                 }
+                ReadRow::Skipped(places) => {
+                    self.rows += places.len() as u64;
+                    if let (Some(known), Some(next)) = (self.known, &mut self.next) {
+                        known.skipped(places).for_each(|skipped| next.keep_all(skipped));
+                    }
+                }
                 ReadRow::NotRouted(why) => self.add_not_routed(why),
                 ReadRow::Mapped(mapped) => {
                     let MappedRow { run, planned, hash } = *mapped;
@@ -207,16 +215,19 @@ impl<'a, O: Observer> Planning<'a, O> {
         met: &Demoted,
     ) -> Result<(), PlanError> {
         let in_plan: HashSet<u64> = self.gathered.iter().map(|gathered| gathered.planned.row()).collect();
-        let map = |row: Row, _| {
-            let hash = known.hash(&row)?;
+        let map = |part| {
+            let InputPart::Row { row, remains: _, hash } = part else { return None };
+            let hash = known.hash(&row, hash)?;
             let known = met.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map_changed(row, None, Some(hash)) {
-                ReadRow::Mapped(mapped) => Some((*known, hash, mapped)),
-                ReadRow::Known(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
+                ReadRow::Mapped(new) => Some((*known, hash, new)),
+                ReadRow::Known(_) | ReadRow::Skipped(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
             }
         };
         let mut count = 0;
-        source.again()?.in_batches(map, |batch| {
+        // All rows are parsed: those that are searched for are known.
+        let recognition = Recognition { may_skip: &AtomicBool::new(false), ..known.recognition() };
+        source.again()?.in_recognised_batches(&recognition, map, |batch| {
             self.check_stop()?;
             for (known, hash, mapped) in batch.into_iter().flatten() {
                 count += 1;

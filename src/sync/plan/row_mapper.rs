@@ -1,10 +1,12 @@
 //! Maps the rows of an input as they are read, except those that did not change since the last input of its source.
 
+use std::ops::Range;
+
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 use crate::core::routing::{NotRouted, RoutedRow};
 use crate::core::snapshot::RowHash;
-use crate::input::Row;
+use crate::input::{InputPart, Row};
 use crate::journal::Planned;
 use crate::sync::known_rows::{KnownRow, KnownRows};
 use crate::sync::row_router::RowRouter;
@@ -13,6 +15,8 @@ use crate::sync::row_router::RowRouter;
 pub(super) enum ReadRow {
     /// It did not change since the last input.
     Known(KnownRow),
+    /// They did not change since the last input, and were not even parsed: their places in the snapshots of all runs.
+    Skipped(Range<usize>),
     /// It was mapped.
     Mapped(Box<MappedRow>),
     /// It goes to no run.
@@ -40,13 +44,25 @@ pub(super) struct RowMapper<'a> {
 }
 
 impl RowMapper<'_> {
-    /// Maps a row, unless it did not change. `remains` are the cells that could be read of a rejected row.
-    pub fn map(&self, row: Row, remains: Option<Cells>) -> ReadRow {
+    /// Maps what was read of an input, unless it did not change.
+    pub fn map_part(&self, part: InputPart) -> ReadRow {
+        match part {
+            InputPart::Row { row, remains, hash } => self.map(row, remains, hash),
+            InputPart::Skipped(places) => {
+                self.router.note_skipped();
+                ReadRow::Skipped(places)
+            }
+        }
+    }
+
+    /// Maps a row, unless it did not change. `remains` are the cells that could be read of a rejected row, `line` the hash of
+    /// the row's line, if it has one.
+    pub fn map(&self, row: Row, remains: Option<Cells>, line: Option<RowHash>) -> ReadRow {
         let Some(known) = self.known else { return self.map_changed(row, remains, None) };
         if known.is_draining() {
             return ReadRow::Drained;
         }
-        let hash = known.hash(&row);
+        let hash = known.hash(&row, line);
         if let (Some(hash), Row::Record(record)) = (hash, &row)
             && let Some(found) = known.find(record.row, hash)
         {

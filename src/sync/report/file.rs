@@ -37,13 +37,13 @@ pub struct ListFile {
     name: PathBuf,
     kind: ListKind,
     part: PathBuf,
-    state: State,
+    state: ListState,
     // Holds the lock of the file to be replaced.
     _replaced: Option<File>,
 }
 
 #[derive(Debug)]
-enum State {
+enum ListState {
     /// A new file beside the one that it will replace.
     Part(File),
     /// It has replaced the old file.
@@ -126,7 +126,7 @@ impl ListFile {
         name.push(PART_ENDING);
         let part = PathBuf::from(name);
         let file = make(&part, kind).map_err(failed)?;
-        Ok(Self { path: target, name: path.to_owned(), kind, part, state: State::Part(file), _replaced: replaced })
+        Ok(Self { path: target, name: path.to_owned(), kind, part, state: ListState::Part(file), _replaced: replaced })
     }
 
     /// The canonical path of the file.
@@ -144,13 +144,13 @@ impl ListFile {
     /// # Errors
     /// A [`ListError`] when it cannot be created.
     pub(super) fn begin(&mut self) -> Result<File, ListError> {
-        let made = match std::mem::replace(&mut self.state, State::Gone) {
-            State::Part(file) => file.set_len(0).map(|()| file).map_err(ListFault::Write),
-            State::InPlace(_) | State::Gone => make(&self.part, self.kind),
+        let made = match std::mem::replace(&mut self.state, ListState::Gone) {
+            ListState::Part(file) => file.set_len(0).map(|()| file).map_err(ListFault::Write),
+            ListState::InPlace(_) | ListState::Gone => make(&self.part, self.kind),
         };
         let cloned = made.and_then(|file| Ok((file.try_clone().map_err(ListFault::Write)?, file)));
         let (copy, file) = cloned.map_err(|fault| ListError::new(&self.name, fault))?;
-        self.state = State::Part(file);
+        self.state = ListState::Part(file);
         Ok(copy)
     }
 
@@ -159,14 +159,14 @@ impl ListFile {
     /// # Errors
     /// A [`ListError`] when it cannot be replaced.
     pub(super) fn put_in_place(&mut self) -> Result<(), ListError> {
-        let placed = match std::mem::replace(&mut self.state, State::Gone) {
+        let placed = match std::mem::replace(&mut self.state, ListState::Gone) {
             // The old file may have been replaced since it was checked.
-            State::Part(file) => open_own(&self.path, self.kind).and_then(|_| {
+            ListState::Part(file) => open_own(&self.path, self.kind).and_then(|_| {
                 let placed = file.sync_all().and_then(|()| fs::rename(&self.part, &self.path));
-                placed.map(|()| State::InPlace(file)).map_err(ListFault::Write)
+                placed.map(|()| ListState::InPlace(file)).map_err(ListFault::Write)
             }),
-            State::InPlace(file) => Ok(State::InPlace(file)),
-            State::Gone => Err(ListFault::Write(io::Error::other("it was never begun"))),
+            ListState::InPlace(file) => Ok(ListState::InPlace(file)),
+            ListState::Gone => Err(ListFault::Write(io::Error::other("it was never begun"))),
         };
         self.state = placed.map_err(|fault| ListError::new(&self.name, fault))?;
         Ok(())
@@ -179,7 +179,7 @@ impl ListFile {
 
 impl Drop for ListFile {
     fn drop(&mut self) {
-        if matches!(self.state, State::Part(_)) {
+        if matches!(self.state, ListState::Part(_)) {
             // If it cannot be removed, the next run replaces it.
             let _ = fs::remove_file(&self.part);
         }

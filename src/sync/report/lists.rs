@@ -29,7 +29,7 @@ pub struct Results {
     file: ListFile,
     // Whether it has a column for the channel.
     channels: bool,
-    out: Option<Table>,
+    out: Option<TableWriter>,
 }
 
 /// A row and how it ended, for a list.
@@ -54,20 +54,20 @@ pub struct RowResult<'a> {
 #[derive(Debug)]
 enum Out {
     // Boxed for the tables of its writer.
-    Table(Box<Table>, Layout),
+    Table(Box<TableWriter>, TableLayout),
     Objects(BufWriter<File>),
 }
 
 /// The positions of a rejected row's own cells.
 #[derive(Debug)]
-struct Layout {
+struct TableLayout {
     cells: usize,
     // The positions of the line and the reason of an earlier rejection in the input.
     replaced: Vec<usize>,
 }
 
 /// Rows of cells, in an encoding.
-struct Table(csv::Writer<Encoded<File>>);
+struct TableWriter(csv::Writer<Encoded<File>>);
 
 impl Rejects {
     /// Creates a list of rejected rows in `file`, in this format.
@@ -90,8 +90,8 @@ impl Rejects {
             OutputFormat::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
             // The lines before the input's header are left out: a list is read without skipping lines.
             OutputFormat::Table { header, delimiter, encoding, mark, skipped: _ } => {
-                Table::new(file, *delimiter, encoding, *mark).and_then(|mut table| {
-                    let layout = Layout::of(header);
+                TableWriter::new(file, *delimiter, encoding, *mark).and_then(|mut table| {
+                    let layout = TableLayout::of(header);
                     let names = layout.own(header.iter().map(String::as_str).collect());
                     table.row([LINE_COLUMN, REASON_COLUMN].into_iter().chain(names))?;
                     Ok(Out::Table(Box::new(table), layout))
@@ -170,7 +170,7 @@ impl Results {
     pub fn begin(&mut self) -> Result<(), ListError> {
         let file = self.file.begin()?;
         let names = &RESULT_COLUMNS[..if self.channels { 7 } else { 6 }];
-        let table = Table::new(file, b',', "UTF-8", false)
+        let table = TableWriter::new(file, b',', "UTF-8", false)
             .and_then(|mut table| table.row(names.iter().copied()).map(|()| table));
         self.out = Some(table.map_err(|error| self.file.failed(error))?);
         Ok(())
@@ -218,11 +218,11 @@ impl Results {
     #[cfg(all(test, target_os = "linux"))]
     pub(super) fn fill_the_disk(&mut self) {
         let full = File::options().write(true).open("/dev/full").expect("the device");
-        self.out = Some(Table::new(full, b',', "UTF-8", false).expect("a table"));
+        self.out = Some(TableWriter::new(full, b',', "UTF-8", false).expect("a table"));
     }
 }
 
-impl Layout {
+impl TableLayout {
     fn of(header: &[String]) -> Self {
         let is_ours = |name: &str| name == LINE_COLUMN || name == REASON_COLUMN;
         let replaced = header.iter().enumerate().filter(|(_, name)| is_ours(name)).map(|(at, _)| at).collect();
@@ -266,7 +266,7 @@ fn is_line(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-impl Table {
+impl TableWriter {
     fn new(file: File, delimiter: u8, encoding: &str, mark: bool) -> io::Result<Self> {
         let file = Encoded::new(file, encoding, mark)?;
         let mut builder = csv::WriterBuilder::new();
@@ -284,7 +284,7 @@ impl Table {
 }
 
 /// Leaves the buffer out, which holds personal data.
-impl fmt::Debug for Table {
+impl fmt::Debug for TableWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Table")
     }

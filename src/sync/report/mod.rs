@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use self::file::{ListError, ListFault, ListFile, ListKind};
 pub use self::lists::{Rejects, Results, RowResult};
 pub use self::writer::{ListClaims, Listed, ListingError};
-use crate::core::plan::Range;
+use crate::core::forecast::Range;
 
 /// The summary of a run or a plan, with the names and the order that scripts rely on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -46,7 +46,7 @@ pub struct Summary<C> {
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,
-    /// Seconds of work.
+    /// Seconds of work: of a run, over all the processes that sent it. The program reports the duration of its command.
     pub seconds: f64,
     /// Minutes that a plan takes at the rate limit in one process: to its end, or to the limits of the run.
     #[serde(skip_serializing_if = "Option::is_none")]

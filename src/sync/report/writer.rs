@@ -43,20 +43,20 @@ pub enum ListingError {
 #[derive(Debug)]
 pub struct Listed {
     sync: i64,
-    shared: Arc<Shared>,
+    shared: Arc<SharedLists>,
 }
 
 /// What the observer shares with the thread that writes.
 #[derive(Debug)]
-struct Shared {
-    queue: Mutex<Queue>,
+struct SharedLists {
+    queue: Mutex<RowQueue>,
     files: Mutex<Files>,
     stop: Stop,
 }
 
 /// Rows that are not written yet.
 #[derive(Debug, Default)]
-struct Queue {
+struct RowQueue {
     rows: VecDeque<ListedRow>,
     // Whether a thread writes them, or is about to.
     has_writer: bool,
@@ -101,7 +101,7 @@ impl ListClaims {
             files.rejects = self.rejects.map(|file| Rejects::new(file, listing.output_format));
             files.results = self.results.map(|file| Results::new(file, several));
         }
-        let shared = Shared { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
+        let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
         let listed = Listed { sync, shared: Arc::new(shared) };
         listed.rewrite(journal, false)?;
         Ok(listed)
@@ -200,7 +200,7 @@ impl Observer for Listed {
     }
 }
 
-impl Shared {
+impl SharedLists {
     // Writes the queued rows until there are none.
     fn write_queue(&self) {
         let mut files = locked(&self.files);
@@ -313,7 +313,7 @@ mod tests {
         results.begin().unwrap();
         results.put_in_place().unwrap();
         let files = Files { results: Some(results), ..Files::default() };
-        let shared = Shared { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
+        let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
         Listed { sync: 1, shared: Arc::new(shared) }
     }
 
@@ -369,7 +369,7 @@ mod tests {
                 results: Some(Results::new(claim(ListKind::Results), false)),
                 failure: None,
             };
-            let shared = Shared { queue: Mutex::default(), files: Mutex::new(files), stop: Stop::default() };
+            let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: Stop::default() };
             let listed = Listed { sync: 1, shared: Arc::new(shared) };
             let lost_path = lost_folder.path().join("list.csv");
             drop(lost_folder);

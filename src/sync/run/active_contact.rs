@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 
-use super::contact_budget::Counted;
+use super::contact_budget::BudgetShare;
 use super::tries::CallFailures;
 use crate::core::call::CallKind;
+use crate::core::forecast::Range;
 use crate::core::model::RemoteState;
-use crate::core::plan::Range;
 use crate::core::record::Cells;
 use crate::core::task::{Outcome, Step, Task};
 use crate::core::time::Timestamp;
@@ -37,7 +37,7 @@ pub struct ActiveContact {
     // Whether an earlier run left its create in doubt.
     was_in_doubt: bool,
     // Counts it among the contacts in memory until it is dropped.
-    counted: Counted,
+    counted: BudgetShare,
 }
 
 /// The place of a contact's row in the input, and the row's cells when rejected rows are listed.
@@ -49,7 +49,7 @@ pub struct InputRow {
 
 impl ActiveContact {
     /// A contact for which `sent` calls were sent in this run before.
-    pub fn new(row: Option<InputRow>, task: Task, calls: Range, sent: usize, counted: Counted) -> Self {
+    pub fn new(row: Option<InputRow>, task: Task, calls: Range, sent: usize, counted: BudgetShare) -> Self {
         let was_in_doubt = matches!(task.remote_state(), RemoteState::InDoubt(_));
         Self {
             row,

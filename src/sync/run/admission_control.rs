@@ -21,14 +21,14 @@ const STRIDE: usize = 4;
 #[derive(Debug)]
 pub struct AdmissionControl {
     breaker: RefCell<CircuitBreaker>,
-    kinds: [Kind; CallKind::ALL.len()],
+    kinds: [KindState; CallKind::ALL.len()],
     // Whether only a few creates are in flight until the first one is answered. A run that only creates has nothing
     // else to send meanwhile, and would waste the calls.
     begins_slowly: bool,
 }
 
 #[derive(Debug, Default)]
-struct Kind {
+struct KindState {
     in_flight: Cell<u32>,
     // Waiting contacts whose call of this kind has not failed.
     fresh: Cell<u32>,
@@ -43,7 +43,7 @@ struct Kind {
 #[derive(Debug)]
 #[must_use]
 pub struct InFlightGuard<'a> {
-    kind: &'a Kind,
+    kind: &'a KindState,
 }
 
 impl Drop for InFlightGuard<'_> {
@@ -57,7 +57,7 @@ impl Drop for InFlightGuard<'_> {
 #[derive(Debug)]
 #[must_use]
 pub struct Waiter<'a> {
-    kind: &'a Kind,
+    kind: &'a KindState,
     // 1 for a contact whose call has not failed, else 0.
     fresh: i32,
 }
@@ -170,7 +170,7 @@ impl AdmissionControl {
         self.kind(kind).changed.notify_waiters();
     }
 
-    const fn kind(&self, kind: CallKind) -> &Kind {
+    const fn kind(&self, kind: CallKind) -> &KindState {
         &self.kinds[kind as usize]
     }
 }

@@ -17,6 +17,11 @@ use crate::sync::transport::Transport;
 /// A slot, a permit and a place among the calls of the same kind: together they allow one call.
 pub struct Clearance<'a> {
     pub permit_guard: PermitGuard<'a>,
+    pub place: Place<'a>,
+}
+
+/// A slot, and a place among the calls of the same kind. Dropping it lets other calls start.
+pub struct Place<'a> {
     _slot: SemaphorePermit<'a>,
     _in_flight: InFlightGuard<'a>,
 }
@@ -69,7 +74,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         };
         // No other contact can have taken the last call since: there is no await in between.
         self.budget.take()?;
-        Ok(Some(Clearance { permit_guard, _slot: slot, _in_flight: in_flight }))
+        Ok(Some(Clearance { permit_guard, place: Place { _slot: slot, _in_flight: in_flight } }))
     }
 
     // Waits until calls of this kind may be sent, without a slot. False when that comes too late, or when the run was
@@ -87,8 +92,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             // order stays.
             let is_asleep = self.admission.breaker().is_paused(kind);
             if is_asleep {
-                self.asleep.set(self.asleep.get() + 1);
-                self.fell_asleep.notify_one();
+                self.idle.set(self.idle.get() + 1);
+                self.became_idle.notify_one();
             }
             let waiter = self.admission.wait(kind, &contact.failures);
             let goes_on = tokio::select! {
@@ -99,7 +104,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 () = self.job.clock.sleep_until(until.unwrap_or_default()), if until.is_some() => true,
             };
             if is_asleep {
-                self.asleep.set(self.asleep.get() - 1);
+                self.idle.set(self.idle.get() - 1);
             }
             if !goes_on {
                 return false;
@@ -113,15 +118,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         if !self.budget.waits_for(until) {
             return false;
         }
-        self.asleep.set(self.asleep.get() + 1);
-        self.fell_asleep.notify_one();
+        self.idle.set(self.idle.get() + 1);
+        self.became_idle.notify_one();
         let slept = tokio::select! {
             biased;
             () = self.job.stop.asked() => false,
             _reason = self.budget.all_taken() => false,
             () = self.job.clock.sleep_until(until) => true,
         };
-        self.asleep.set(self.asleep.get() - 1);
+        self.idle.set(self.idle.get() - 1);
         slept
     }
 }

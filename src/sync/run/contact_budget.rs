@@ -20,6 +20,11 @@ pub const CONTACTS_PER_PROCESS: usize = 10_000;
 /// account is refused.
 const ALWAYS_HELD: usize = 2 * REFUSALS_IN_A_ROW;
 
+/// Number of pending items that are read from the journal at a time: at least two for each call that may be in flight, because
+/// no call starts meanwhile, and at most so many.
+const PAGE_PER_CALL: usize = 2;
+const MAX_PAGE: usize = 1_024;
+
 /// The contacts in memory of all channels.
 #[derive(Debug)]
 pub struct ContactBudget {
@@ -38,7 +43,7 @@ pub struct ContactShare {
 
 /// One contact in memory. Dropping it makes room for another one.
 #[derive(Debug)]
-pub struct Counted {
+pub struct BudgetShare {
     share: Rc<ContactShare>,
     is_held: Cell<bool>,
 }
@@ -71,16 +76,21 @@ impl ContactShare {
         fair.max(shared.min(CONTACTS_PER_CHANNEL.saturating_sub(own)))
     }
 
+    /// Number of pending items to read from the journal at a time, for so many calls in flight. A thousand channels read few each.
+    pub fn page(&self, concurrency: usize) -> usize {
+        (self.fair_share / 4).clamp(concurrency * PAGE_PER_CALL, MAX_PAGE.max(concurrency * PAGE_PER_CALL))
+    }
+
     /// Whether so many held rejections of one kind of call are more than there is room for.
     pub fn is_too_many(&self, held: usize) -> bool {
         held > ALWAYS_HELD && self.total.get() >= CONTACTS_PER_PROCESS
     }
 
     /// Counts one more contact.
-    pub fn count(self: &Rc<Self>) -> Counted {
+    pub fn count(self: &Rc<Self>) -> BudgetShare {
         self.own.set(self.own.get() + 1);
         self.total.set(self.total.get() + 1);
-        Counted { share: Rc::clone(self), is_held: Cell::new(false) }
+        BudgetShare { share: Rc::clone(self), is_held: Cell::new(false) }
     }
 
     fn leave(&self) {
@@ -88,7 +98,7 @@ impl ContactShare {
     }
 }
 
-impl Counted {
+impl BudgetShare {
     /// Counts the contact among the held rejections from now on: it takes memory, but no part of the fair share.
     pub fn hold(&self) {
         if !self.is_held.replace(true) {
@@ -97,7 +107,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for BudgetShare {
     fn drop(&mut self) {
         self.hold();
         self.share.total.set(self.share.total.get() - 1);
@@ -142,6 +152,13 @@ mod tests {
     }
 
     #[test]
+    fn many_channels_read_few_items_at_a_time() {
+        for (channels, concurrency, page) in [(1, 8, 1_024), (1, 1_000, 2_000), (10, 64, 250), (1_000, 8, 16)] {
+            assert_eq!(ContactBudget::new(channels).share(concurrency).page(concurrency), page, "{channels} channels");
+        }
+    }
+
+    #[test]
     fn a_channel_uses_what_others_leave_and_never_more_than_the_process_has() {
         let budget = ContactBudget::new(100);
         let (busy, late) = (budget.share(8), budget.share(8));
@@ -160,7 +177,7 @@ mod tests {
         let third = take(&late);
         assert_eq!(third.len(), 100);
         // Held rejections take no part of it, and only many of them are too many.
-        third.iter().for_each(Counted::hold);
+        third.iter().for_each(BudgetShare::hold);
         assert_eq!((late.room(), late.is_too_many(40), late.is_too_many(41)), (100, false, true));
         drop(first);
         assert!(!late.is_too_many(1_000));

@@ -40,8 +40,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         if kind == CallKind::Create {
             contact.create_started = Some(begun);
         }
-        let (number, mut attempt, at) =
-            self.exchange(contact, call, state_update, clearance.permit_guard, is_own).await?;
+        let Clearance { permit_guard, place } = clearance;
+        let (number, mut attempt, at) = self.exchange(contact, call, state_update, permit_guard, is_own).await?;
         if let (Attempt::Page(page), RemoteState::InDoubt(_)) = (&mut attempt, contact.task.remote_state()) {
             self.mark_known_contacts(page, contact.task.contact().key()).await?;
         }
@@ -55,6 +55,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 () = self.creates.checked(self.job.clock) => {}
             }
         }
+        // The next call can start while this answer is committed.
+        drop(place);
         let outcome = self.record(contact, call, Ended { number, attempt: attempt.clone(), at }).await?;
         Ok((attempt, outcome))
     }
@@ -72,7 +74,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let outcome = contact.outcome(at);
         let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
         let state_update = self.state_update_of_answer(contact, before.remote_state(), call, written);
-        let recorded = self.job.journal.answered(ended.clone(), state_update).await?;
+        let recorded = self.answered(ended.clone(), state_update, outcome.is_some()).await?;
         if let Attempt::Created(id) = &ended.attempt {
             self.trust.written(id);
         }
@@ -90,6 +92,18 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let state_update = self.state_update(contact, *contact.task.remote_state() != before, written);
         let _written = self.job.journal.answered(ended, state_update).await?;
         Ok(outcome)
+    }
+
+    // Journals an answer. When it is the contact's last one, other contacts begin meanwhile.
+    async fn answered(&self, ended: Ended, state_update: StateUpdate, is_last: bool) -> Result<Recorded, JournalError> {
+        if !is_last {
+            return self.job.journal.answered(ended, state_update).await;
+        }
+        self.idle.set(self.idle.get() + 1);
+        self.became_idle.notify_one();
+        let recorded = self.job.journal.answered(ended, state_update).await;
+        self.idle.set(self.idle.get() - 1);
+        recorded
     }
 
     /// Sends a call without effect to find out whether the platform answers. The contact's task goes on as if the call
@@ -225,6 +239,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 .as_ref()
                 .zip(outcome)
                 .map(|(row, outcome)| (self.job.run, row.number, outcome.clone())),
+            at: self.job.clock.now(),
         }
     }
 }

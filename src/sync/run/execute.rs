@@ -14,7 +14,7 @@ use crate::sync::stop::StopReason;
 use crate::sync::transport::Transport;
 
 /// How a contact ended in this process.
-enum End {
+enum ContactEnd {
     Done(Outcome),
     /// It ended with this refusal, which may concern the account, so that it is not written to the journal yet.
     Held((CallKind, Timestamp), Outcome),
@@ -25,9 +25,9 @@ enum End {
 }
 
 /// What the contact does after a failed call.
-enum Next {
+enum AfterCall {
     Continue,
-    End(End),
+    End(ContactEnd),
 }
 
 /// The tries of the contact's present call.
@@ -47,13 +47,13 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             self.admission.trial_ends(kind);
         }
         match end? {
-            End::Done(outcome) => self.done(&contact, &outcome),
-            End::Held(refused, outcome) => self.hold(refused, contact, outcome).await?,
-            End::Left(reason) => {
+            ContactEnd::Done(outcome) => self.done(&contact, &outcome),
+            ContactEnd::Held(refused, outcome) => self.hold(refused, contact, outcome).await?,
+            ContactEnd::Left(reason) => {
                 self.left(&contact, &reason);
                 self.leave(&contact).await?;
             }
-            End::Stopped => {
+            ContactEnd::Stopped => {
                 let is_kind_down = matches!(self.job.stop.reason(), Some(StopReason::KindDown(_)));
                 if is_kind_down && contact.failures.count() > 0 {
                     self.left(&contact, &contact.cause);
@@ -68,26 +68,26 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(())
     }
 
-    async fn execute_calls(&self, contact: &mut ActiveContact) -> Result<End, JournalError> {
+    async fn execute_calls(&self, contact: &mut ActiveContact) -> Result<ContactEnd, JournalError> {
         let mut tries = CallTries::default();
         loop {
             contact.task.distrust(self.trust.distrust(&contact.key()));
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
                     if let Some(refused) = contact.held_by(&outcome) {
-                        return Ok(End::Held(refused, outcome));
+                        return Ok(ContactEnd::Held(refused, outcome));
                     }
                     self.job.journal.concluded(self.state_update(contact, true, Some(&outcome))).await?;
-                    return Ok(End::Done(outcome));
+                    return Ok(ContactEnd::Done(outcome));
                 }
-                Step::Leave(reason) => return Ok(End::Left(reason)),
+                Step::Leave(reason) => return Ok(ContactEnd::Left(reason)),
                 Step::Wait(until) => {
                     if !self.sleep_until(until).await {
-                        return Ok(End::Stopped);
+                        return Ok(ContactEnd::Stopped);
                     }
                 }
                 Step::Call(call) => {
-                    if let Next::End(end) = self.execute_call(contact, &call, &mut tries).await? {
+                    if let AfterCall::End(end) = self.execute_call(contact, &call, &mut tries).await? {
                         return Ok(end);
                     }
                 }
@@ -101,14 +101,16 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         contact: &mut ActiveContact,
         call: &Call,
         tries: &mut CallTries,
-    ) -> Result<Next, JournalError> {
+    ) -> Result<AfterCall, JournalError> {
         let kind = call.kind();
-        let Some(clearance) = self.clearance(contact, kind).await else { return Ok(Next::End(End::Stopped)) };
+        let Some(clearance) = self.clearance(contact, kind).await else {
+            return Ok(AfterCall::End(ContactEnd::Stopped));
+        };
         if clearance.permit_guard.is_probe()
             && let Some(probe) = probe_for(call)
         {
             self.send_probe(contact, &probe, clearance).await?;
-            return Ok(Next::Continue);
+            return Ok(AfterCall::Continue);
         }
         let begun = self.job.clock.now();
         let (attempt, outcome) = self.send(contact, call, clearance).await?;
@@ -116,22 +118,28 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             self.reject_held_until(kind, begun).await?;
         }
         if let Some(outcome) = outcome {
-            return Ok(Next::End(match contact.held_by(&outcome) {
-                Some(refused) => End::Held(refused, outcome),
-                None => End::Done(outcome),
+            return Ok(AfterCall::End(match contact.held_by(&outcome) {
+                Some(refused) => ContactEnd::Held(refused, outcome),
+                None => ContactEnd::Done(outcome),
             }));
         }
         Ok(self.retry(contact, kind, &attempt, tries).await)
     }
 
     // Follows the decision about the next try, waiting for it included.
-    async fn retry(&self, contact: &ActiveContact, kind: CallKind, attempt: &Attempt, tries: &mut CallTries) -> Next {
+    async fn retry(
+        &self,
+        contact: &ActiveContact,
+        kind: CallKind,
+        attempt: &Attempt,
+        tries: &mut CallTries,
+    ) -> AfterCall {
         tries.count.record(kind, &self.admission.breaker());
         match self.decide(&contact.task, attempt, tries.count.made()) {
             Retry::Finish => *tries = CallTries::default(),
             Retry::Call(wait) => {
                 if !self.sleep_until(self.job.clock.now() + wait).await {
-                    return Next::End(End::Stopped);
+                    return AfterCall::End(ContactEnd::Stopped);
                 }
             }
             // The channel waits since the answer came. The call was not at fault, unless the same one is refused for
@@ -142,7 +150,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 tries.throttled.get_or_insert((0, answers)).0 += 1;
                 if tries.throttled.is_some_and(|(times, then)| times >= TRIES && answers > then) {
                     let kind = kind.name();
-                    return Next::End(End::Left(format!(
+                    return AfterCall::End(ContactEnd::Left(format!(
                         "its {kind} was refused for the rate limit {TRIES} times while others were answered"
                     )));
                 }
@@ -150,11 +158,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             Retry::GiveUp => {
                 let (kind, made, cause) = (kind.name(), tries.count.made(), &contact.cause);
                 let cause = if cause.is_empty() { String::new() } else { format!(": {cause}") };
-                return Next::End(End::Left(format!("its {kind} failed {made} times{cause}")));
+                return AfterCall::End(ContactEnd::Left(format!("its {kind} failed {made} times{cause}")));
             }
-            Retry::Stop => return Next::End(End::Stopped),
+            Retry::Stop => return AfterCall::End(ContactEnd::Stopped),
         }
-        Next::Continue
+        AfterCall::Continue
     }
 
     fn decide(&self, task: &Task, attempt: &Attempt, tries: u32) -> Retry {

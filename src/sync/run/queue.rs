@@ -9,15 +9,11 @@ use super::admission_control::AdmissionControl;
 use super::contact_budget::ContactShare;
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
-use crate::core::plan::{Range, forecast};
+use crate::core::forecast::{Range, forecast};
 use crate::core::task::Task;
 use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
 use crate::sync::event::{Event, Observer};
-
-/// Number of pending items that are read from the journal at a time, for each call that may be in flight. Small,
-/// because a thousand channels may send at the same time.
-const PAGE_PER_CALL: usize = 2;
 
 /// The pending contacts of a run:
 ///
@@ -28,12 +24,12 @@ const PAGE_PER_CALL: usize = 2;
 pub struct Queue {
     orphans: std::vec::IntoIter<Doubt>,
     first: std::vec::IntoIter<Item>,
-    file: File,
+    file: FileRows,
     left: std::vec::IntoIter<u64>,
 }
 
 /// The rows of the file that are neither among the first nor among those that were left.
-struct File {
+struct FileRows {
     taken: BTreeSet<u64>,
     page: std::vec::IntoIter<Item>,
     page_size: u32,
@@ -53,10 +49,11 @@ pub struct Deferred {
 }
 
 impl Queue {
-    /// Loads the contacts in doubt, those left for this run, and the row at which the last run ended.
+    /// Loads the contacts in doubt, those left for this run, and the row at which the last run ended. `page` is the number of
+    /// pending items that are read from the journal at a time.
     pub async fn open<J: SendJournal, T, O: Observer>(
         job: &Job<'_, J, T, O>,
-        concurrency: usize,
+        page: usize,
     ) -> Result<Self, JournalError> {
         let left = job.journal.left(job.run, job.channel).await?;
         let mut taken: BTreeSet<u64> = left.iter().copied().collect();
@@ -76,10 +73,10 @@ impl Queue {
         }
         taken.extend(first.iter().map(|item| item.row));
         let begin = job.journal.turn(job.run, job.channel).await?;
-        let file = File {
+        let file = FileRows {
             taken,
             page: Vec::new().into_iter(),
-            page_size: u32::try_from(concurrency * PAGE_PER_CALL).unwrap_or(u32::MAX),
+            page_size: u32::try_from(page).unwrap_or(u32::MAX),
             last_row: begin.saturating_sub(1),
             begin,
             is_past_end: false,
@@ -134,7 +131,7 @@ impl Queue {
     }
 }
 
-impl File {
+impl FileRows {
     async fn next<J: SendJournal, T, O>(&mut self, job: &Job<'_, J, T, O>) -> Result<Option<Item>, JournalError> {
         loop {
             for item in self.page.by_ref() {

@@ -30,7 +30,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Calls that are in flight then are finished.
     pub async fn execute_pending(&self) -> Result<(), JournalError> {
         let mut active = Active::new();
-        let mut queue = Queue::open(self.job, self.concurrency).await?;
+        let mut queue = Queue::open(self.job, self.contacts.page(self.concurrency)).await?;
         let mut deferred = Deferred::default();
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         self.wait_out_search_lag().await;
@@ -48,7 +48,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                     Some(ended) => ended?,
                     None => break,
                 },
-                () = self.fell_asleep.notified() => {}
+                () = self.became_idle.notified() => {}
             }
         }
         // Where the next run begins.
@@ -80,7 +80,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         deferred: &mut Deferred,
     ) -> Result<(), JournalError> {
         while self.job.stop.reason().is_none()
-            && active.len() - self.asleep.get() < self.concurrency
+            && active.len() - self.idle.get() < self.concurrency
             && (active.is_empty() || self.reserved.get() < self.affordable())
         {
             // The file may have a lost contact by now under another key, so all lost creates are resolved before the

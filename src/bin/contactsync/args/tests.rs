@@ -7,7 +7,7 @@ use std::{env, fs};
 use clap::Arg;
 
 use super::*;
-use crate::config::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, Key, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};
+use crate::config::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, KeyInfo, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};
 use crate::config::tests::config;
 use crate::settings::Settings;
 
@@ -52,8 +52,8 @@ fn the_reference_is_that_of_the_declarations() {
 
 #[test]
 fn the_reference_lists_every_key_of_a_table() {
-    let names = |keys: &[Key]| keys.iter().map(|key| key.name.to_owned()).collect::<Vec<_>>();
-    let check = |table: &str, keys: &[Key]| {
+    let names = |keys: &[KeyInfo]| keys.iter().map(|key| key.name.to_owned()).collect::<Vec<_>>();
+    let check = |table: &str, keys: &[KeyInfo]| {
         assert_eq!(keys_of(table), names(keys), "{table}");
     };
     let options = keys_of("");
@@ -61,7 +61,7 @@ fn the_reference_lists_every_key_of_a_table() {
     assert_eq!(mapping, names(KEYS));
     check("[[tags]]\n", TAG_KEYS);
     check("[[take]]\n", TAKE_KEYS);
-    let in_braces = |text: &str, keys: &[Key]| {
+    let in_braces = |text: &str, keys: &[KeyInfo]| {
         let error = config(text).unwrap_err().to_string();
         let (_, listed) = error.split_once("expected one of ").unwrap();
         assert_eq!(listed.split(", ").collect::<Vec<_>>(), names(keys), "{text}");
@@ -283,9 +283,9 @@ file. The keys of options are in the tables above: a key takes the value of its 
 numbers without quotes; `match` and `token_command` also take a list of texts.
 ";
 
-fn key_table(text: &mut String, title: &str, about: &str, keys: &[Key]) {
+fn key_table(text: &mut String, title: &str, about: &str, keys: &[KeyInfo]) {
     let _ = write!(text, "\n### {title}\n\n{about}\n\n| key | default | meaning |\n| --- | --- | --- |\n");
-    for Key { name, default, meaning } in keys {
+    for KeyInfo { name, default, meaning } in keys {
         row(text, &[code(name), (*default).to_owned(), (*meaning).to_owned()]);
     }
 }
@@ -295,7 +295,7 @@ fn steps(text: &mut String) {
     for step in NAMED_STEPS {
         row(text, &[code(&format!("\"{}\"", step.name)), step.meaning.to_owned()]);
     }
-    for Key { name, default: example, meaning } in STEP_KEYS {
+    for KeyInfo { name, default: example, meaning } in STEP_KEYS {
         row(text, &[code(&format!("{{ {name} = {example} }}")), (*meaning).to_owned()]);
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use contactsync::mapping::rules::Rules;
-use contactsync::suggestion::{InitError, Judged, Suggestion, suggest};
-use contactsync::{Input, Source};
+use contactsync::suggestion::{InitError, suggest};
+use contactsync::{Input, Mapping, Mode, Source};
 
 use crate::args::InitArgs;
 use crate::config::Config;
@@ -34,18 +34,19 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     let suggestion = suggest(&mut source, args.country).map_err(refused)?;
     warn_of_lists(source.name(), &suggestion.lists_of_fields, console);
     write(path, &render(&suggestion.guess, source.name(), &options), args.force)?;
-    let judged = judged(&suggestion, &source, path);
-    notices.at_end(None, console);
+    let mapping = mapping(&source, path);
+    let judged = mapping.as_ref().map(|mapping| suggestion.judge(&source, mapping)).unwrap_or_default();
+    notices.at_end(mapping.as_ref(), console);
     print(&suggestion.guess, &judged, args, path, console)?;
     Ok(Exit::Done)
 }
 
-// What a sync with the configuration that was written would reject.
-fn judged(suggestion: &Suggestion, source: &Source, path: &Path) -> Judged {
+// The mapping of the configuration that was written. Without a match field there is none yet.
+fn mapping(source: &Source, path: &Path) -> Option<Mapping> {
     // A file that others can write is refused by the next command.
-    let Ok(Config { layer, rules, .. }) = Config::find(Some(path)) else { return Judged::default() };
+    let Config { layer, rules, .. } = Config::find(Some(path)).ok()?;
     let matches = layer.matching.matches.unwrap_or_default();
-    suggestion.judge(source, &Rules { matches, ..rules })
+    Mapping::by(&Rules { matches, ..rules }, source.header(), Mode::Upsert).ok()
 }
 
 fn refused(error: InitError) -> Failure {

@@ -10,17 +10,20 @@ use crate::commands::shown;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::{HistoryArgs, JournalArgs};
+use crate::render::console::Console;
+use crate::render::notices::report_upgrade;
 use crate::render::summary::{counted_calls, counted_rows, grouped, print, print_lines};
 use crate::settings::{journal, kept_history};
 
-pub fn run(command: &JournalCommand, config: Config) -> Result<Exit, Failure> {
+pub fn run(command: &JournalCommand, config: Config, console: &Console) -> Result<Exit, Failure> {
     let of_file = config.layer;
     let place =
         |given: &JournalArgs| existing(JournalArgs { journal: given.journal.clone().or(of_file.journal.journal) });
     match command {
         JournalCommand::Check { journal, .. } => check(&place(journal)?),
         JournalCommand::Prune { journal, history, .. } => {
-            prune(&place(journal)?, HistoryArgs { keep_history: history.keep_history.or(of_file.history.keep_history) })
+            let history = HistoryArgs { keep_history: history.keep_history.or(of_file.history.keep_history) };
+            prune(&place(journal)?, history, console)
         }
         JournalCommand::Backup { file, journal, .. } => backup(&place(journal)?, file),
     }
@@ -48,9 +51,11 @@ fn check(path: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Failed)
 }
 
-fn prune(path: &Path, history: HistoryArgs) -> Result<Exit, Failure> {
+fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, Failure> {
     let before = Clock::system().now().before(kept_history(history));
-    let removed = Journal::open(path)?.prune(before)?;
+    let journal = Journal::open(path)?;
+    report_upgrade(&journal, path, console);
+    let removed = journal.prune(before)?;
     let Removed { calls, rows, runs, contacts, bytes_before, bytes_after, .. } = removed;
     print(&format!(
         "journal {}: removed {}, {}, {} runs and {} unused contacts; {} KB, {} KB before",

@@ -1,7 +1,9 @@
 //! The commands, one a file, and what they share: the runtime, and paths as people write them.
 
 pub mod check;
+mod connections;
 pub mod demo;
+mod demo_sync;
 pub mod init;
 pub mod journal;
 pub mod plan;

@@ -23,14 +23,16 @@ use crate::settings::{Channel, Reading, Settings};
 pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
-    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let (clock, stop) = (Clock::system(), Stop::default());
+    let begun = clock.now();
+    let from = input.input(args.input.input.as_deref())?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
     let notices = InputNotices::at_open(&source, console);
     for warning in &warnings {
         console.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
     let runtime = runtime()?;
     let _inside = runtime.enter();
-    let (clock, stop) = (Clock::system(), Stop::default());
     let printer = Printer {
         notices: Notices { console, announcement: Announcement::default() },
         progress: Progress::new(console, source.name()),
@@ -46,12 +48,14 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,
+        retry_rejected: input.retry_rejected,
         guards: input.guards,
         overrides: overrides(&args.connection),
         limits: &|now| bounds.limits(now),
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
-    let outcome = dry_run(&journal, request, environment)?;
+    let mut outcome = dry_run(&journal, request, environment)?;
+    outcome.summary.seconds = clock.now().since(begun).as_secs_f64();
     let when = outcome.has_room.then(|| when(&outcome.summary, bounds, clock.now()));
     print(&outcome, &channels, when.as_deref(), args.json, &clock)?;
     if let Some(refused) = outcome.refused {

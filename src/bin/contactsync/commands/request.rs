@@ -2,57 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::Arc;
+use std::time::Duration;
 
-use contactsync::client::{Clients, RenewToken, Timeouts};
-use contactsync::{Clock, Connection, Http, Overrides, Routing, RowLists, RunOptions, Token};
+use contactsync::report::RunSummary;
+use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions, SyncOutcome};
 
 use crate::args::ConnectionArgs;
-use crate::failure::{Failure, INPUT};
-use crate::options::{ListArgs, TokenCommand};
-use crate::render::notices::Announcement;
+use crate::failure::INPUT;
+use crate::options::ListArgs;
 use crate::render::time::local_time;
-use crate::settings::{self, Bounds, Channel, Channels, Earlier};
+use crate::settings::{Bounds, Channel, Channels};
 
 /// What a file is that must not be written as a list.
 const CONFIG: &str = "the configuration";
 const TOKEN: &str = "the token file";
-
-/// The connections of some channels.
-pub struct Connections {
-    pub channels: Vec<(String, Connection)>,
-    pub announcement: Announcement,
-}
-
-impl Connections {
-    /// Looks for the tokens of these channels; connects to nothing yet. A resumed run gives what the settings do not name.
-    pub fn of<'a>(channels: impl IntoIterator<Item = (&'a Channel, Option<Earlier>)>) -> Result<Self, Failure> {
-        let clients = Clients::new(Timeouts::default());
-        let (mut connections, mut warnings) = (Vec::new(), Vec::new());
-        for (channel, earlier) in channels {
-            let mut connection = channel.connect(&clients, earlier.as_ref())?;
-            warnings.extend(connection.warning.take());
-            connections.push((channel.name.clone(), of_settings(connection)));
-        }
-        let announcement = Announcement::of(connections.iter().map(|(_, connection)| connection.url()), warnings);
-        Ok(Self { channels: connections, announcement })
-    }
-}
-
-/// The library's connection.
-pub fn of_settings(connection: settings::Connection<Http>) -> Connection {
-    let settings::Connection { transport, rate, burst, concurrency, renewal, .. } = connection;
-    let mut made = Connection::new(transport, rate);
-    (made.burst, made.concurrency) = (burst, concurrency);
-    made.renewal = renewal.map(|command| Arc::new(command) as Arc<dyn RenewToken>);
-    made
-}
-
-impl RenewToken for TokenCommand {
-    fn renew(&self) -> Result<Token, String> {
-        self.run()
-    }
-}
 
 /// Which channel each row goes to.
 pub fn routing(channels: &Channels) -> Routing {
@@ -92,6 +55,12 @@ pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
         keep_history: bounds.keep_history,
         seed: seed(clock),
     }
+}
+
+/// The outcome of a command that took so long, its reading of the input included.
+pub fn timed(outcome: SyncOutcome, took: Duration) -> SyncOutcome {
+    let summary = outcome.summary.map(|summary| RunSummary { seconds: took.as_secs_f64(), ..summary });
+    SyncOutcome { summary, ..outcome }
 }
 
 /// The seed of the random spread of retries, which differs from process to process.

@@ -4,25 +4,23 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use contactsync::client::ChannelKind;
-use contactsync::history::{RunRow, RunState};
-use contactsync::report::RunSummary;
 use contactsync::{Clock, Environment, Interrupted, ResumeOptions, Stop, Workspace};
 
 use crate::args::ResumeArgs;
-use crate::commands::request::{Connections, holder, overrides, row_lists, run_options};
+use crate::commands::connections::Connections;
+use crate::commands::request::{holder, overrides, row_lists, run_options, timed};
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::options::Layer;
-use crate::render::console::{Console, Level};
+use crate::render::console::Console;
 use crate::render::notices::{Announcement, Notices, report_upgrade};
-use crate::render::outcome::{Again, conclude};
+use crate::render::outcome::{Again, conclude, nothing_to_resume};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
-use crate::render::summary::{self, shortened};
-use crate::settings::{Channels, Earlier, Settings};
+use crate::render::runs::input_names;
+use crate::settings::Settings;
 use crate::signals;
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
@@ -33,7 +31,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     let _inside = runtime.enter();
     let clock = Clock::system();
     // The time counts from the command and not from the end of its reading.
-    let options = run_options(&bounds, &clock);
+    let (options, begun) = (run_options(&bounds, &clock), clock.now());
     if !journal.exists() {
         return Err(Failure::usage_text(format!("journal {}: no such file", shown(&journal)))
             .hint("use --journal FILE with the journal of the interrupted run"));
@@ -48,14 +46,10 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     report_upgrade(workspace.journal(), &journal, console);
     let names = channels.here().iter().map(|channel| channel.name.as_str());
     let interrupted = Interrupted::find(&workspace, names, environment)?;
-    let with_runs = interrupted.runs().iter().filter_map(|run| {
-        let channel = channels.here().iter().find(|channel| channel.name == run.channel)?;
-        Some((channel, Some(earlier(run))))
-    });
-    let connections = Connections::of(with_runs)?;
+    let connections = Connections::of_runs(&channels, interrupted.runs())?;
     let printer = Printer {
         notices: Notices { console, announcement: connections.announcement },
-        progress: Progress::new(console, inputs(interrupted.runs())),
+        progress: Progress::new(console, input_names(interrupted.runs())),
         channels: Some(&channels),
         reading,
         input_notices: RefCell::default(),
@@ -70,34 +64,8 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
         Some(outcome) => {
             let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
-            conclude(outcome, args.json, &again, console)
+            conclude(timed(outcome, clock.now().since(begun)), args.json, &again, console)
         }
-        None => nothing(&channels, args.json, console),
+        None => nothing_to_resume(&channels, args.json, console),
     }
-}
-
-fn earlier(run: &RunRow) -> Earlier {
-    let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
-    Earlier { url: run.url.clone(), kind, rate: run.rate }
-}
-
-fn nothing(channels: &Channels, json: bool, console: &Console) -> Result<Exit, Failure> {
-    let of = channels.here().first().filter(|_| !channels.are_several());
-    let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
-    console.say(Level::Info, &format!("nothing to resume: {of} has no pending rows"));
-    if json {
-        summary::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
-    }
-    Ok(Exit::Done)
-}
-
-/// How much of the inputs' names is shown, in characters.
-const LONGEST_NAMES: usize = 80;
-
-// Several channels' runs are of one input as a rule.
-fn inputs(runs: &[RunRow]) -> String {
-    let mut names: Vec<&str> = runs.iter().map(|run| run.input.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    shortened(&names.join(", "), LONGEST_NAMES).into()
 }

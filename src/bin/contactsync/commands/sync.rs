@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use contactsync::{Clock, Environment, Stop, SyncInput, Workspace, sync_input};
 
 use crate::args::SyncArgs;
-use crate::commands::request::{Connections, holder, overrides, routing, row_lists, run_options};
+use crate::commands::connections::Connections;
+use crate::commands::request::{holder, overrides, routing, row_lists, run_options, timed};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -31,9 +32,10 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let _inside = runtime.enter();
     let clock = Clock::system();
     // The time counts from the command and not from the end of its reading.
-    let options = run_options(&bounds, &clock);
-    let connections = Connections::of(channels.here().iter().map(|channel| (channel, None)))?;
-    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let (options, begun) = (run_options(&bounds, &clock), clock.now());
+    let connections = Connections::all(&channels)?;
+    let from = input.input(args.input.input.as_deref())?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
     let notices = InputNotices::at_open(&source, console);
     for warning in &warnings {
         console.say(Level::Warning, &format!("{}: {warning}", source.name()));
@@ -57,8 +59,9 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         mapping: &mapping,
         policy,
         duplicates: input.duplicates,
+        retry_rejected: input.retry_rejected,
         guards: input.guards,
-        lists: &row_lists(lists, config_path.as_deref(), &channels, Some(&args.input.input)),
+        lists: &row_lists(lists, config_path.as_deref(), &channels, args.input.input.as_deref()),
         overrides: overrides(&args.connection),
         options,
     };
@@ -66,6 +69,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let workspace = Workspace::open(&journal, holder())?;
     report_upgrade(workspace.journal(), &journal, console);
     let outcome = sync_input(&workspace, request, environment)?;
+    let outcome = timed(outcome, clock.now().since(begun));
     let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     conclude(outcome, args.json, &again, console)
 }

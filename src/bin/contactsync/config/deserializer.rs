@@ -11,7 +11,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use toml::de::DeValue;
 
-use super::table::{Item, Table};
+use super::table::{ConfigItem, Table};
 use crate::options::{ConfigError, Location, value};
 
 /// Reads a group of options. Other keys stay in the table.
@@ -67,8 +67,8 @@ pub fn both(one: &Location, other: &Location) -> ConfigError {
 }
 
 struct Entries<'de> {
-    left: std::vec::IntoIter<(&'static str, Item<'de>)>,
-    value: Option<Item<'de>>,
+    left: std::vec::IntoIter<(&'static str, ConfigItem<'de>)>,
+    value: Option<ConfigItem<'de>>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
@@ -85,7 +85,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-impl<'de> Deserializer<'de> for Item<'de> {
+impl<'de> Deserializer<'de> for ConfigItem<'de> {
     type Error = ConfigError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
@@ -151,7 +151,7 @@ impl<'de> Deserializer<'de> for Item<'de> {
     }
 }
 
-struct Elements<'de>(std::vec::IntoIter<Item<'de>>);
+struct Elements<'de>(std::vec::IntoIter<ConfigItem<'de>>);
 
 impl<'de> SeqAccess<'de> for Elements<'de> {
     type Error = ConfigError;
@@ -163,7 +163,7 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
 
 /// A value, then the file, the line and the key of its place.
 struct WithPlace<'de> {
-    value: Option<Item<'de>>,
+    value: Option<ConfigItem<'de>>,
     place: Location,
     next: usize,
 }

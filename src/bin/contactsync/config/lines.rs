@@ -7,12 +7,12 @@ use crate::options::Location;
 
 /// The beginnings of the lines of a file.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LineIndex {
     file: Arc<Path>,
     starts: Vec<usize>,
 }
 
-impl Lines {
+impl LineIndex {
     pub fn of(file: &Path, text: &str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { file: file.into(), starts }

@@ -42,11 +42,11 @@ use contactsync::mapping::rules::{
     TagOrigin, TagRule, TakeRule, TakeWhen, Words, YES,
 };
 
-use super::table::{Item, Short, Table};
+use super::table::{ConfigItem, Short, Table};
 use super::value;
-use crate::options::{ConfigError, Located, Location, did_you_mean};
+use crate::options::{ConfigError, Located, Location, not_one_of};
 
-use keys::{FieldTable, IdTable, NAMED_STEPS, RulesTable, StepTable, TagTable, TakeTable};
+use keys::{FieldTable, IdTable, NAMED_STEPS, RulesTable, STEPS_IN_BRACES, TagTable, TakeTable, steps_in_braces};
 
 /// The expected value of a field.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
@@ -75,12 +75,12 @@ pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
 
 // The tables `[[name]]`.
 fn several<T>(
-    item: Option<Item<'_>>,
+    item: Option<ConfigItem<'_>>,
     name: &str,
     keys_of_all: &[&str],
     rule: impl Fn(Table<'_>, &Location, &[&str]) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
-    let tables = item.map(Item::list).unwrap_or_default().into_iter();
+    let tables = item.map(ConfigItem::list).unwrap_or_default().into_iter();
     tables
         .map(|item| {
             let place = Location { key: format!("[[{name}]]"), ..item.place.clone() };
@@ -89,7 +89,7 @@ fn several<T>(
         .collect()
 }
 
-fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
+fn id(item: ConfigItem<'_>) -> Result<IdRule, ConfigError> {
     let place = item.place.clone();
     match item.short("the name of a column in quotes, or a table with `column` and `transform`")? {
         Short::Text(name) => Ok(IdRule { column: column(name, &place)?, steps: Vec::new() }),
@@ -102,9 +102,9 @@ fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
     }
 }
 
-fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, ConfigError> {
+fn fields(item: ConfigItem<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, ConfigError> {
     let table = item.table("a table [fields], a line for each field")?;
-    let field = |(name, item): (String, Item<'_>)| {
+    let field = |(name, item): (String, ConfigItem<'_>)| {
         if keys_of_all.contains(&name.as_str()) && item.is_no_field() {
             return Err(item.place.wrong("it is not a field; move it above all tables"));
         }
@@ -113,13 +113,13 @@ fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, Config
     table.items().into_iter().map(field).collect()
 }
 
-fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
+fn field(name: String, item: ConfigItem<'_>) -> Result<FieldRule, ConfigError> {
     let place = item.place.clone();
     match item.short(FIELD)? {
         Short::Text(set) => Ok(FieldRule { line: Some(place.line), ..FieldRule::column(name, column(set, &place)?) }),
         Short::Table(mut table) => {
             let keys = FieldTable::read(&mut table)?;
-            for step in NAMED_STEPS.iter().map(|step| step.name).chain(StepTable::NAMES) {
+            for step in NAMED_STEPS.iter().map(|step| step.name).chain(STEPS_IN_BRACES.iter().copied()) {
                 table.refuse(
                     step,
                     "it is a step; write it in a list, as in transform = [\"lower\", { default = \"none\" }]",
@@ -162,7 +162,7 @@ fn column_of_countries(set: Located<String>, steps: &[Step]) -> Result<ColumnNam
     column(set.value, &set.place)
 }
 
-fn step(item: Item<'_>) -> Result<Step, ConfigError> {
+fn step(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     let place = item.place.clone();
     match item.short("a step such as \"lower\" or { e164 = \"MX\" }")? {
         Short::Text(name) => {
@@ -170,9 +170,8 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
             one_of(&name, &steps).map_err(|expected| place.wrong(expected))
         }
         Short::Table(mut table) => {
-            let keys = StepTable::read(&mut table)?;
+            let mut steps = steps_in_braces(&mut table)?.into_iter();
             table.finish()?;
-            let mut steps = keys.into_iter().flatten();
             match (steps.next(), steps.next()) {
                 (Some(step), None) => Ok(step),
                 (None, _) => Err(place.wrong("expected a step such as { e164 = \"MX\" }, found empty braces")),
@@ -184,12 +183,12 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
     }
 }
 
-fn dates(item: Item<'_>) -> Result<Step, ConfigError> {
+fn dates(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     let form = |set: Located<String>| set.value.parse::<DateForm>().map_err(|error| set.place.wrong(error));
     item.texts()?.into_iter().map(form).collect::<Result<_, _>>().map(Step::Date)
 }
 
-fn word_table(item: Item<'_>) -> Result<Step, ConfigError> {
+fn word_table(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     let place = item.place.clone();
     let entries = item.table("a table such as { S = \"yes\", N = \"no\" }")?.items().into_iter();
     let entries: Vec<_> =
@@ -257,11 +256,7 @@ fn column(name: String, place: &Location) -> Result<ColumnName, ConfigError> {
 
 fn one_of<T: Clone>(text: &str, all: &[(&str, T)]) -> Result<T, String> {
     let found = all.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
-    found.ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|&(name, _)| name).collect();
-        let meant = did_you_mean(text, names.iter().copied());
-        format!("expected one of {}, found another text{meant}", names.join(", "))
-    })
+    found.ok_or_else(|| not_one_of(text, &all.iter().map(|&(name, _)| name).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ pub mod tests;
 use std::path::{Path, PathBuf};
 
 use contactsync::mapping::rules::Rules;
+use serde::Deserialize;
 
 use crate::args::one_run_options;
-use crate::options::value::LogFormat;
-use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, TalkArgs, defaults};
+use crate::options::value::{LogFormat, Name, parsed};
+use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, SourceNameArgs, TalkArgs, defaults};
 
 use deserializer::{exclusive, group};
-use file::File;
+use file::ConfigFile;
 use table::Table;
 
 /// A configuration file; empty if there is none.
@@ -46,7 +47,7 @@ impl Config {
     /// Reads the given file, or the default one if it exists.
     pub fn find(given: Option<&Path>) -> Result<Self, ConfigError> {
         let path = given.unwrap_or(Path::new(defaults::CONFIG));
-        match File::read(path)? {
+        match ConfigFile::read(path)? {
             Some(file) => Self::of(&file).map(|config| Self { path: Some(path.to_owned()), ..config }),
             None if given.is_some() => Err(ConfigError::of_file(format!("{}: no such file", path.display()))),
             None => Ok(Self::default()),
@@ -54,7 +55,7 @@ impl Config {
     }
 
     // Errors list the keys in this order.
-    fn of(file: &File) -> Result<Self, ConfigError> {
+    fn of(file: &ConfigFile) -> Result<Self, ConfigError> {
         let mut table = file.root()?;
         let channel = channel_args(&mut table)?;
         let access = group(&mut table)?;
@@ -66,7 +67,7 @@ impl Config {
             routing: exclusive(&mut table)?,
             limits: LimitArgs { end: exclusive(&mut table)?, ..group(&mut table)? },
             source: group(&mut table)?,
-            source_name: group(&mut table)?,
+            source_name: source_args(&mut table)?,
             matching: group(&mut table)?,
             policy: group(&mut table)?,
             journal: group(&mut table)?,
@@ -83,7 +84,7 @@ impl Config {
 
         let channels = tables.into_iter().map(|(name, table)| {
             if name.value.trim().is_empty() {
-                return Err(name.place.wrong("expected the name of a channel, found none"));
+                return Err(name.place.wrong("the name of the channel is empty"));
             }
             let mut table = table.renaming("channel_kind", "kind");
             let settings = channel_args(&mut table)?;
@@ -101,6 +102,27 @@ const SECRETS: [&str; 8] =
     ["token", "api_token", "access_token", "api_key", "apikey", "authorization", "password", "secret"];
 
 // The keys of all channels together are also those of each channel.
+/// The table `[source]`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SourceTable {
+    #[serde(deserialize_with = "parsed")]
+    name: Option<Name>,
+    #[serde(deserialize_with = "parsed")]
+    command: Option<String>,
+}
+
+// The name of the source and its command: keys of the whole file, or of a table `[source]`.
+fn source_args(table: &mut Table<'_>) -> Result<SourceNameArgs, ConfigError> {
+    let item = if table.holds_table("source") { table.item("source") } else { None };
+    let Some(item) = item else { return group(table) };
+    let mut inner = item.table("expected the name of a source, or the table [source]")?;
+    let SourceTable { name, command } = group(&mut inner)?;
+    inner.finish()?;
+    let SourceNameArgs { source_name, input_command } = group(table)?;
+    Ok(SourceNameArgs { source_name: name.or(source_name), input_command: command.or(input_command) })
+}
+
 fn channel_args(table: &mut Table<'_>) -> Result<ChannelArgs, ConfigError> {
     for key in SECRETS {
         table.refuse(

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::lines::Lines;
+use super::lines::LineIndex;
 use crate::options::{ConfigError, Located, Location};
 
 /// A table with the keys that were not read yet.
 #[derive(Debug)]
 pub struct Table<'f> {
-    lines: Arc<Lines>,
+    lines: Arc<LineIndex>,
     entries: DeTable<'f>,
     // The keys that were requested, in that order.
     asked: Vec<&'static str>,
@@ -22,7 +22,7 @@ pub struct Table<'f> {
 }
 
 impl<'f> Table<'f> {
-    pub const fn new(lines: Arc<Lines>, entries: DeTable<'f>) -> Self {
+    pub const fn new(lines: Arc<LineIndex>, entries: DeTable<'f>) -> Self {
         Self { lines, entries, asked: Vec::new(), renamed: None }
     }
 
@@ -65,13 +65,13 @@ impl<'f> Table<'f> {
     }
 
     /// A value of any kind.
-    pub fn item(&mut self, key: &'static str) -> Option<Item<'f>> {
+    pub fn item(&mut self, key: &'static str) -> Option<ConfigItem<'f>> {
         let (place, value) = self.take(key)?;
-        Some(Item { lines: Arc::clone(&self.lines), place, value })
+        Some(ConfigItem { lines: Arc::clone(&self.lines), place, value })
     }
 
     /// All remaining entries, in the order of the file.
-    pub fn items(self) -> Vec<(String, Item<'f>)> {
+    pub fn items(self) -> Vec<(String, ConfigItem<'f>)> {
         let Self { lines, entries, .. } = self;
         let mut items: Vec<_> = entries
             .into_iter()
@@ -79,7 +79,7 @@ impl<'f> Table<'f> {
                 let start = key.span().start;
                 let key = key.into_inner().into_owned();
                 let place = lines.place(start, key.clone());
-                (start, (key, Item { lines: Arc::clone(&lines), place, value: value.into_inner() }))
+                (start, (key, ConfigItem { lines: Arc::clone(&lines), place, value: value.into_inner() }))
             })
             .collect();
         items.sort_by_key(|&(start, _)| start);
@@ -167,8 +167,8 @@ impl<'f> Table<'f> {
 
 /// A value with its place.
 #[derive(Debug)]
-pub struct Item<'f> {
-    lines: Arc<Lines>,
+pub struct ConfigItem<'f> {
+    lines: Arc<LineIndex>,
     pub place: Location,
     pub value: DeValue<'f>,
 }
@@ -179,7 +179,7 @@ pub enum Short<'f> {
     Table(Table<'f>),
 }
 
-impl<'f> Item<'f> {
+impl<'f> ConfigItem<'f> {
     /// A text, or a table with more keys.
     pub fn short(self, expected: &str) -> Result<Short<'f>, ConfigError> {
         match self.value {
@@ -231,7 +231,7 @@ impl<'f> Item<'f> {
 
     /// A list of texts, or one text.
     pub fn texts(self) -> Result<Vec<Located<String>>, ConfigError> {
-        self.list().into_iter().map(Item::text).collect()
+        self.list().into_iter().map(ConfigItem::text).collect()
     }
 
     /// A text, a whole number, or `true` or `false`.

@@ -8,7 +8,7 @@ use contactsync::source::{Delimiter, SourceOptions};
 
 use super::file::tests::file;
 use super::*;
-use crate::options::value::{DuplicatesArg, KindArg, ModeArg, Span, TagsModeArg};
+use crate::options::value::{DuplicatesArg, KindArg, ModeArg, TagsModeArg, TimeSpan};
 use crate::options::{Address, EndArgs, ListArgs, RateArgs, TokenPlace};
 
 /// The configuration of a file `c.toml` with that text.
@@ -104,7 +104,7 @@ fn a_mistake_is_reported_in_one_line() {
         "[channel.a]\ntoken_file = \"a\"\ntoken_env = \"A\"",
         "c.toml:3: key `token_env`: expected `token_env` or `token_file`, found both; the other one is in line 2",
     );
-    check("[channel.\"\"]\nrate = 5", "c.toml:1: [channel.]: expected the name of a channel, found none");
+    check("[channel.\"\"]\nrate = 5", "c.toml:1: [channel.]: the name of the channel is empty");
     check(
         "channel = \"a\"\nchannel_column = \"b\"",
         "c.toml:2: key `channel_column`: expected `channel` or `channel_column`, found both; the other one is in line 1",
@@ -157,7 +157,7 @@ fn every_key_sets_what_its_option_sets() {
     let layer = set.layer;
     assert_eq!(layer.matching.matches, Some(vec!["phone".into(), "email".into()]));
     assert_eq!((layer.matching.mode, layer.policy.tags_mode), (Some(ModeArg::Create), Some(TagsModeArg::Mirror)));
-    assert_eq!((layer.policy.search_lag, layer.policy.retry_in_doubt), (Some(Span(Duration::from_secs(45))), true));
+    assert_eq!((layer.policy.search_lag, layer.policy.retry_in_doubt), (Some(TimeSpan(Duration::from_secs(45))), true));
     assert_eq!(set.log_format, Some(LogFormat::Json));
     let source = SourceOptions {
         format: Some(Format::Jsonl),

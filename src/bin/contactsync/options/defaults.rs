@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::value::Span;
+use super::value::TimeSpan;
 
 /// `--config`: the file that is read from the working directory if it exists, and that `init` writes.
 pub const CONFIG: &str = "contactsync.toml";
@@ -24,7 +24,7 @@ pub const TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
 pub const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// `--search-lag`.
-pub const SEARCH_LAG: Span = Span(Duration::from_secs(30));
+pub const SEARCH_LAG: TimeSpan = TimeSpan(Duration::from_secs(30));
 
 /// `--outage-timeout`.
-pub const OUTAGE_TIMEOUT: Span = Span(contactsync::OUTAGE_TIMEOUT);
+pub const OUTAGE_TIMEOUT: TimeSpan = TimeSpan(contactsync::OUTAGE_TIMEOUT);

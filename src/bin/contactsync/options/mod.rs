@@ -29,12 +29,12 @@ use contactsync::{Format, RowLimit};
 use serde::Deserialize;
 
 use value::{
-    Calls, Concurrency, DuplicatesArg, KindArg, Lines, LogFormat, ModeArg, Name, Platform, Rate, SourcedParser, Span,
-    TagsModeArg, command, name, parsed, parsed_sourced, path, sourced_path, texts, variable,
+    Calls, Concurrency, DuplicatesArg, KindArg, LineCount, LogFormat, ModeArg, Name, PresetArg, Rate, SourcedParser,
+    TagsModeArg, TimeSpan, command, name, parsed, parsed_sourced, path, sourced_path, texts, variable,
 };
 
-pub use near::did_you_mean;
-pub use place::{ConfigError, Located, Location, Origin, Sourced};
+pub use near::{did_you_mean, not_one_of};
+pub use place::{ConfigError, Located, Location, SettingOrigin, Sourced};
 pub use renamed::renamed;
 pub use shard::Shard;
 pub use time_of_day::TimeOfDay;
@@ -60,7 +60,7 @@ pub struct SourceArgs {
     pub encoding: Option<Charset>,
     /// Skip this many lines, or rows of a spreadsheet, before the header [default: 0]
     #[arg(long, value_name = "N")]
-    pub skip_lines: Option<Lines>,
+    pub skip_lines: Option<LineCount>,
     /// Read the first row as a contact and name the columns `column 1`, `column 2`, …
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
@@ -74,7 +74,7 @@ pub struct SourceArgs {
 impl From<SourceArgs> for SourceOptions {
     fn from(args: SourceArgs) -> Self {
         let SourceArgs { format, delimiter, encoding, skip_lines, no_header, sheet } = args;
-        Self { format, delimiter, encoding, skip_lines: skip_lines.map_or(0, Lines::get), no_header, sheet }
+        Self { format, delimiter, encoding, skip_lines: skip_lines.map_or(0, LineCount::get), no_header, sheet }
     }
 }
 
@@ -87,6 +87,10 @@ pub struct SourceNameArgs {
     #[arg(long = "source", value_name = "NAME", help = with_default("Name where the input comes from, such as `crm`; use the same name for every export from there", defaults::SOURCE))]
     #[serde(rename = "source", deserialize_with = "parsed")]
     pub source_name: Option<Name>,
+    /// Read contacts from the output of this command instead of INPUT; `sh -c` runs it, and if it fails, nothing is sent
+    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    #[serde(deserialize_with = "parsed")]
+    pub input_command: Option<String>,
 }
 
 /// The identity of contacts, and the changes that are allowed.
@@ -128,14 +132,18 @@ pub struct PolicyArgs {
     /// Send nothing if the input file was last written longer ago, such as 26h [default: no limit]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
-    pub max_age: Option<Span>,
+    pub max_age: Option<TimeSpan>,
     #[arg(long, value_name = "TIME", help = with_default("Allow this long for a new contact to appear in the platform's search", defaults::SEARCH_LAG))]
     #[serde(deserialize_with = "parsed")]
-    pub search_lag: Option<Span>,
+    pub search_lag: Option<TimeSpan>,
     /// Create a contact again if its first create got no answer and it has no match field; this may create a duplicate
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub retry_in_doubt: bool,
+    /// Try rows again that earlier runs rejected; otherwise they are tried after 1, 2, 4 and 7 nights, then weekly
+    #[arg(long)]
+    #[merge(strategy = conflate::bool::overwrite_false)]
+    pub retry_rejected: bool,
 }
 
 /// The platform: one of these.
@@ -151,7 +159,7 @@ pub struct AddressArgs {
     /// Connect to a known platform: 1980tic, orade, respondio, okeybot or botcity
     #[arg(long, value_name = "PRESET")]
     #[serde(deserialize_with = "parsed_sourced")]
-    pub platform: Option<Sourced<Platform>>,
+    pub platform: Option<Sourced<PresetArg>>,
 }
 
 /// The place of the token: one of these.
@@ -230,7 +238,7 @@ pub struct EndArgs {
     /// Stop after this time, such as 90m or 2h: start no call that might end later [default: no limit]
     #[arg(id = "span", long = "for", value_name = "TIME")]
     #[serde(rename = "for", deserialize_with = "parsed")]
-    pub span: Option<Span>,
+    pub span: Option<TimeSpan>,
 }
 
 /// The limits of a run. The next run continues.
@@ -248,7 +256,7 @@ pub struct LimitArgs {
     pub end: EndArgs,
     #[arg(long, value_name = "TIME", help = with_default("Wait at most this long for a platform that is down", defaults::OUTAGE_TIMEOUT))]
     #[serde(deserialize_with = "parsed")]
-    pub outage_timeout: Option<Span>,
+    pub outage_timeout: Option<TimeSpan>,
 }
 
 /// The channel of the rows.
@@ -256,7 +264,7 @@ pub struct LimitArgs {
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
 pub struct RoutingArgs {
-    #[arg(long, value_name = "NAME", help = with_default("Use this channel, with its table in the configuration; with a channel column, use only its rows", defaults::CHANNEL))]
+    #[arg(long, value_name = "NAME", help = with_default("Use the channel of this name; with a channel column, use only its rows", defaults::CHANNEL))]
     #[serde(deserialize_with = "name")]
     pub channel: Option<Sourced<Name>>,
     /// Read the channel of each row from this column; each channel has a table in the configuration
@@ -285,7 +293,7 @@ pub struct HistoryArgs {
     /// Keep calls and rows of earlier runs for this time, such as 90d; known contacts are always kept [default: 90d]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
-    pub keep_history: Option<Span>,
+    pub keep_history: Option<TimeSpan>,
 }
 
 /// Lists of rows.
@@ -365,7 +373,7 @@ impl AddressArgs {
     pub fn address(&self) -> Option<Sourced<Address<'_>>> {
         let Self { url, platform } = self;
         let url = url.as_ref().map(|url| Sourced { value: Address::Url(url), origin: url.origin.clone() });
-        let preset = |platform: &Sourced<Platform>| platform.clone().map(|Platform(preset)| Address::Preset(preset));
+        let preset = |platform: &Sourced<PresetArg>| platform.clone().map(|PresetArg(preset)| Address::Preset(preset));
         url.or_else(|| platform.as_ref().map(preset))
     }
 }

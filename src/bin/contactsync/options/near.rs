@@ -4,7 +4,7 @@
 ///
 /// Case is ignored, and `-` equals `_`. An added, missing, changed or swapped letter is one step. A name of up to five
 /// letters may be one step away, a longer one a step for each three letters.
-pub fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let plain = |name: &str| name.to_lowercase().replace('-', "_");
     let found = plain(found);
     let steps = |name: &str| strsim::damerau_levenshtein(&plain(name), &found);
@@ -21,6 +21,12 @@ pub fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
 /// `; did you mean …?` if a name is near, otherwise an empty text.
 pub fn did_you_mean<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> String {
     nearest(found, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// The message about a text that is none of the expected ones. It does not repeat the text, which could be a secret.
+pub fn not_one_of(found: &str, expected: &[&str]) -> String {
+    let meant = did_you_mean(found, expected.iter().copied());
+    format!("expected one of {}, found another text{meant}", expected.join(", "))
 }
 
 #[cfg(test)]

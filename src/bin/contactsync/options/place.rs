@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de;
 
-use super::near::did_you_mean;
+use super::near::{did_you_mean, not_one_of};
 use super::renamed::renamed;
 
 /// A key of a configuration file: the file, the line, the key.
@@ -48,7 +48,7 @@ pub struct Located<T> {
 
 /// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// An option of the command line, such as `--url`.
     Option(String),
     /// A key of the configuration.
@@ -59,13 +59,13 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     pub value: T,
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 impl<T> Sourced<T> {
     /// A value of the command line.
     pub fn typed(option: impl Into<String>, value: T) -> Self {
-        Self { value, origin: Origin::Option(option.into()) }
+        Self { value, origin: SettingOrigin::Option(option.into()) }
     }
 
     /// The same setting with another value.
@@ -82,7 +82,7 @@ impl<T> Deref for Sourced<T> {
     }
 }
 
-impl Display for Origin {
+impl Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(name) => f.write_str(name),
@@ -145,8 +145,7 @@ impl de::Error for ConfigError {
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
-        let meant = did_you_mean(found, expected.iter().copied());
-        Self::custom(format!("expected one of {}, found another text{meant}", expected.join(", ")))
+        Self::custom(not_one_of(found, expected))
     }
 }
 

@@ -21,7 +21,7 @@ impl FromStr for TokenCommand {
 impl TokenCommand {
     /// Splits a command line into words as a shell does, including quotes. The text is not repeated: it may contain a secret.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::of(words(text).ok_or("expected a command, found an unclosed quote")?)
+        Self::of(words(text).ok_or("the command has an unclosed quote")?)
     }
 
     /// The program and its arguments as a list.
@@ -29,7 +29,7 @@ impl TokenCommand {
         let mut words = words.into_iter();
         match words.next().filter(|program| !program.trim().is_empty()) {
             Some(program) => Ok(Self { program, arguments: words.collect() }),
-            None => Err("expected a command, found none".into()),
+            None => Err("the command is empty".into()),
         }
     }
 
@@ -86,10 +86,10 @@ mod tests {
         check("  vault  kv get -field='a b' \"x y\" ", Ok(&["vault", "kv", "get", "-field=a b", "x y"]));
         check(r#"a\ b "c\"d" 'e\f' g'h'"i" "" "#, Ok(&["a b", "c\"d", "e\\f", "ghi", ""]));
         check("echo $HOME | cat", Ok(&["echo", "$HOME", "|", "cat"]));
-        check("", Err("expected a command, found none"));
-        check("''", Err("expected a command, found none"));
+        check("", Err("the command is empty"));
+        check("''", Err("the command is empty"));
         for open in ["pass 'show", "pass \"show", "pass show\\"] {
-            check(open, Err("expected a command, found an unclosed quote"));
+            check(open, Err("the command has an unclosed quote"));
         }
     }
 

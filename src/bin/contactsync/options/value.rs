@@ -15,29 +15,29 @@ use contactsync::client::{ChannelKind, Preset, UnknownPreset, preset};
 use contactsync::{Duplicates, Mode, TagsMode};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
-use super::place::{Location, Origin, Sourced};
+use super::place::{Location, SettingOrigin, Sourced};
 use super::token_command::TokenCommand;
 
 /// The largest number that a key of the configuration can hold.
 const MOST: u64 = i64::MAX as u64;
 
 /// A number of calls.
-pub type Calls = Whole<1, MOST>;
+pub type Calls = WholeNumber<1, MOST>;
 
 /// Calls a minute, or calls at once.
-pub type Rate = Whole<1, { u32::MAX as u64 }>;
+pub type Rate = WholeNumber<1, { u32::MAX as u64 }>;
 
 /// Calls in flight.
-pub type Concurrency = Whole<1, { u16::MAX as u64 }>;
+pub type Concurrency = WholeNumber<1, { u16::MAX as u64 }>;
 
 /// Lines of a file.
-pub type Lines = Whole<0, MOST>;
+pub type LineCount = WholeNumber<0, MOST>;
 
 /// A whole number from `LEAST` to `MOST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whole<const LEAST: u64, const MOST: u64>(u64);
+pub struct WholeNumber<const LEAST: u64, const MOST: u64>(u64);
 
-impl<const LEAST: u64, const MOST: u64> Whole<LEAST, MOST> {
+impl<const LEAST: u64, const MOST: u64> WholeNumber<LEAST, MOST> {
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -63,7 +63,7 @@ impl Concurrency {
     }
 }
 
-impl<const LEAST: u64, const MOST: u64> FromStr for Whole<LEAST, MOST> {
+impl<const LEAST: u64, const MOST: u64> FromStr for WholeNumber<LEAST, MOST> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -71,12 +71,12 @@ impl<const LEAST: u64, const MOST: u64> FromStr for Whole<LEAST, MOST> {
     }
 }
 
-impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, MOST> {
+impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for WholeNumber<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Number<const LEAST: u64, const MOST: u64>;
 
         impl<const LEAST: u64, const MOST: u64> Visitor<'_> for Number<LEAST, MOST> {
-            type Value = Whole<LEAST, MOST>;
+            type Value = WholeNumber<LEAST, MOST>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "a whole number from {LEAST}")
@@ -87,7 +87,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, M
             }
 
             fn visit_i128<E: de::Error>(self, number: i128) -> Result<Self::Value, E> {
-                Whole::of(number).ok_or_else(|| E::custom(Whole::<LEAST, MOST>::expected(number)))
+                WholeNumber::of(number).ok_or_else(|| E::custom(WholeNumber::<LEAST, MOST>::expected(number)))
             }
         }
 
@@ -97,9 +97,9 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Whole<LEAST, M
 
 /// A time such as `300ms`, `30s`, `5m` or `2h`; a plain number is in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub struct TimeSpan(pub Duration);
 
-impl FromStr for Span {
+impl FromStr for TimeSpan {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -119,7 +119,7 @@ impl FromStr for Span {
     }
 }
 
-impl Display for Span {
+impl Display for TimeSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
         let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
@@ -132,9 +132,9 @@ impl Display for Span {
 
 /// A platform by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Platform(pub &'static Preset);
+pub struct PresetArg(pub &'static Preset);
 
-impl FromStr for Platform {
+impl FromStr for PresetArg {
     type Err = UnknownPreset;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
@@ -300,8 +300,8 @@ pub fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
 /// The same with its place.
 pub fn sourced_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sourced<PathBuf>>, D::Error> {
     Ok(name(deserializer)?.map(|name| match &name.origin {
-        Origin::Key(place) => Sourced { value: place.path(&name.0), origin: name.origin },
-        Origin::Option(_) => name.map(|name| name.0.into()),
+        SettingOrigin::Key(place) => Sourced { value: place.path(&name.0), origin: name.origin },
+        SettingOrigin::Option(_) => name.map(|name| name.0.into()),
     }))
 }
 
@@ -347,11 +347,11 @@ pub fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sour
 
     let command = sourced(deserializer, Command)?;
     Ok(Some(match command.origin {
-        Origin::Key(place) => {
+        SettingOrigin::Key(place) => {
             let value = command.value.relative_to(|path| place.path(path));
-            Sourced { value, origin: Origin::Key(place) }
+            Sourced { value, origin: SettingOrigin::Key(place) }
         }
-        Origin::Option(_) => command,
+        SettingOrigin::Option(_) => command,
     }))
 }
 
@@ -416,7 +416,7 @@ fn sourced<'de, D: Deserializer<'de>, V: Visitor<'de>>(
             let key = parts.next_element()?.ok_or_else(missing)?;
             let file = Path::new(OsStr::from_bytes(&file)).into();
             let line = usize::try_from(line).map_err(de::Error::custom)?;
-            Ok(Sourced { value, origin: Origin::Key(Location { file, line, key }) })
+            Ok(Sourced { value, origin: SettingOrigin::Key(Location { file, line, key }) })
         }
     }
 
@@ -461,7 +461,7 @@ mod tests {
     #[test]
     fn times_have_units() {
         let check = |text: &str, millis: u64| {
-            assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))), "{text}");
+            assert_eq!(text.parse(), Ok(TimeSpan(Duration::from_millis(millis))), "{text}");
         };
         check("300ms", 300);
         check("30s", 30_000);
@@ -470,17 +470,17 @@ mod tests {
         check("2h", 7_200_000);
         check("90d", 7_776_000_000);
         for text in ["0ms", "300ms", "1500ms", "30s", "5m", "90m", "2h"] {
-            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<TimeSpan>().unwrap().to_string(), text);
         }
         for text in ["", "s", "1w", "-1s", "1.5s", "99999999999999999h"] {
-            assert!(text.parse::<Span>().is_err(), "{text}");
+            assert!(text.parse::<TimeSpan>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_number_is_in_its_range() {
         let check = |text: &str, expected: Result<u64, &str>| {
-            assert_eq!(text.parse().map(Whole::<1, 65_535>::get), expected.map_err(str::to_owned), "{text}");
+            assert_eq!(text.parse().map(WholeNumber::<1, 65_535>::get), expected.map_err(str::to_owned), "{text}");
         };
         check("1", Ok(1));
         check("65535", Ok(65_535));

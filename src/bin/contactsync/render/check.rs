@@ -1,9 +1,10 @@
 //! What a check found, as text.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use contactsync::check::{
-    Change, CheckedChannel, CheckedContact, CheckedInput, Lookup, RejectReason, Sample, TokenCheck,
+    Change, CheckReport, CheckedChannel, CheckedContact, CheckedInput, Lookup, RejectReason, Sample, TokenCheck,
 };
 use contactsync::contact::Value;
 use contactsync::mapping::OutlineLine;
@@ -15,6 +16,7 @@ use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::{matters, sentence};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
+use crate::settings::{Channels, Reading};
 
 /// Maximum number of reasons that are listed; the others are counted.
 const REASONS_SHOWN: usize = 20;
@@ -22,41 +24,70 @@ const REASONS_SHOWN: usize = 20;
 /// Width of the names of facts, in characters.
 const NAME_WIDTH: usize = 13;
 
+/// A check, and the settings that its report names.
+pub struct Checked<'a> {
+    pub config: Option<&'a Path>,
+    pub journal: &'a Path,
+    pub channels: &'a Channels,
+    /// Why channels could not be connected, by name.
+    pub failed: BTreeMap<String, Failure>,
+    pub input: Option<&'a Reading>,
+    pub duplicates: Duplicates,
+    pub found: CheckReport,
+}
+
+impl Checked<'_> {
+    /// Prints the report, and what is not ready. Returns the most severe exit code.
+    pub fn print(self, console: &Console) -> Result<Exit, Failure> {
+        let Self { config, journal, channels, mut failed, input, duplicates, found } = self;
+        let mut report = Report::default();
+        report.line("configuration", config.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
+        let (mut exits, mut lookups) = (Vec::new(), Vec::new());
+        let mut checked: BTreeMap<_, _> = found.channels.into_iter().collect();
+        if let Ok(exists) = found.journal {
+            for channel in channels.here() {
+                let state = match checked.remove(&channel.name) {
+                    Some(Ok(mut checked)) => {
+                        lookups.append(&mut checked.contacts);
+                        channel_state(checked)
+                    }
+                    Some(Err(error)) => Err(vec![error.into()]),
+                    None => Err(failed.remove(&channel.name).into_iter().collect()),
+                };
+                exits.push(report.channel(&channel.name, state, console));
+            }
+            report.journal(journal, exists);
+        }
+        if let (Some(reading), Some(checked)) = (input, &found.input) {
+            report.input(reading, checked, duplicates, channels.selected().is_some());
+            exits.push(if checked.rejected > 0 { Exit::Rejected } else { Exit::Done });
+        }
+        report.on_the_platform(&mut lookups, console);
+        print_lines(&report.lines)?;
+        found.journal?;
+        Ok(Exit::gravest(exits))
+    }
+}
+
 /// The report, one line for each fact.
 #[derive(Default)]
-pub struct Report {
+struct Report {
     lines: Vec<String>,
 }
 
-/// An input that was checked.
-pub struct InputReport<'a> {
-    pub source: &'a Source,
-    pub mapping: &'a Mapping,
-    pub checked: &'a CheckedInput,
-    pub duplicates: Duplicates,
-    /// Whether only the rows of one of several channels are taken.
-    pub is_selected: bool,
-}
-
 impl Report {
-    /// Adds a fact.
-    pub fn line(&mut self, name: &str, what: impl AsRef<str>) {
+    fn line(&mut self, name: &str, what: impl AsRef<str>) {
         self.lines.push(format!("{name:NAME_WIDTH$}  {}", what.as_ref()));
     }
 
-    /// Adds whether the configuration exists, by its path.
-    pub fn configuration(&mut self, path: Option<&Path>) {
-        self.line("configuration", path.map_or_else(|| "none".to_owned(), |path| path.display().to_string()));
-    }
-
-    /// Adds the journal, which can be read if it `exists`.
-    pub fn journal(&mut self, path: &Path, exists: bool) {
+    // Adds the journal, which can be read if it `exists`.
+    fn journal(&mut self, path: &Path, exists: bool) {
         let state = if exists { "can be read" } else { "does not exist yet; the first sync creates it" };
         self.line("journal", format!("{}: {state}", path.display()));
     }
 
-    /// Adds a channel, and prints why it is not ready. Returns the exit code.
-    pub fn channel(&mut self, name: &str, state: Result<String, Vec<Failure>>, console: &Console) -> Exit {
+    // Adds a channel, and prints why it is not ready. Returns the exit code.
+    fn channel(&mut self, name: &str, state: Result<String, Vec<Failure>>, console: &Console) -> Exit {
         match state {
             Ok(state) => {
                 self.line("platform", format!("{name}: {state}"));
@@ -75,12 +106,12 @@ impl Report {
         }
     }
 
-    /// Adds what a sync would make of an input.
-    pub fn input(&mut self, input: &InputReport<'_>) {
-        let InputReport { source, mapping, checked, duplicates, is_selected } = *input;
+    // Adds what a sync would make of an input.
+    fn input(&mut self, reading: &Reading, checked: &CheckedInput, duplicates: Duplicates, is_selected: bool) {
+        let Reading { source, mapping, .. } = reading;
         let CheckedInput { contacts, merged, rejected, not_routed, first, reasons } = checked;
         let NotRoutedCounts { left_out, of_other_channels, of_no_channel } = *not_routed;
-        self.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
+        self.line("input", format!("{}: {}", source.name(), format(source.detected())));
         for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(mapping))) {
             self.line("", sentence(notice));
         }
@@ -104,9 +135,9 @@ impl Report {
         self.reasons(reasons);
     }
 
-    /// Adds where the first contacts of the input are on the platform, and warns of one that has another form there: a sync would
-    /// create it a second time.
-    pub fn on_the_platform(&mut self, found: &mut [Lookup], console: &Console) {
+    // Adds where the first contacts of the input are on the platform, and warns of one that has another form there: a sync would
+    // create it a second time.
+    fn on_the_platform(&mut self, found: &mut [Lookup], console: &Console) {
         if found.is_empty() {
             return;
         }
@@ -127,11 +158,6 @@ impl Report {
             console.say(Level::Warning, &warning);
             console.say(Level::Hint, &hint);
         }
-    }
-
-    /// Prints the report.
-    pub fn print(&self) -> Result<(), Failure> {
-        print_lines(&self.lines)
     }
 
     fn heading(&mut self, heading: &str) {
@@ -177,8 +203,8 @@ impl Report {
     }
 }
 
-/// The state of a channel in words, or why it is not ready.
-pub fn channel_state(checked: CheckedChannel) -> Result<String, Vec<Failure>> {
+// The state of a channel in words, or why it is not ready.
+fn channel_state(checked: CheckedChannel) -> Result<String, Vec<Failure>> {
     let CheckedChannel { url, rate, refused, token, is_renewed, .. } = checked;
     if !refused.is_empty() {
         return Err(refused.into_iter().map(Failure::from).collect());
@@ -189,7 +215,9 @@ pub fn channel_state(checked: CheckedChannel) -> Result<String, Vec<Failure>> {
 }
 
 fn token_state(token: TokenCheck, url: &BaseUrl) -> Result<String, Failure> {
-    let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
+    let failed = |exit, message: String| {
+        Err(Failure { exit, message: format!("{url}: {message}"), details: Vec::new(), hint: None })
+    };
     match token {
         TokenCheck::Works => Ok("the token works".into()),
         TokenCheck::Held(error) => Ok(format!("{}; not checked", Failure::from(error).message)),
@@ -214,7 +242,7 @@ fn token_state(token: TokenCheck, url: &BaseUrl) -> Result<String, Failure> {
         TokenCheck::NoAnswer { status: Some(_), cause } => failed(Exit::Stopped, format!("unusable answer: {cause}")),
         TokenCheck::WrongPath { message } => {
             let message = format!("{url}: the search was answered 404: {message}");
-            Err(Failure { exit: Exit::Usage, message, hint: Some(CHECK_URL.into()) })
+            Err(Failure { exit: Exit::Usage, message, details: Vec::new(), hint: Some(CHECK_URL.into()) })
         }
         TokenCheck::SearchRefused { message } => {
             failed(Exit::Usage, format!("the platform refused the search: {message}"))
@@ -253,28 +281,11 @@ fn other_form(lookup: &Lookup) -> Option<(String, String)> {
     Some((warning, hint))
 }
 
-fn in_words(detected: &Detected) -> String {
-    let mut text = detected.format().to_string();
-    if let Some(packing) = detected.packing() {
-        text.push_str(&format!(" in {packing}"));
-    }
-    if let Some(encoding) = detected.encoding() {
-        text.push_str(&format!(", {encoding}"));
-    }
-    if let Some(delimiter) = detected.delimiter() {
-        text.push_str(&format!(", columns separated by {delimiter}"));
-    }
-    if let Some(sheet) = detected.sheet() {
-        text.push_str(&format!(", sheet `{}`", sheet.name));
-        if let Some(other) = &sheet.passed_over {
-            text.push_str(&format!(" (`{other}` contains instructions; select another sheet with `--sheet`)"));
-        }
-    }
-    if let Some(keys) = detected.rows_under() {
-        text.push_str(&format!(", rows under `{}`", keys.escape_debug()));
-    }
-    if !detected.has_header() && detected.format().has_header() {
-        text.push_str(", no header");
+// The detected format, with what was skipped.
+fn format(detected: &Detected) -> String {
+    let mut text = detected.to_string();
+    if let Some(other) = detected.sheet().and_then(|sheet| sheet.passed_over.as_ref()) {
+        text.push_str(&format!("; sheet `{other}` contains instructions (select another sheet with `--sheet`)"));
     }
     if let Some(ignored) = detected.ignored() {
         text.push_str(&format!("; {ignored}"));

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod console;
+pub mod demo;
 mod duration;
 pub mod input_notice;
 pub mod notices;

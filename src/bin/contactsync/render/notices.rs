@@ -55,7 +55,12 @@ impl Announcement {
 
 /// Prints where the copy of a journal is that was of an earlier version.
 pub fn report_upgrade(journal: &Journal, path: &Path, console: &Console) {
-    if let Some(backup) = journal.backup_of_upgrade() {
+    report_backup(journal.backup_of_upgrade(), path, console);
+}
+
+/// Prints where this copy of a journal is, if there is one.
+pub fn report_backup(backup: Option<&Path>, path: &Path, console: &Console) {
+    if let Some(backup) = backup {
         let text = format!(
             "journal {}: upgraded from an earlier version; a copy of it as it was is {}",
             path.display(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use contactsync::history::RunState;
 use contactsync::report::{ChannelOutcome, Ending, RunSummary};
 use contactsync::{StopReason, SyncOutcome};
 
@@ -11,6 +12,7 @@ use crate::failure::{CHECK_URL, Exit, Failure, REWRITE, with_causes};
 use crate::options::{ChannelArgs, ListArgs};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
+use crate::settings::Channels;
 use crate::shell::quoted;
 
 /// Maximum number of channels that a hint names.
@@ -72,9 +74,20 @@ pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &C
     lists?;
     if let Some(cause) = unlisted {
         // At the end it could be written again.
-        return Err(Failure { exit: Exit::Failed, message: cause, hint: Some(REWRITE.into()) });
+        return Err(Failure { exit: Exit::Failed, message: cause, details: Vec::new(), hint: Some(REWRITE.into()) });
     }
     printed.map(|()| exit)
+}
+
+/// Prints that a resume found no pending rows.
+pub fn nothing_to_resume(channels: &Channels, json: bool, console: &Console) -> Result<Exit, Failure> {
+    let of = channels.here().first().filter(|_| !channels.are_several());
+    let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
+    console.say(Level::Info, &format!("nothing to resume: {of} has no pending rows"));
+    if json {
+        summary::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
+    }
+    Ok(Exit::Done)
 }
 
 fn print(summary: &RunSummary, json: bool, console: &Console) -> Result<(), Failure> {

@@ -89,12 +89,16 @@ impl<'a> Progress<'a> {
         names.iter().enumerate().map(observer).collect()
     }
 
-    /// Prints how many rows of the input the configuration leaves out.
+    /// Prints how many rows of the input the configuration leaves out, and how rejected rows can be tried again.
     pub fn read_to_the_end(&self, planned: &PlannedRuns, channels: &Channels) {
         let NotRoutedCounts { left_out, of_other_channels, of_no_channel } = planned.not_routed;
         if left_out > 0 {
             self.console
                 .say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
+        }
+        if planned.has_waiting {
+            let text = "some rejected rows are not tried again yet; `--retry-rejected` tries them now";
+            self.console.say(Level::Info, &format!("{}: {text}", self.input));
         }
         let Some(channel) = channels.selected() else { return };
         // Without tables, no other channel is known by name.

@@ -1,6 +1,6 @@
 //! The history of a journal, as lines and as JSON.
 
-use contactsync::history::{Counts, NO_CHANNEL, PastRun};
+use contactsync::history::{Counts, NO_CHANNEL, PastRun, RunRow};
 use contactsync::report::WITHOUT_CHANNEL;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ const COLUMNS: usize = 7;
 /// The state of a run whose process ended before the run did. It can be resumed.
 const INTERRUPTED: &str = "interrupted";
 
-/// The longest name that a line shows, in characters.
+/// Maximum length of the names that a line shows, in characters.
 const LONGEST_NAME: usize = 80;
 
 const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
@@ -21,6 +21,14 @@ const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merge
 /// The runs, a line each, with aligned columns.
 pub fn lines(runs: &[PastRun]) -> Vec<String> {
     aligned(&runs.iter().map(cells).collect::<Vec<_>>())
+}
+
+/// The names of the inputs of some runs, in one text. The runs of several channels usually have one input.
+pub fn input_names(runs: &[RunRow]) -> String {
+    let mut names: Vec<&str> = runs.iter().map(|run| run.input.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    shortened(&names.join(", "), LONGEST_NAME).into()
 }
 
 fn state_name(past: &PastRun) -> &'static str {

@@ -12,7 +12,7 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBu
 use crate::args::InitArgs;
 use crate::failure::Failure;
 use crate::options::SourceArgs;
-use crate::options::value::Lines;
+use crate::options::value::LineCount;
 use crate::render::console::{Console, Level};
 use crate::render::summary::print_lines;
 use crate::shell::quoted;
@@ -36,7 +36,7 @@ fn head(guess: &Guess, input: &str) -> String {
         rows => format!("{rows} rows"),
     };
     let mut text = format!(
-        "# How {} becomes contacts: a guess by its header and {rows}. Values of it are shown masked.\n\
+        "# A suggested mapping for {}, from its header and {rows}. The values in the comments are masked.\n\
          # Review it and correct mistakes; `contactsync plan` shows what would be sent.\n",
         string(input)
     );
@@ -94,7 +94,7 @@ fn country(guess: &Guess) -> String {
     match guess.country {
         CountryGuess::Given(country) => {
             format!(
-                "\n# Phone numbers without a country code are of this country, by `init --country`.\ncountry = \"{country}\"\n"
+                "\n# The country of phone numbers without a country code, as set with `init --country`.\ncountry = \"{country}\"\n"
             )
         }
         CountryGuess::Unneeded => String::new(),
@@ -127,16 +127,16 @@ const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"sen
 
 fn reading(options: &SourceArgs) -> String {
     let SourceArgs { format, delimiter, encoding, skip_lines, no_header, sheet } = options;
-    let said = [
+    let options = [
         ("format", format.map(|format| string(&format.to_string().to_lowercase()))),
         ("delimiter", delimiter.map(|delimiter| string(&character(delimiter)))),
         ("encoding", encoding.map(|encoding| string(&encoding.to_string()))),
-        ("skip_lines", skip_lines.map(Lines::get).filter(|lines| *lines > 0).map(|lines| lines.to_string())),
+        ("skip_lines", skip_lines.map(LineCount::get).filter(|lines| *lines > 0).map(|lines| lines.to_string())),
         ("no_header", no_header.then(|| "true".into())),
         ("sheet", sheet.as_deref().map(string)),
     ];
     let lines: Vec<String> =
-        said.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value?))).collect();
+        options.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value?))).collect();
     if lines.is_empty() {
         String::new()
     } else {

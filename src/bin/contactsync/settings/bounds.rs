@@ -5,7 +5,7 @@ use std::time::Duration;
 use contactsync::{KEPT_HISTORY, Limits, OUTAGE_TIMEOUT, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::options::value::Span;
+use crate::options::value::TimeSpan;
 use crate::options::{EndArgs, TimeOfDay};
 
 /// The bounds of a run. The next run continues.
@@ -45,7 +45,7 @@ pub enum End {
 impl End {
     /// The end that the options set.
     pub fn of(EndArgs { until, span }: EndArgs) -> Option<Self> {
-        until.map(Self::Until).or_else(|| span.map(|Span(span)| Self::For(span)))
+        until.map(Self::Until).or_else(|| span.map(|TimeSpan(span)| Self::For(span)))
     }
 
     fn moment(self, now: Timestamp) -> Timestamp {

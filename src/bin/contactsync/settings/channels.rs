@@ -5,12 +5,14 @@ use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::slice;
+use std::sync::Arc;
 
 use conflate::Merge as _;
-use contactsync::client::{ChannelKind, Clients, UrlError};
-use contactsync::{BaseUrl, Http};
+use contactsync::client::{ChannelKind, Clients, RenewToken, UrlError};
+use contactsync::history::RunRow;
+use contactsync::{BaseUrl, Connection};
 
-use super::token::Found;
+use super::token::FoundToken;
 use crate::config::{ChannelTable, Config};
 use crate::failure::Failure;
 use crate::options::value::{Concurrency, Name, Rate};
@@ -23,7 +25,7 @@ use crate::options::{
 const LISTED: usize = 10;
 
 /// The setting that decides the channel of a row.
-enum Routing<'a> {
+enum ChannelChoice<'a> {
     Column(&'a Sourced<Name>),
     Channel(&'a Sourced<Name>),
 }
@@ -75,16 +77,17 @@ pub struct Earlier {
     pub rate: u32,
 }
 
-/// A transport to a platform, with its rate.
+impl From<&RunRow> for Earlier {
+    fn from(run: &RunRow) -> Self {
+        let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
+        Self { url: run.url.clone(), kind, rate: run.rate }
+    }
+}
+
+/// A connection to a channel's platform, and a warning about the place of its token.
 #[derive(Debug)]
-pub struct Connection<T> {
-    pub transport: T,
-    pub rate: NonZeroU32,
-    pub burst: Option<NonZeroU32>,
-    pub concurrency: Option<usize>,
-    /// The command that prints a new token if this one is refused.
-    pub renewal: Option<TokenCommand>,
-    /// A warning about the place of the token.
+pub struct Connected {
+    pub connection: Connection,
     pub warning: Option<String>,
 }
 
@@ -121,25 +124,25 @@ impl Channels {
         }
         // The higher level wins; within a level, the column wins.
         let routing = [higher, lower].into_iter().find_map(|RoutingArgs { channel, channel_column }| {
-            channel_column.as_ref().map(Routing::Column).or_else(|| channel.as_ref().map(Routing::Channel))
+            channel_column.as_ref().map(ChannelChoice::Column).or_else(|| channel.as_ref().map(ChannelChoice::Channel))
         });
         let one = match (routing, tables) {
-            (Some(Routing::Column(column)), []) => {
+            (Some(ChannelChoice::Column(column)), []) => {
                 return Err(wrong(
                     column,
                     format_args!(
-                        "expected a table [channel.NAME] for each channel in {}, found none",
+                        "{} has no table [channel.NAME]",
                         config.path.as_deref().unwrap_or(Path::new(defaults::CONFIG)).display()
                     ),
                 ));
             }
-            (Some(Routing::Column(column)), tables) => return by_column(column, typed, tables, shard, channel),
-            (Some(Routing::Channel(name)), _) => one_of(name)?,
+            (Some(ChannelChoice::Column(column)), tables) => return by_column(column, typed, tables, shard, channel),
+            (Some(ChannelChoice::Channel(name)), _) => one_of(name)?,
             (None, []) => only(defaults::CHANNEL, None)?,
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
                 return Err(Failure::usage_text(format!(
-                    "{}: expected one channel, found {} of them: {}",
+                    "{}: {} channels are configured: {}",
                     first.name.place.file.display(),
                     tables.len(),
                     listed(tables, "")
@@ -151,7 +154,7 @@ impl Channels {
         };
         match shard {
             None => Ok(Self::One(one)),
-            Some(shard) => Err(Failure::usage_text(format!("--shard {shard}: expected several channels, found one"))
+            Some(shard) => Err(Failure::usage_text(format!("--shard {shard}: only one channel is configured"))
                 .hint(
                     "a channel is never split; use --channel-column COLUMN if a column of the input names the channel of each row",
                 )),
@@ -210,7 +213,7 @@ fn by_column(
     // One URL may serve all channels, as in a rehearsal. One token would send all contacts to one channel.
     let token = typed.channel.token.place().map(|token| token.origin.to_string());
     if let Some(option) = token.or_else(|| typed.channel.rate.channel_kind.map(|_| "--channel-kind".to_owned())) {
-        return Err(Failure::usage_text(format!("{option}: expected one channel, found {} of them", tables.len()))
+        return Err(Failure::usage_text(format!("{option}: cannot be used with a channel column"))
             .hint("set it in each channel's table, [channel.NAME]"));
     }
     let is_here = |table: &&ChannelTable| shard.is_none_or(|shard| shard.keeps(&table.name.value));
@@ -304,8 +307,8 @@ impl Channel {
         self.token.as_ref().map(|token| &token.value)
     }
 
-    /// Reads the token and creates the transport. Opens no connection yet.
-    pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
+    /// Reads the token and prepares the connection. Sends nothing yet.
+    pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connected, Failure> {
         let url = match (&self.url, earlier) {
             (Some(url), _) => url.clone(),
             // A journal may come from another person: a token is not sent to a URL that only the journal names.
@@ -320,31 +323,28 @@ impl Channel {
         };
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
         let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(defaults::RATE);
-        let Found { token, warning } = self.token()?;
-        let transport = clients.http(url, token, kind).map_err(|error| Failure::usage(&error))?;
-        Ok(Connection {
-            transport,
-            rate,
-            burst: self.burst,
-            concurrency: self.concurrency(),
-            renewal: self.renewal(),
-            warning,
-        })
+        let FoundToken { token, warning } = self.token()?;
+        let http = clients.http(url, token, kind).map_err(|error| Failure::usage(&error))?;
+        let mut connection = Connection::new(http, rate);
+        connection.burst = self.burst;
+        connection.concurrency = self.concurrency();
+        connection.renewal = self.renewal().map(|command| Arc::new(command) as Arc<dyn RenewToken>);
+        Ok(Connected { connection, warning })
     }
 
     fn without_platform(&self) -> Failure {
         match &self.place {
-            None => Failure::usage_text("expected a platform, found none")
+            None => Failure::usage_text("no platform is configured")
                 .hint("use --url URL, or --platform with 1980tic, orade, respondio, okeybot or botcity"),
-            Some(place) => Failure::usage(&place.wrong("expected a platform, found neither `url` nor `platform`")),
+            Some(place) => Failure::usage(&place.wrong("no platform: set `url` or `platform`")),
         }
     }
 
-    fn token(&self) -> Result<Found, Failure> {
+    fn token(&self) -> Result<FoundToken, Failure> {
         let Some(token) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(
-                "{place}: expected a token, found none of `token_env`, `token_file` and `token_command`"
+                "{place}: no token: set `token_env`, `token_file` or `token_command`"
             ))
             .hint("each of several channels needs its own token"));
         };

@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contactsync::Token;
+use contactsync::client::RenewToken;
 
-use crate::bounded_file::{self, Whole, up_to};
+use crate::bounded_file::{self, FileContent, up_to};
 use crate::failure::Failure;
-use crate::options::{Origin, Sourced, TokenCommand, TokenPlace};
+use crate::options::{SettingOrigin, Sourced, TokenCommand, TokenPlace};
 use crate::ownership;
 
 /// The largest size of a file or an output with a token, in bytes.
@@ -25,7 +26,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// A token, and a warning about its place.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundToken {
     pub token: Token,
     pub warning: Option<String>,
 }
@@ -46,9 +47,15 @@ impl TokenCommand {
             return Err(failed(format!("it failed: {status}")));
         }
         if bytes.len() > LARGEST {
-            return Err(failed(format!("expected a token, found more than {LARGEST} bytes")));
+            return Err(failed(format!("its output is larger than {LARGEST} bytes")));
         }
         Token::new(&text(&bytes).map_err(|wrong| failed(wrong.into()))?).map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl RenewToken for TokenCommand {
+    fn renew(&self) -> Result<Token, String> {
+        self.run()
     }
 }
 
@@ -92,19 +99,20 @@ fn text(bytes: &[u8]) -> Result<String, &'static str> {
         [0xfe, 0xff, bytes @ ..] => utf16(bytes, u16::from_be_bytes),
         bytes => String::from_utf8(bytes.to_vec()).ok(),
     };
-    text.ok_or("expected a token, found bytes that are not text")
+    text.ok_or("the token is not text")
 }
 
 impl Sourced<TokenPlace> {
     /// Reads the token.
-    pub fn find(&self) -> Result<Found, Failure> {
+    pub fn find(&self) -> Result<FoundToken, Failure> {
         let place = self.place();
         let mut warning = None;
         let text = match &self.value {
             TokenPlace::File(path) => {
                 let cannot =
                     |error: &dyn std::fmt::Display| Failure::usage_text(format!("{place}: cannot read it: {error}"));
-                let Whole { bytes, metadata } = bounded_file::read(path, LARGEST).map_err(|error| cannot(&error))?;
+                let FileContent { bytes, metadata } =
+                    bounded_file::read(path, LARGEST).map_err(|error| cannot(&error))?;
                 if ownership::is_public(&metadata) {
                     let name = ownership::quoted(path);
                     warning = Some(format!("{place}: every user of this machine can read it; run `chmod o-r {name}`"));
@@ -112,35 +120,37 @@ impl Sourced<TokenPlace> {
                 text(&bytes).map_err(|wrong| Failure::usage_text(format!("{place}: {wrong}")))?
             }
             TokenPlace::Env(name) => env::var(name).map_err(|error| {
-                let found = match error {
-                    env::VarError::NotPresent => "none: it is not set",
-                    env::VarError::NotUnicode(_) => "something that is not text",
+                let wrong = match error {
+                    env::VarError::NotPresent => "is not set",
+                    env::VarError::NotUnicode(_) => "is not text",
                 };
-                Failure::usage_text(format!("{place}: expected the channel's token, found {found}")).hint(
-                    match self.origin {
-                        Origin::Option(_) => "set it, or use --token-env VAR, --token-file FILE or --token-command CMD",
-                        Origin::Key(_) => "set it where contactsync is started, or use token_file or token_command",
-                    },
-                )
+                Failure::usage_text(format!("{place} {wrong}")).hint(match self.origin {
+                    SettingOrigin::Option(_) => {
+                        "set it, or use --token-env VAR, --token-file FILE or --token-command CMD"
+                    }
+                    SettingOrigin::Key(_) => "set it where contactsync is started, or use token_file or token_command",
+                })
             })?,
             TokenPlace::Command(command) => {
                 let token = command.run().map_err(|wrong| Failure::usage_text(format!("{place}: {wrong}")))?;
-                return Ok(Found { token, warning });
+                return Ok(FoundToken { token, warning });
             }
         };
         let token = Token::new(&text).map_err(|error| Failure::usage_text(format!("{place}: {error}")))?;
-        Ok(Found { token, warning })
+        Ok(FoundToken { token, warning })
     }
 
     // In the configuration, the value may be the token itself under the wrong key, so only the line is named.
     pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
-            (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
-            (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
-            (Origin::Option(option), TokenPlace::Command(_)) => option.clone(),
-            (Origin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
-            (Origin::Key(place), TokenPlace::Env(_)) => format!("{place}: the environment variable that it names"),
-            (Origin::Key(place), TokenPlace::Command(_)) => place.to_string(),
+            (SettingOrigin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
+            (SettingOrigin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
+            (SettingOrigin::Option(option), TokenPlace::Command(_)) => option.clone(),
+            (SettingOrigin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
+            (SettingOrigin::Key(place), TokenPlace::Env(_)) => {
+                format!("{place}: the environment variable that it names")
+            }
+            (SettingOrigin::Key(place), TokenPlace::Command(_)) => place.to_string(),
         }
     }
 }
@@ -175,7 +185,7 @@ mod tests {
         check(b"\xff\xfea\0b\0\r\0\n\0", Ok("ab\r\n"));
         check(b"\xfe\xff\0a\0b", Ok("ab"));
         for bytes in [&b"abc\xff"[..], b"\xff\xfea", b"\xff\xfe\x00\xd8"] {
-            check(bytes, Err("expected a token, found bytes that are not text"));
+            check(bytes, Err("the token is not text"));
         }
     }
 }

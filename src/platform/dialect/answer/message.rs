@@ -37,7 +37,7 @@ impl Received<'_> {
     // The message of a server error may be a single word.
     pub(super) fn with_status(&self) -> String {
         let message = self.carried.masked(&self.message());
-        let status = self.status.to_string();
+        let status = self.response.status.to_string();
         if message.contains(&status) { message } else { format!("{status} {message}") }
     }
 
@@ -46,12 +46,12 @@ impl Received<'_> {
         let is_sql = words.contains("SQL:") || words.contains("SQLSTATE");
         let exception = self.json.as_ref().and_then(|json| json.get("exception")).and_then(Json::as_str);
         let exception = exception.and_then(|name| name.rsplit('\\').next()).unwrap_or("a database query");
-        (self.status >= 500 && is_sql).then(|| exception.to_owned())
+        (self.response.status >= 500 && is_sql).then(|| exception.to_owned())
     }
 
     fn status_line(&self) -> String {
-        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
-        reason.map_or_else(|| self.status.to_string(), |reason| format!("{} {reason}", self.status))
+        let reason = StatusCode::from_u16(self.response.status).ok().and_then(|status| status.canonical_reason());
+        reason.map_or_else(|| self.response.status.to_string(), |reason| format!("{} {reason}", self.response.status))
     }
 
     pub(super) fn found(&self) -> String {

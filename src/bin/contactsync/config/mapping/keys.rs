@@ -7,13 +7,13 @@ use contactsync::contact::Value;
 use contactsync::mapping::rules::{Blank, Country, DecimalMark, Pattern, Step, Template, Unmapped, ValueType, Words};
 
 use super::{dates, one_of, step, word_table};
-use crate::config::table::{Item, Table};
+use crate::config::table::{ConfigItem, Table};
 use crate::config::value;
 use crate::options::{ConfigError, Located};
 
 /// A key, for the reference.
 #[cfg(test)]
-pub struct Key {
+pub struct KeyInfo {
     pub name: &'static str,
     pub default: &'static str,
     pub meaning: &'static str,
@@ -48,7 +48,7 @@ macro_rules! keys {
 
         /// Its keys, in the order in which they are read.
         #[cfg(test)]
-        pub const $list: &[Key] = &[$(Key {
+        pub const $list: &[KeyInfo] = &[$(KeyInfo {
             name: keys!(@name $key $($name)?),
             default: $default,
             meaning: concat!($($meaning),+).trim_ascii_start(),
@@ -70,16 +70,16 @@ keys! {
         nulls: Option<Words> = words,
         /// The column with the platform's contact id, or a table with `column` and `transform`
         #[default("column `contact_id`")]
-        id: Option<Item<'f>> = item,
+        id: Option<ConfigItem<'f>> = item,
         /// A table with a line for each custom field: its column, or a table of the keys below
         #[default("none")]
-        fields: Option<Item<'f>> = item,
+        fields: Option<ConfigItem<'f>> = item,
         /// Tables `[[tags]]`: which columns, or which constant tags, become tags
         #[default("column `tags`")]
-        tags: Option<Item<'f>> = item,
+        tags: Option<ConfigItem<'f>> = item,
         /// Tables `[[take]]`: use only the rows for which all of them hold
         #[default("all rows")]
-        take: Option<Item<'f>> = item,
+        take: Option<ConfigItem<'f>> = item,
     }
 
     /// The keys of the table of `id`.
@@ -170,45 +170,58 @@ keys! {
         #[default("`false`")]
         not_blank: bool = flag,
     }
-
-    /// The steps with a parameter, in braces. The default is an example.
-    struct StepTable in STEP_KEYS {
-        /// Write a phone number of this country as `+` and digits
-        #[default("\"MX\"")]
-        e164: Option<Step> = e164,
-        /// Read a date in this form, or in one of a list, and write it in ISO 8601
-        #[default("\"DD/MM/YYYY\"")]
-        date: Option<Step> = |table: &mut Table<'_>, key| table.item(key).map(dates).transpose(),
-        /// Replace words by other words
-        #[default("{ B = \"basic\" }")]
-        table: Option<Step> = |table: &mut Table<'_>, key| table.item(key).map(word_table).transpose(),
-        /// Use this value for a blank one
-        #[default("\"none\"")]
-        default: Option<Step> = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Default(set.value))),
-        /// Treat these words as blank
-        #[default("\"?\"")]
-        null: Option<Step> = |table: &mut Table<'_>, key| Ok(words(table, key)?.map(Step::Null)),
-        /// Keep the text before the first separator
-        #[default("\";\"")]
-        first: Option<Step> = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::First(set.value))),
-        /// The same as `"decimal"`, for numbers with this decimal separator
-        #[default("\",\"")]
-        decimal: Option<Step> = decimal,
-        /// Put a text before the value
-        #[default("\"EUR \"")]
-        prefix: Option<Step> = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Prefix(set.value))),
-    }
 }
 
-impl StepTable {
-    /// The names of steps that have no form without a parameter.
-    pub const NAMES: [&str; 6] = ["date", "table", "default", "null", "first", "prefix"];
+/// Declares the steps with a parameter. Each has its meaning, an example of its parameter, and the function that reads it.
+macro_rules! steps_in_braces {
+    ($(
+        $(#[doc = $meaning:literal])+
+        #[example($example:literal)]
+        $key:ident = $read:expr,
+    )+) => {
+        /// The names of the steps that are written in braces, with a parameter.
+        pub const STEPS_IN_BRACES: &[&str] = &[$(stringify!($key)),+];
 
-    /// The steps that are set.
-    pub fn into_iter(self) -> impl Iterator<Item = Option<Step>> {
-        let Self { e164, date, table, default, null, first, decimal, prefix } = self;
-        [e164, date, table, default, null, first, decimal, prefix].into_iter()
-    }
+        /// Reads the steps of a table in braces.
+        pub fn steps_in_braces(table: &mut Table<'_>) -> Result<Vec<Step>, ConfigError> {
+            Ok([$($read(table, stringify!($key))?),+].into_iter().flatten().collect())
+        }
+
+        /// The steps with their parameters. The default is an example.
+        #[cfg(test)]
+        pub const STEP_KEYS: &[KeyInfo] = &[$(KeyInfo {
+            name: stringify!($key),
+            default: $example,
+            meaning: concat!($($meaning),+).trim_ascii_start(),
+        },)+];
+    };
+}
+
+steps_in_braces! {
+    /// Write a phone number of this country as `+` and digits
+    #[example("\"MX\"")]
+    e164 = e164,
+    /// Read a date in this form, or in one of a list, and write it in ISO 8601
+    #[example("\"DD/MM/YYYY\"")]
+    date = |table: &mut Table<'_>, key| table.item(key).map(dates).transpose(),
+    /// Replace words by other words
+    #[example("{ B = \"basic\" }")]
+    table = |table: &mut Table<'_>, key| table.item(key).map(word_table).transpose(),
+    /// Use this value for a blank one
+    #[example("\"none\"")]
+    default = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Default(set.value))),
+    /// Treat these words as blank
+    #[example("\"?\"")]
+    null = |table: &mut Table<'_>, key| Ok(words(table, key)?.map(Step::Null)),
+    /// Keep the text before the first separator
+    #[example("\";\"")]
+    first = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::First(set.value))),
+    /// The same as `"decimal"`, for numbers with this decimal separator
+    #[example("\",\"")]
+    decimal = decimal,
+    /// Put a text before the value
+    #[example("\"EUR \"")]
+    prefix = |table: &mut Table<'_>, key| Ok(table.text(key)?.map(|set| Step::Prefix(set.value))),
 }
 
 /// A step that is written by its name alone.
@@ -257,16 +270,16 @@ fn flag(table: &mut Table<'_>, key: &'static str) -> Result<bool, ConfigError> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the other readers")]
-fn item<'f>(table: &mut Table<'f>, key: &'static str) -> Result<Option<Item<'f>>, ConfigError> {
+fn item<'f>(table: &mut Table<'f>, key: &'static str) -> Result<Option<ConfigItem<'f>>, ConfigError> {
     Ok(table.item(key))
 }
 
 fn constant(table: &mut Table<'_>, key: &'static str) -> Result<Option<Value>, ConfigError> {
-    table.item(key).map(Item::value).transpose()
+    table.item(key).map(ConfigItem::value).transpose()
 }
 
 fn texts(table: &mut Table<'_>, key: &'static str) -> Result<Option<Vec<Located<String>>>, ConfigError> {
-    table.item(key).map(Item::texts).transpose()
+    table.item(key).map(ConfigItem::texts).transpose()
 }
 
 fn words(table: &mut Table<'_>, key: &'static str) -> Result<Option<Words>, ConfigError> {
@@ -274,7 +287,7 @@ fn words(table: &mut Table<'_>, key: &'static str) -> Result<Option<Words>, Conf
 }
 
 fn steps(table: &mut Table<'_>, key: &'static str) -> Result<Vec<Step>, ConfigError> {
-    table.item(key).map(Item::list).unwrap_or_default().into_iter().map(step).collect()
+    table.item(key).map(ConfigItem::list).unwrap_or_default().into_iter().map(step).collect()
 }
 
 fn parsed<T: FromStr<Err: Display>>(

@@ -111,11 +111,11 @@ impl ChannelProgress<'_> {
 
     fn say_in_doubt(&self, contacts: u64) {
         let (who, their, they_have) = match contacts {
-            1 => ("contact", "its", "it has"),
-            _ => ("contacts", "their", "they have"),
+            1 => ("contact that is", "its", "it has"),
+            _ => ("contacts that are", "their", "they have"),
         };
         self.warn(&format!(
-            "{contacts} {who} that the file no longer has may be on the platform: \
+            "{contacts} {who} no longer in the file may exist on the platform: \
              the answer to {their} create was lost, and {they_have} no match field to search by"
         ));
     }

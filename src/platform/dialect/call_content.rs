@@ -15,14 +15,14 @@ const ORDINARY: [&str; 20] = [
 const SHORTEST_MASKED: usize = 5;
 
 /// The parts of a call that a refusal may name.
-pub(super) struct Carried<'a> {
+pub(super) struct CallContent<'a> {
     fields: &'a [Field],
     tags: &'a [String],
     id: Option<&'a ContactId>,
     is_find: bool,
 }
 
-impl<'a> Carried<'a> {
+impl<'a> CallContent<'a> {
     pub(super) const fn of(call: &'a Call) -> Self {
         let nothing = Self { fields: &[], tags: &[], id: None, is_find: false };
         match call {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn values_of_the_call_are_masked_in_what_goes_into_logs() {
         let call = Call::Create { fields: vec![Field::text("email", "ana@example.com"), Field::text("n", "key")] };
-        let masked = Carried::of(&call).masked("Duplicate entry 'ana@example.com' for key 'email'");
+        let masked = CallContent::of(&call).masked("Duplicate entry 'ana@example.com' for key 'email'");
         assert_eq!(masked, "Duplicate entry '[value]' for key 'email'");
     }
 
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_key_of_the_framework_stands_for_what_the_call_carries() {
         let check = |call: &Call, key: &str, expected: Option<&str>| {
-            assert_eq!(Carried::of(call).label(key).as_deref(), expected, "{key}");
+            assert_eq!(CallContent::of(call).label(key).as_deref(), expected, "{key}");
         };
         check(&create(), "custom_fields.1.value", Some("field `city`"));
         check(&create(), "custom_fields.0.name", Some("field `phone`"));
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_text_names_a_field_by_whole_words() {
         let check = |call: &Call, text: &str, expected: bool| {
-            assert_eq!(Carried::of(call).is_named_in(text), expected, "{text}");
+            assert_eq!(CallContent::of(call).is_named_in(text), expected, "{text}");
         };
         check(&create(), "The City is too long", true);
         check(&create(), "Unknown value for contact.city", true);

@@ -1,4 +1,4 @@
-//! The plan for one contact: nothing to send, a rejection, or a number of calls.
+//! What one contact takes: nothing, a rejection, or a number of calls.
 
 use std::ops::AddAssign;
 
@@ -67,6 +67,8 @@ pub enum Decision {
     Done(Outcome),
     /// It has something to send: the contact is pending, and takes these calls.
     Pending(Forecast),
+    /// It has something to send that an earlier run was refused, and that is not tried again yet, for this reason.
+    Waiting(String),
 }
 
 /// Decides whether `contact` is done or pending under `policy`, given its remote state.

@@ -1,0 +1,56 @@
+//! Inputs that a command writes: a failed command sends nothing.
+
+use support::Harness;
+
+const TWO: &str = "printf 'email,name\\na@example.com,A\\nb@example.com,B\\n'";
+
+#[tokio::test]
+async fn the_output_of_a_command_is_synced() {
+    let harness = Harness::unlimited().await;
+    harness.write("export.sh", format!("#!/bin/sh\n{TWO}\necho 'NOTICE: 2 rows' >&2\n"));
+    for config in [
+        "match = \"email\"\n[source]\ncommand = \"sh export.sh\"\n",
+        "match = \"email\"\n[source]\nname = \"crm\"\ncommand = \"sh export.sh\"\n",
+        "match = \"email\"\nsource = \"crm\"\ninput_command = \"sh export.sh\"\n",
+    ] {
+        harness.write("contactsync.toml", config);
+        let ran = harness.plan("").run().await.exits(0);
+        assert!(ran.stderr.contains("the input command wrote to standard error: NOTICE: 2 rows"), "{ran:?}");
+    }
+    let ran = harness.sync("").run().await.exits(0);
+    assert_eq!(ran.summary().rows(), "2 created");
+    // INPUT wins over the configuration, and so does a command of the command line.
+    harness.write("in.csv", "email,name\nc@example.com,C\n");
+    assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "1 created");
+    let ran = harness.sync("").argument("--input-command").argument("cat in.csv in.csv | head -2").run().await.exits(0);
+    assert_eq!(ran.summary().rows(), "1 unchanged");
+}
+
+#[tokio::test]
+async fn a_command_that_fails_sends_nothing() {
+    let harness = Harness::unlimited().await;
+    let check = async |command: &str, error: &str| {
+        for name in ["plan", "sync"] {
+            let base = if name == "plan" { harness.plan("--match email") } else { harness.sync("--match email") };
+            let ran = base.argument("--input-command").argument(command).run().await.exits(2);
+            let errors = ran.stderr_lines("error:");
+            assert!(errors.len() == 1 && errors[0].contains(error), "{command}: {ran:?}");
+            assert_eq!(harness.calls(), "none", "{command}");
+        }
+    };
+    check(&format!("{TWO}; exit 1"), "the command ended with exit code 1").await;
+    check(
+        &format!("{TWO}; echo 'could not connect to server' >&2; exit 2"),
+        "the command ended with exit code 2: could not connect to server",
+    )
+    .await;
+    check(&format!("{TWO}; kill -9 $$"), "the command was ended by signal: 9").await;
+    check("false", "the command ended with exit code 1").await;
+    check("/no/such/program --all", "not found").await;
+    // The end of a truncated export is no end of a pipe.
+    check("(echo email; seq 50000 | sed 's/$/@example.com/') | gzip | head -c 20000", "failed to read the input").await;
+    let ran = harness.sync("in.csv --match email --input-command true").run().await.exits(2);
+    assert!(ran.stderr.contains("cannot be used with"), "{ran:?}");
+    let ran = harness.sync("--match email").run().await.exits(2);
+    assert!(ran.stderr.contains("no input is given") && ran.stderr.contains("--input-command"), "{ran:?}");
+}
