@@ -97,6 +97,16 @@ impl Again {
         }
     }
 
+    /// Frees what is kept of a pipe, if it was not prepared for being read again.
+    pub(super) fn release(&self) {
+        if let Origin::Pipe(copied) = &self.origin {
+            let mut copied = copied.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Copied::Held(_) = *copied {
+                *copied = Copied::Lost;
+            }
+        }
+    }
+
     /// The input once more, from its beginning, after all of it was read.
     pub(super) fn open(&self, name: &str) -> Result<Source, SourceError> {
         let failed = |cause| SourceError::new(name, SourceFault::Read { line: 1, cause });

@@ -144,6 +144,7 @@ impl Source {
     }
 
     fn batch(&mut self, recognition: Option<&Recognition<'_>>) -> (Batch, Ended) {
+        self.begin();
         if !self.broken
             && let Rows::Csv(rows) = &mut self.rows
         {

@@ -138,6 +138,8 @@ pub struct Source {
     used: Option<Vec<bool>>,
     again: Again,
     command: Option<RunningCommand>,
+    // Whether the first row was read.
+    has_begun: bool,
 }
 
 enum Rows {
@@ -193,9 +195,17 @@ impl Source {
         };
         let (opened, again) = Again::of(opened, named, given);
         match layers(opened, named, given) {
-            Ok((rows, detected)) => {
-                Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false, used: None, again, command })
-            }
+            Ok((rows, detected)) => Ok(Self {
+                name,
+                rows,
+                detected,
+                mixed: Mixed::default(),
+                broken: false,
+                used: None,
+                again,
+                command,
+                has_begun: false,
+            }),
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
     }
@@ -237,6 +247,14 @@ impl Source {
             notices.add(NoticeKind::DoubleEncoded, record.line);
         }
         Ok(())
+    }
+
+    // Before each row or batch of rows.
+    fn begin(&mut self) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.again.release();
+        }
     }
 
     /// Prepares for reading the input [again](Self::again), before its first row is read. Returns whether that is possible. From
@@ -460,6 +478,7 @@ impl Iterator for Source {
         if self.broken {
             return None;
         }
+        self.begin();
         let row = match &mut self.rows {
             Rows::Csv(rows) => rows.next_row(),
             Rows::Jsonl(rows) => rows.next_row(),

@@ -143,13 +143,13 @@ async fn endless_exact_hits_take_one_page_and_little_journal_space() {
 async fn a_lost_create_that_is_shown_in_another_form_is_not_sent_again() {
     let check = async |form: StoredForm, value: &str, shown: &str| {
         let harness = Harness::faulty(Faults {
-            stored_forms: vec![("phone".into(), form)],
+            stored_forms: vec![("code".into(), form)],
             rules: vec![Rule::always(Fault::LoseAfter).on(CallKind::Create)],
             ..Faults::default()
         })
         .await;
-        harness.write("in.csv", format!("phone,name\n{value},Ana\n"));
-        let ran = harness.sync("in.csv --match phone --search-lag 1s --results results.csv").run().await.exits(3);
+        harness.write("in.csv", format!("code,name\n{value},Ana\n"));
+        let ran = harness.sync("in.csv --match code --search-lag 1s --results results.csv").run().await.exits(3);
         let reasons = reasons(&harness);
         let [reason] = &reasons[..] else { panic!("{reasons:?}") };
         let both = reason.starts_with("in doubt: ") && reason.contains(shown) && reason.contains(value);
@@ -157,7 +157,7 @@ async fn a_lost_create_that_is_shown_in_another_form_is_not_sent_again() {
         assert_eq!((contacts(&harness.sandbox), harness.sandbox.ledger().creates(TOKEN)), (1, 1), "{form:?}: {ran:?}");
         // The next run searches once and does not send the create either.
         let _ = harness.calls();
-        harness.sync("in.csv --match phone --search-lag 1s").run().await.exits(3);
+        harness.sync("in.csv --match code --search-lag 1s").run().await.exits(3);
         assert_eq!((harness.calls().as_str(), contacts(&harness.sandbox)), ("1 find", 1), "{form:?}");
     };
     check(StoredForm::MexicanMobile, "+525512345678", "+5215512345678").await;

@@ -178,19 +178,6 @@ async fn a_plan_and_a_check_without_calls_leave_the_bytes_of_the_journal() {
 }
 
 #[tokio::test]
-async fn a_check_without_a_platform_does_not_upgrade_the_journal() {
-    let harness = Harness::unlimited().await;
-    harness.write("in.csv", People::new(20, 3, 1).csv());
-    harness.sync("in.csv --match email").run().await.exits(0);
-    let earlier = rusqlite::Connection::open(harness.path(JOURNAL)).unwrap();
-    earlier.execute_batch("PRAGMA user_version = 5").unwrap();
-    drop(earlier);
-    let before = bytes(&harness);
-    harness.program(&format!("check in.csv --match email --journal {JOURNAL}")).run().await.exits(2);
-    assert!(bytes(&harness) == before);
-}
-
-#[tokio::test]
 async fn a_check_writes_nothing_but_its_calls_into_the_journal() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(20, 3, 1).csv());

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use support::{Harness, TOKEN};
 
-const MATCHES: [&str; 2] = ["email", "phone"];
+const MATCHES: [&str; 2] = ["crm_id", "phone"];
 
 struct Silent;
 
@@ -94,7 +94,7 @@ impl Wanted {
 /// A row of a random file: its cells by column, including blank ones.
 #[derive(Clone, Debug)]
 struct RandomRow {
-    email: &'static str,
+    crm_id: &'static str,
     phone: &'static str,
     name: &'static str,
     city: &'static str,
@@ -104,7 +104,7 @@ struct RandomRow {
 
 impl RandomRow {
     fn wanted(&self) -> Wanted {
-        let cells = [("email", self.email), ("phone", self.phone), ("name", self.name), ("city", self.city)];
+        let cells = [("crm_id", self.crm_id), ("phone", self.phone), ("name", self.name), ("city", self.city)];
         let fields = cells.iter().filter(|(_, cell)| !cell.is_empty());
         let tags = |cell: &str| cell.split(';').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
         Wanted {
@@ -126,7 +126,7 @@ fn rows() -> impl Strategy<Value = Vec<RandomRow>> {
         pick(&["", "z", "w;z"]),
     );
     let row =
-        row.prop_map(|(email, phone, name, city, tags, remove)| RandomRow { email, phone, name, city, tags, remove });
+        row.prop_map(|(crm_id, phone, name, city, tags, remove)| RandomRow { crm_id, phone, name, city, tags, remove });
     proptest::collection::vec(row, 1..14)
 }
 
@@ -145,7 +145,7 @@ fn model(rows: &[RandomRow], way: Duplicates) -> (Vec<&'static str>, BTreeMap<u6
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
         let mut matches: Vec<(&str, String)> = Vec::new();
-        for (name, value) in [("email", row.email), ("phone", row.phone)] {
+        for (name, value) in [("crm_id", row.crm_id), ("phone", row.phone)] {
             if !value.is_empty() {
                 matches.push((name, format!("{name}={value}")));
             }
@@ -198,9 +198,9 @@ proptest! {
 
     #[test]
     fn rows_of_one_contact_are_merged_by_the_duplicates_mode(rows in rows()) {
-        let mut csv = String::from("_row,email,phone,name,city,tags,remove_tags\n");
-        for RandomRow { email, phone, name, city, tags, remove } in &rows {
-            csv.push_str(&format!("row,{email},{phone},{name},{city},{tags},{remove}\n"));
+        let mut csv = String::from("_row,crm_id,phone,name,city,tags,remove_tags\n");
+        for RandomRow { crm_id, phone, name, city, tags, remove } in &rows {
+            csv.push_str(&format!("row,{crm_id},{phone},{name},{city},{tags},{remove}\n"));
         }
         for way in Duplicates::ALL {
             let (found, sent) = planned(&csv, way);
@@ -215,7 +215,7 @@ proptest! {
 #[test]
 fn a_merged_row_names_the_line_that_counts() {
     let check = |way: Duplicates, expected: &[&str]| {
-        let csv = "email,phone,name\na,,Ann\nb,,Bo\na,,Cy\n\na,1,Di\n,1,Ed\n";
+        let csv = "crm_id,phone,name\na,,Ann\nb,,Bo\na,,Cy\n\na,1,Di\n,1,Ed\n";
         let (rows, _) = planned(csv, way);
         let reasons: Vec<String> = rows
             .iter()
