@@ -8,10 +8,11 @@
 //!
 //! Run with `cargo bench --bench night`; `ROWS` sets the size.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -43,12 +44,12 @@ fn main() {
 
     let config = Config { rate: 0, ..Config::default() };
     let sandbox = runtime.block_on(Sandbox::start(config)).expect("the sandbox starts");
-    let bench = Bench { sandbox, dir: dir.path() };
+    let bench = Bench { sandbox, dir: dir.path(), lists: Cell::new(false) };
     for (what, mode) in [("created", "create"), ("found unchanged, without a snapshot", "upsert")] {
         let Measured { seconds, memory, journal, .. } = bench.run("same.csv", mode, false);
         println!("{what}: {seconds:.2} s, {} MB, journal +{} KB", memory / 1_000, journal / 1_000);
     }
-    fs::copy(at("journal.db"), at("kept.db")).expect("the journal can be copied");
+    bench.keep();
     for (what, input, piped) in [
         ("unchanged", "same.csv", false),
         ("random order", "shuffled.csv", false),
@@ -58,12 +59,16 @@ fn main() {
         bench.measure(what, input, piped, false);
     }
     bench.measure("1 % changed, 0.1 % new, to the first call", "changed.csv", false, true);
+    bench.lists.set(true);
+    bench.measure("unchanged, with --results and --rejects", "same.csv", false, false);
     duckdb(&at("same.csv"), &at("changed.csv"));
 }
 
 struct Bench<'a> {
     sandbox: Sandbox,
     dir: &'a Path,
+    // Whether the rows are listed.
+    lists: Cell<bool>,
 }
 
 /// What one run took.
@@ -77,15 +82,34 @@ struct Measured {
 }
 
 impl Bench<'_> {
+    /// Keeps the journal with its locks, a day later: on the next night, no call of the first one counts any more.
+    fn keep(&self) {
+        let journal = rusqlite::Connection::open(self.dir.join("journal.db")).expect("the journal can be opened");
+        journal.execute("UPDATE calls SET started_at = started_at - 86400000", []).expect("calls");
+        drop(journal);
+        fs::create_dir(self.dir.join("kept")).expect("a directory");
+        for path in self.files() {
+            fs::copy(&path, self.dir.join("kept").join(path.file_name().expect("a name"))).expect("a copy");
+        }
+    }
+
+    /// The files of the journal.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.dir).expect("the directory").map(|entry| entry.expect("an entry").path());
+        files
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal.db")))
+            .collect()
+    }
+
     /// Prints the medians of several runs, each on the journal as it was before.
     fn measure(&self, what: &str, input: &str, piped: bool, to_first_call: bool) {
         let (mut times, mut memory, mut journal, mut calls) = (Vec::new(), 0, 0, 0);
         for _ in 0..RUNS {
-            let paths = ["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| self.dir.join(name));
-            for path in &paths {
-                drop(fs::remove_file(path));
+            self.files().iter().for_each(|path| drop(fs::remove_file(path)));
+            for entry in fs::read_dir(self.dir.join("kept")).expect("the kept journal") {
+                let path = entry.expect("an entry").path();
+                fs::copy(&path, self.dir.join(path.file_name().expect("a name"))).expect("a copy");
             }
-            fs::copy(self.dir.join("kept.db"), &paths[0]).expect("the journal can be copied");
             let run = if piped { self.run_piped(input) } else { self.run(input, "upsert", to_first_call) };
             times.push(if to_first_call { run.first_call } else { run.seconds });
             memory = run.memory.max(memory);
@@ -119,6 +143,9 @@ impl Bench<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
         command.args(["sync", "--match", "phone", "--rate", "1000000", "--quiet", "--url"]);
         command.arg(self.sandbox.url()).args(["--journal", "journal.db"]);
+        if self.lists.get() {
+            command.args(["--results", "results.csv", "--rejects", "rejects.csv"]);
+        }
         command.current_dir(self.dir).env("CONTACTSYNC_TOKEN", TOKEN).stdout(Stdio::null());
         let begun = Instant::now();
         let mut child = start(&mut command).expect("the binary starts");

@@ -317,7 +317,7 @@ mod tests {
         check(30, Some(60), "the input is 1 min old, and at most 30 s is allowed");
         check(hour, None, "the age of the input is unknown: it is no file");
         // A clock that is behind the file's.
-        let future = Some(now + Duration::from_secs(60));
+        let future = Some(now + Duration::from_mins(1));
         let guards = InputGuards { max_age: Some(Duration::ZERO), ..InputGuards::default() };
         assert_eq!(guards.check_age(future, now), Ok(()));
         assert_eq!(InputGuards::default().check_age(None, now), Ok(()));
