@@ -5,7 +5,7 @@ use std::fs;
 
 use contactsync::sandbox::Config;
 
-use support::{Harness, JOURNAL, Output, People, TOKEN};
+use support::{ClosedPort, Harness, JOURNAL, Output, People, TOKEN};
 
 /// Checks a run that could not start: its exit code, its one error line, and that nothing was sent. A part that begins with
 /// `hint: ` is one of the hint.
@@ -324,12 +324,12 @@ async fn an_unreachable_platform_stops_the_run_and_leaves_its_rows_pending() {
     );
 }
 
-// A port that was closed a moment ago.
 async fn check_closed_port() {
     let harness = Harness::unlimited().await;
     let people = People::new(30, 3, 1);
     harness.write("in.csv", people.csv());
-    let gone = Harness::unlimited().await.sandbox.url();
+    let closed = ClosedPort::take().expect("a free port");
+    let gone = closed.url().expect("the address of the port");
     let sync = format!("sync in.csv --match email --json --journal {JOURNAL} --rate 10000 --url {gone}");
     let ran = harness.program(&sync).run().await.exits(4);
     let summary = ran.summary();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contactsync::sandbox::Faults;
 
-use support::{Harness, JOURNAL, People, TOKEN};
+use support::{ClosedPort, Harness, JOURNAL, People, TOKEN};
 
 /// A harness with an input of ten contacts and a configuration with all keys that a sync needs, and `more`.
 async fn configured(more: &str) -> (Harness, People) {
@@ -225,8 +225,8 @@ async fn a_time_limit_leaves_the_rest_to_the_next_run() {
 #[tokio::test]
 async fn the_outage_timeout_has_an_option_and_a_key() {
     let (harness, _) = configured("outage_timeout = \"1s\"").await;
-    // No server listens at the URL.
-    let gone = Harness::unlimited().await.sandbox.url();
+    let closed = ClosedPort::take().unwrap();
+    let gone = closed.url().unwrap();
     let begun = std::time::Instant::now();
     let ran = harness.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
     assert!(begun.elapsed() < Duration::from_secs(8), "{ran:?}");

@@ -20,7 +20,7 @@ impl Mapping {
     /// Whether a record is certainly a total of the rows above it, and no contact: it has no id, each of its match values is
     /// blank or, where they are phone numbers or e-mail addresses, a word for a total; and a number in it is the sum of its column,
     /// or it states a count. It is no row of the input then. Any other total is rejected, since a company or a person may be
-    /// called so. With [`Mode::Create`], each total is.
+    /// called so. With `--mode create`, each total is.
     pub fn leaves_out_total(&self, record: &Record) -> bool {
         let Some(evidence) = record.total.filter(|_| must_find(self.mode)) else { return false };
         match &record.cells {

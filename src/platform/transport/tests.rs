@@ -9,9 +9,18 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use tokio::net::TcpSocket;
 
 const SECRET: &str = "tok-3cr3t";
 const CREATED: &str = r#"{"data":{"id":"cus_1"}}"#;
+
+// A port on which nothing listens, and which nothing else gets while the socket is there.
+fn closed_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
 
 fn http_to(url: &str, total: Duration) -> Http {
     let timeouts = Timeouts { total, ..Timeouts::default() };
@@ -168,7 +177,7 @@ async fn retry_after_is_heard_with_a_body_that_is_cut() {
 
 #[tokio::test]
 async fn a_call_from_which_no_request_can_be_built_is_refused() {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_taken, unused) = closed_port();
     for call in [
         Call::Find { field: Field::text("email", "a".repeat(70_000)), page: 1 },
         Call::Read { id: ContactId::new("7".repeat(70_000)).unwrap() },
@@ -184,7 +193,7 @@ async fn a_call_from_which_no_request_can_be_built_is_refused() {
 
 #[tokio::test]
 async fn only_what_found_no_connection_never_left() {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_taken, unused) = closed_port();
     let answer = http(unused).send(cleared(&create())).await;
     assert_eq!((answer.attempt.name(), answer.left), ("unsent", false));
     // A create to a wrong path had no effect, but it was sent.
@@ -198,7 +207,7 @@ async fn only_what_found_no_connection_never_left() {
 
 #[tokio::test]
 async fn what_never_left_is_unsent() {
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_taken, refused) = closed_port();
     assert_eq!(lost_or_unsent(refused, &create()).await, ("unsent", None, "connection refused".into()));
 
     let (address, _requests) = serve(|_, stream, _| stream.write_all(b"no TLS here, sorry").unwrap());
