@@ -232,8 +232,10 @@ impl Mapping {
             return Err(Rejection { row, line, column: None, reason });
         }
         let parts = self.no_control_characters(record).and_then(|()| match &record.cells {
-            Cells::Texts(texts) if let Some(column) = self.title_among_rows(texts) => Err(Refusal::of(column, TITLE)),
-            Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
+            Cells::Texts(texts) => match self.title_among_rows(texts) {
+                Some(column) => Err(Refusal::of(column, TITLE)),
+                None => self.of_texts(&nfc_texts(texts)),
+            },
             Cells::Object(object) => self.of_object(object),
         });
         parts.and_then(|parts| self.checked(parts)).map_err(|Refusal { column, reason }| Rejection {

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Weak;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempPath;
@@ -96,6 +97,9 @@ pub(super) struct Store {
 
 impl Store {
     fn on(db: Connection, dry: bool) -> Self {
+        db.set_prepared_statement_cache_capacity(64);
+        // Otherwise a statement may be prepared again for each value that is bound to it. If it fails, only time is lost.
+        let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
         Self {
             db,
             dry,
@@ -141,7 +145,6 @@ impl Store {
         self.db.pragma_update(None, "mmap_size", 0)?;
         self.db.pragma_update(None, "cache_size", CACHE_KIB)?;
         self.db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-        self.db.set_prepared_statement_cache_capacity(64);
         Ok(())
     }
 

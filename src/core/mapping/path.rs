@@ -189,10 +189,12 @@ fn elements(json: &Json) -> &[Json] {
 fn follow<'a>(key: &str, json: &'a Json, steps: &[String]) -> Option<(&'a Json, bool)> {
     let (step, further) = steps.split_first()?;
     let (next, taken, is_named) = match json {
-        Json::Object(map) if let Some(json) = member(map, step) => (json, 1, false),
-        Json::Array(_) | Json::Object(_) => match dotted_field(key, elements(json), steps) {
-            Some((json, taken)) => (json, taken, true),
-            None => (element(key, json, steps)?, 1, !is_place(step)),
+        Json::Array(_) | Json::Object(_) => match member_of(json, step) {
+            Some(json) => (json, 1, false),
+            None => match dotted_field(key, elements(json), steps) {
+                Some((json, taken)) => (json, taken, true),
+                None => (element(key, json, steps)?, 1, !is_place(step)),
+            },
         },
         Json::String(_) | Json::Number(_) => (element(key, json, steps).filter(|_| further.is_empty())?, 1, false),
         Json::Null | Json::Bool(_) => return None,
@@ -203,9 +205,16 @@ fn follow<'a>(key: &str, json: &'a Json, steps: &[String]) -> Option<(&'a Json, 
 // Enters a value by the first of these steps.
 fn enter<'a>(key: &str, json: &'a Json, steps: &[String]) -> Option<&'a Json> {
     match json {
-        Json::Object(map) if let Some(json) = member(map, steps.first()?) => Some(json),
-        Json::Array(_) | Json::Object(_) => element(key, json, steps),
+        Json::Array(_) | Json::Object(_) => member_of(json, steps.first()?).or_else(|| element(key, json, steps)),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+    }
+}
+
+// The value of a key of an object.
+fn member_of<'a>(json: &'a Json, step: &str) -> Option<&'a Json> {
+    match json {
+        Json::Object(map) => member(map, step),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => None,
     }
 }
 
