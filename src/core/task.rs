@@ -509,11 +509,16 @@ impl Task {
     }
 
     fn adopt(&mut self, remote: Remote, made_at: Option<Timestamp>) {
+        // When a create is confirmed late, tags may have been added since.
+        let own_tags = match &mut self.remote_state {
+            RemoteState::Known(known) => std::mem::take(&mut known.own_tags),
+            RemoteState::Unknown | RemoteState::InDoubt(_) => BTreeSet::new(),
+        };
         let known = Known {
             made_at,
             absent_tags: self.absent_from(&remote),
             replaces: self.contact.id().filter(|given| **given != remote.id).cloned(),
-            ..Known::seen(remote, &BTreeSet::new()).blank_in(self.contact.clear())
+            ..Known::seen(remote, &own_tags).blank_in(self.contact.clear())
         };
         self.stage = match self.goal {
             Goal::Sync if !self.leaves_alone(&known) => Stage::Writing,

@@ -1515,6 +1515,23 @@ fn a_create_is_confirmed_when_answers_are_not_trusted() {
     assert!(!confirmed.is_confirming());
 }
 
+#[test]
+fn tags_that_were_added_before_a_create_is_confirmed_stay_ours() {
+    let mut task = task(contact(2, 12), RemoteState::Unknown, Mode::Create);
+    for answer in [created("7"), Attempt::Done] {
+        let Step::Call(call) = task.step(start()) else { panic!("{task:?}") };
+        task.start(&call);
+        task.apply(&call, &answer, start());
+    }
+    task.distrust(Distrust::Proven);
+    let tags: Vec<String> = task.contact().tags().iter().take(10).map(ToString::to_string).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let read = Attempt::Contact(remote("7", &[("phone", "1"), ("f1", "v1")], &tags));
+    let ended = check("two more tags", task, &[("read 7", read), ("add 7 2", Attempt::Done)], &done(Outcome::Created));
+    let RemoteState::Known(known) = ended.remote_state() else { panic!("{ended:?}") };
+    assert_eq!(known.own_tags.len(), 12, "{known:?}");
+}
+
 /// Processes that are shorter than the search lag: what one found out about a given id, the next does not ask again.
 #[test]
 fn a_given_id_that_is_gone_is_not_read_by_every_process() {
