@@ -317,8 +317,13 @@ impl Store {
             let contacts = contacts.query_map([left], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
             self.forget_numbers();
             let mut forget = self.db.prepare_cached("DELETE FROM contacts WHERE number = ?1")?;
+            let mut has_forgotten = false;
             for contact in contacts.into_iter().filter(|contact| !plan.members.has(*contact)) {
                 forget.execute([contact])?;
+                has_forgotten = true;
+            }
+            if has_forgotten {
+                self.db.execute("DELETE FROM aliases WHERE contact NOT IN (SELECT number FROM contacts)", [])?;
             }
             let dropped = self.db.execute("DELETE FROM pending WHERE run = ?1", [left])?;
             self.db.execute(
