@@ -1,10 +1,22 @@
 //! Maintenance of a journal: checking its invariants, removing what is old, and copying it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::store::Store;
 use super::{Journal, JournalError};
 use crate::core::time::Timestamp;
+
+/// Shortest time for which calls are kept. A call counts in its window for a minute, and a wait that the platform asked for lasts
+/// up to a day (API.md, "Limits").
+pub const SHORTEST_HISTORY: Duration = Duration::from_hours(48);
+
+/// Before which times calls and rows are removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cutoff {
+    pub(super) calls: Timestamp,
+    pub(super) rows: Timestamp,
+}
 
 /// What was removed from a journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,13 +58,15 @@ impl Journal {
         Store::open_to_read(path)?.copy_to_new(copy)
     }
 
-    /// Removes calls that started before `before`, and rows of runs that ended before it. What a later run needs stays: known
-    /// contacts, runs that can be resumed with their calls, the newest run of each channel, and the last call of each channel.
-    /// Then the file shrinks. It works in steps, so that other requests wait for a part of it only.
+    /// Removes what is older than `keep`: calls by their start, and rows of runs by the run's end. Calls are kept for
+    /// [`SHORTEST_HISTORY`] at least. What a later run needs stays: known contacts, runs that can be resumed with their calls,
+    /// the newest run of each channel, and the last call of each channel. Then the file shrinks. It works in steps, so that other
+    /// requests wait for a part of it only.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn remove_history(&self, before: Timestamp) -> Result<Removed, JournalError> {
+    pub fn remove_history(&self, now: Timestamp, keep: Duration) -> Result<Removed, JournalError> {
+        let before = Cutoff { calls: now.before(keep.max(SHORTEST_HISTORY)), rows: now.before(keep) };
         let mut removed = Removed { bytes_before: self.ask_blocking(Store::size)?, ..Removed::default() };
         loop {
             let (more, so_far) = self.ask_blocking(move |store| {
@@ -72,8 +86,8 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn prune(&self, before: Timestamp) -> Result<Removed, JournalError> {
-        let removed = self.remove_history(before)?;
+    pub fn prune(&self, now: Timestamp, keep: Duration) -> Result<Removed, JournalError> {
+        let removed = self.remove_history(now, keep)?;
         let removed = self.ask_blocking(move |store| {
             let mut removed = removed;
             store.remove_unused_contacts(&mut removed)?;
@@ -91,7 +105,6 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::time::Duration;
 
     use rusqlite::Connection;
 
@@ -193,6 +206,22 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn calls_that_may_still_count_are_kept_whatever_is_asked() {
+        let (_folder, path) = folder();
+        let journal = Journal::open(&path).unwrap();
+        for channel in ["a", "a"] {
+            let run = night(&journal, channel, 0..20, FIRST).await;
+            end(&journal, run, RunState::Stopped, FIRST).await;
+        }
+        let removed = |after: u64| {
+            let now = FIRST + Duration::from_hours(after);
+            tokio::task::block_in_place(|| journal.remove_history(now, Duration::ZERO)).unwrap().calls
+        };
+        assert_eq!((removed(0), removed(47)), (0, 0));
+        assert!(removed(49) > 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn what_later_runs_need_is_not_removed_and_the_file_shrinks() {
         let (_folder, path) = folder();
         let journal = Journal::open(&path).unwrap();
@@ -203,7 +232,7 @@ mod tests {
             end(&journal, run, RunState::Stopped, now).await;
         }
         let before = FIRST + Duration::from_hours(36);
-        let removed = tokio::task::block_in_place(|| journal.remove_history(before)).unwrap();
+        let removed = tokio::task::block_in_place(|| journal.remove_history(before + 90 * DAY, 90 * DAY)).unwrap();
         assert_eq!((removed.calls, removed.rows, removed.runs), (2 * 601, 2 * 600, 2), "{removed:?}");
         assert!(removed.bytes_after < removed.bytes_before, "{removed:?}");
         assert_eq!(count(&path, "SELECT count(*) FROM states"), 600 + 600 + 9 + 4);
@@ -212,7 +241,7 @@ mod tests {
         assert_eq!(count(&path, "SELECT count(*) FROM calls WHERE run = 2"), 5);
         assert_eq!(Journal::check_invariants(&path).unwrap(), Vec::<String>::new());
         // A second time, nothing is left to remove.
-        let again = tokio::task::block_in_place(|| journal.remove_history(before)).unwrap();
+        let again = tokio::task::block_in_place(|| journal.remove_history(before + 90 * DAY, 90 * DAY)).unwrap();
         assert_eq!((again.calls, again.rows, again.bytes_after), (0, 0, removed.bytes_after));
         drop(journal);
         assert!(std::fs::metadata(&path).unwrap().len() <= removed.bytes_after + 4_096 * 8);
@@ -391,7 +420,7 @@ mod tests {
             let begin = u64::from(day) * (CONTACTS / 100) % CONTACTS;
             let run = night(&journal, "a", begin..begin + CONTACTS / 100 + 1, now).await;
             end(&journal, run, RunState::Stopped, now).await;
-            let removed = tokio::task::block_in_place(|| journal.remove_history(now.before(90 * DAY)));
+            let removed = tokio::task::block_in_place(|| journal.remove_history(now, 90 * DAY));
             sizes.push(removed.unwrap().bytes_after);
         }
         let (after_quarter, at_end) = (sizes[119], sizes[364]);

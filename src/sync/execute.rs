@@ -117,7 +117,7 @@ pub(super) fn execute<R: Reporter>(
     let endings = runtime.block_on(send_all(&jobs));
     reporter.notify(&Notification::Sent);
     // Everything is journaled by now. What cannot be removed is removed after the next run.
-    let _ = workspace.journal().remove_history(clock.now().before(options.keep_history));
+    let _ = workspace.journal().remove_history(clock.now(), options.keep_history);
     let outcome = |(run, ending): (&ReadyRun<'_, '_>, _)| {
         let channel = run.channel;
         ChannelOutcome { name: channel.name().to_owned(), url: channel.url().clone(), ending }

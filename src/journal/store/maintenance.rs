@@ -7,7 +7,7 @@ use super::compact::{self, Owner};
 use super::{Result, Store, integer, millis, natural};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;
-use crate::journal::maintenance::Removed;
+use crate::journal::maintenance::{Cutoff, Removed};
 
 /// Number of problems after which a check stops counting them.
 const MOST_PROBLEMS: usize = 100;
@@ -172,11 +172,11 @@ impl Store {
     }
 
     /// Removes one step of what ended before `before`. `false` in the end.
-    pub(in crate::journal) fn remove_history(&self, before: Timestamp, removed: &mut Removed) -> Result<bool> {
-        if self.remove_calls(before, removed)? {
+    pub(in crate::journal) fn remove_history(&self, before: Cutoff, removed: &mut Removed) -> Result<bool> {
+        if self.remove_calls(before.calls, removed)? {
             return Ok(true);
         }
-        self.remove_items(before, removed)
+        self.remove_items(before.rows, removed)
     }
 
     // Calls are numbered in the order in which they start. The last call of each channel stays: its lock has its number. So do

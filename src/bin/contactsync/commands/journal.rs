@@ -52,10 +52,9 @@ fn check(path: &Path) -> Result<Exit, Failure> {
 }
 
 fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, Failure> {
-    let before = Clock::system().now().before(kept_history(history));
     let journal = Journal::open(path)?;
     report_upgrade(&journal, path, console);
-    let removed = journal.prune(before)?;
+    let removed = journal.prune(Clock::system().now(), kept_history(history))?;
     let Removed { calls, rows, runs, contacts, bytes_before, bytes_after, .. } = removed;
     print(&format!(
         "journal {}: removed {}, {}, {} runs and {} unused contacts; {} KB, {} KB before",
