@@ -62,7 +62,7 @@ pub struct RowCounts {
 pub enum Refused {
     /// It would create or update more contacts than allowed.
     #[error(
-        "too many changes: {changes} of {} would create or update a contact, and at most {allowed} may ({limit}); nothing was sent",
+        "too many changes: {changes} of {} would create or update a contact; the limit is {limit}; nothing was sent",
         Rows(*rows)
     )]
     TooManyChanges {
@@ -77,7 +77,7 @@ pub enum Refused {
     },
     /// More of its rows are rejected than allowed.
     #[error(
-        "too many rejected rows: {rejected} of {}, and at most {allowed} may be rejected ({limit}); nothing was sent",
+        "too many rejected rows: {rejected} of {}; the limit is {limit}; nothing was sent",
         Rows(*rows)
     )]
     TooManyRejects {
@@ -99,7 +99,7 @@ pub enum Refused {
         rows: u64,
     },
     /// It was written longer ago than allowed.
-    #[error("the input is {} old, and at most {} is allowed; nothing was sent", Age(*age), Age(*max))]
+    #[error("the input is {} old; the limit is {}; nothing was sent", Age(*age), Age(*max))]
     TooOld {
         /// The guard.
         max: Duration,
@@ -107,7 +107,7 @@ pub enum Refused {
         age: Duration,
     },
     /// Its age is to be checked, and is unknown.
-    #[error("the age of the input is unknown: it is no file; nothing was sent")]
+    #[error("the age of the input is unknown because it is not a regular file; nothing was sent")]
     UnknownAge,
 }
 
@@ -282,21 +282,17 @@ mod tests {
         };
         check(("", "", 0), [10, 10, 10], "");
         check(("7", "", 0), [10, 7, 0], "");
-        let many = "too many changes: 8 of 10 rows would create or update a contact, and at most 7 may (7)";
+        let many = "too many changes: 8 of 10 rows would create or update a contact; the limit is 7";
         check(("7", "", 0), [10, 8, 0], many);
-        check(
-            ("0", "", 0),
-            [1, 1, 0],
-            "too many changes: 1 of 1 row would create or update a contact, and at most 0 may (0)",
-        );
+        check(("0", "", 0), [1, 1, 0], "too many changes: 1 of 1 row would create or update a contact; the limit is 0");
         check(("", "5%", 0), [100, 0, 5], "");
-        check(("", "5%", 0), [100, 0, 6], "too many rejected rows: 6 of 100 rows, and at most 5 may be rejected (5%)");
+        check(("", "5%", 0), [100, 0, 6], "too many rejected rows: 6 of 100 rows; the limit is 5%");
         check(("", "", 10), [10, 0, 0], "");
         check(("", "", 10), [9, 0, 0], "too few rows: found 9 rows, expected at least 10");
         check(("", "", 1), [0, 0, 0], "too few rows: found 0 rows, expected at least 1");
         // The number of rows is the first that is wrong.
         check(("0", "0", 10), [1, 1, 1], "too few rows: found 1 row, expected at least 10");
-        check(("0", "0", 1), [2, 1, 1], "too many rejected rows: 1 of 2 rows, and at most 0 may be rejected (0)");
+        check(("0", "0", 1), [2, 1, 1], "too many rejected rows: 1 of 2 rows; the limit is 0");
     }
 
     #[test]
@@ -312,10 +308,10 @@ mod tests {
         };
         check(26 * hour, Some(26 * hour), "");
         check(26 * hour, Some(0), "");
-        check(26 * hour, Some(51 * hour), "the input is 2 d 3 h old, and at most 1 d 2 h is allowed");
-        check(hour, Some(3 * hour + 300), "the input is 3 h 5 min old, and at most 1 h is allowed");
-        check(30, Some(60), "the input is 1 min old, and at most 30 s is allowed");
-        check(hour, None, "the age of the input is unknown: it is no file");
+        check(26 * hour, Some(51 * hour), "the input is 2 d 3 h old; the limit is 1 d 2 h");
+        check(hour, Some(3 * hour + 300), "the input is 3 h 5 min old; the limit is 1 h");
+        check(30, Some(60), "the input is 1 min old; the limit is 30 s");
+        check(hour, None, "the age of the input is unknown because it is not a regular file");
         // A clock that is behind the file's.
         let future = Some(now + Duration::from_mins(1));
         let guards = InputGuards { max_age: Some(Duration::ZERO), ..InputGuards::default() };

@@ -40,15 +40,20 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ended { status, errors } = &self.0;
         match status.code() {
-            Some(code) => write!(f, "the command ended with exit code {code}")?,
+            Some(code) => write!(f, "exit code {code}")?,
             // Such as `signal: 9 (SIGKILL)`.
-            None => write!(f, "the command was ended by {status}")?,
+            None => write!(f, "killed by {status}")?,
         }
         match errors.lines().rev().find(|line| !line.trim().is_empty()) {
             Some(line) => write!(f, ": {}", line.trim()),
             None => Ok(()),
         }
     }
+}
+
+/// Whether reading failed because the command did.
+pub(super) fn is_failure(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Failed>())
 }
 
 impl RunningCommand {
@@ -170,17 +175,13 @@ mod tests {
         let two = r"printf 'phone\n+521\n+522\n'";
         check(two, 2, None);
         check(&format!("{two}; echo one message >&2"), 2, None);
-        check(&format!("{two}; exit 3"), 2, Some("the command ended with exit code 3"));
-        check(
-            &format!("{two}; echo connection lost >&2; exit 2"),
-            2,
-            Some("the command ended with exit code 2: connection lost"),
-        );
-        check(&format!("{two}; kill -9 $$"), 2, Some("the command was ended by signal: 9 (SIGKILL)"));
-        check("exit 1", 0, Some("the command ended with exit code 1"));
+        check(&format!("{two}; exit 3"), 2, Some("exit code 3"));
+        check(&format!("{two}; echo connection lost >&2; exit 2"), 2, Some("exit code 2: connection lost"));
+        check(&format!("{two}; kill -9 $$"), 2, Some("killed by signal: 9 (SIGKILL)"));
+        check("exit 1", 0, Some("exit code 1"));
         check("no-such-program-here", 0, Some("not found"));
         // The reader of JSON stops at the end of the array; the command does not.
-        check(r#"printf '[{"phone":"+521"}]\n\n\n'; exit 4"#, 1, Some("the command ended with exit code 4"));
+        check(r#"printf '[{"phone":"+521"}]\n\n\n'; exit 4"#, 1, Some("exit code 4"));
         // More messages than a pipe holds.
         check(&format!("{two}; head -c 300000 /dev/zero | tr '\\0' x >&2"), 2, None);
     }
@@ -194,6 +195,6 @@ mod tests {
         let mut source = source.unwrap();
         assert!(source.by_ref().all(|row| row.is_ok()));
         let notices: Vec<String> = source.detected().notices().iter().map(ToString::to_string).collect();
-        assert_eq!(notices, ["the input command wrote to standard error: NOTICE: view is old"]);
+        assert_eq!(notices, ["it wrote to standard error: NOTICE: view is old"]);
     }
 }

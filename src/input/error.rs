@@ -114,7 +114,7 @@ pub enum SourceFault {
         cause: io::Error,
     },
     /// Its rows may be incomplete, because the command that writes them failed.
-    #[error("failed to read the input")]
+    #[error("the input command failed")]
     Command(#[source] io::Error),
     /// It is empty, without a header.
     #[error("expected a header, found an empty file")]

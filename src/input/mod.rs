@@ -206,6 +206,9 @@ impl Source {
                 command,
                 has_begun: false,
             }),
+            Err(SourceFault::Read { cause, .. }) if command::is_failure(&cause) => {
+                Err(SourceError::new(&name, SourceFault::Command(cause)))
+            }
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
     }
@@ -223,6 +226,10 @@ impl Source {
     // Reading does not continue after an error: rows would be missing.
     fn broken_by(&mut self, fault: SourceFault) -> SourceError {
         self.broken = true;
+        let fault = match fault {
+            SourceFault::Read { cause, .. } if command::is_failure(&cause) => SourceFault::Command(cause),
+            fault => fault,
+        };
         SourceError::new(&self.name, fault)
     }
 

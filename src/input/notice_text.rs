@@ -62,7 +62,7 @@ impl fmt::Display for Notice {
             NoticeKind::JsonText(column) => json_text(column, line, rows),
             NoticeKind::FieldOrder(list) => field_order(list, line, rows),
             NoticeKind::ElementOrder { list, key } => element_order(list, key, line, rows),
-            NoticeKind::CommandMessages(text) => format!("the input command wrote to standard error: {text}"),
+            NoticeKind::CommandMessages(text) => format!("it wrote to standard error: {text}"),
             NoticeKind::PrimaryNotFirst(list) => primary_not_first(list, line, rows),
         })
     }

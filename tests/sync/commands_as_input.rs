@@ -15,7 +15,7 @@ async fn the_output_of_a_command_is_synced() {
     ] {
         harness.write("contactsync.toml", config);
         let ran = harness.plan("").run().await.exits(0);
-        assert!(ran.stderr.contains("the input command wrote to standard error: NOTICE: 2 rows"), "{ran:?}");
+        assert!(ran.stderr.contains("it wrote to standard error: NOTICE: 2 rows"), "{ran:?}");
     }
     let ran = harness.sync("").run().await.exits(0);
     assert_eq!(ran.summary().rows(), "2 created");
@@ -38,15 +38,15 @@ async fn a_command_that_fails_sends_nothing() {
             assert_eq!(harness.calls(), "none", "{command}");
         }
     };
-    check(&format!("{TWO}; exit 1"), "the command ended with exit code 1").await;
+    check(&format!("{TWO}; exit 1"), "the input command failed: exit code 1").await;
     check(
         &format!("{TWO}; echo 'could not connect to server' >&2; exit 2"),
-        "the command ended with exit code 2: could not connect to server",
+        "the input command failed: exit code 2: could not connect to server",
     )
     .await;
-    check(&format!("{TWO}; kill -9 $$"), "the command was ended by signal: 9").await;
-    check("false", "the command ended with exit code 1").await;
-    check("/no/such/program --all", "not found").await;
+    check(&format!("{TWO}; kill -9 $$"), "the input command failed: killed by signal: 9").await;
+    check("false", "the input command failed: exit code 1").await;
+    check("/no/such/program --all", "the input command failed: exit code 127").await;
     // The end of a truncated export is no end of a pipe.
     check("(echo email; seq 50000 | sed 's/$/@example.com/') | gzip | head -c 20000", "failed to read the input").await;
     let ran = harness.sync("in.csv --match email --input-command true").run().await.exits(2);

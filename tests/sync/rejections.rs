@@ -83,7 +83,7 @@ async fn a_refused_row_costs_no_call_until_it_is_due() {
         assert_eq!(bad.lines().count(), 3, "{bad}");
         let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
         assert_eq!(bad.contains(&format!("still rejected after {times} (next try in ")), !is_tried, "{bad}");
-        assert_eq!(ran.stderr.contains("`--retry-rejected` tries them now"), !is_tried, "{ran:?}");
+        assert_eq!(ran.stderr.contains("use `--retry-rejected` to retry them now"), !is_tried, "{ran:?}");
         assert!(bad.contains("b@example.com,bad.name\n") && bad.contains("\n5,"), "{bad}");
         tries += u32::from(is_tried);
     }

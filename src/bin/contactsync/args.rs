@@ -248,7 +248,7 @@ Examples:
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Remove old calls and rows, and contacts that no run reached, and shrink the file
+    /// Remove old calls and rows and unused contacts, and shrink the file
     #[command(after_help = "\
 Examples:
   contactsync journal prune

@@ -284,17 +284,17 @@ impl From<RefusedInput> for Failure {
                 "check what changed in the input; if it is intended, use a higher --max-changes"
             }
             Refused::TooManyRejects { .. } => {
-                "correct the rows or the mapping; if they may be rejected, use a higher --max-rejects"
+                "correct the rows or the mapping; if the rejections are expected, use a higher --max-rejects"
             }
             Refused::TooFewRows { .. } => "check whether the export is complete; if it is, use a lower --min-rows",
             Refused::TooOld { .. } => {
                 "check whether the export ran; if the file is the right one, use a longer --max-age"
             }
-            Refused::UnknownAge => "leave --max-age out for standard input and pipes",
+            Refused::UnknownAge => "omit --max-age for standard input, pipes and commands",
         };
         let message = error.to_string();
         let details = match &error.why {
-            Refused::TooManyChanges { .. } => vec![format!("the first of them: {}", error.first.join(", "))],
+            Refused::TooManyChanges { .. } => vec![format!("the first contacts: {}", error.first.join(", "))],
             Refused::TooManyRejects { .. }
             | Refused::TooFewRows { .. }
             | Refused::TooOld { .. }

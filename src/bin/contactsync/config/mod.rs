@@ -116,11 +116,14 @@ struct SourceTable {
 fn source_args(table: &mut Table<'_>) -> Result<SourceNameArgs, ConfigError> {
     let item = if table.holds_table("source") { table.item("source") } else { None };
     let Some(item) = item else { return group(table) };
-    let mut inner = item.table("expected the name of a source, or the table [source]")?;
+    let mut inner = item.table("a table [source]")?;
     let SourceTable { name, command } = group(&mut inner)?;
     inner.finish()?;
-    let SourceNameArgs { source_name, input_command } = group(table)?;
-    Ok(SourceNameArgs { source_name: name.or(source_name), input_command: command.or(input_command) })
+    if command.is_some() {
+        table.refuse("input_command", "the table [source] has a command")?;
+    }
+    let SourceNameArgs { input_command, .. } = group(table)?;
+    Ok(SourceNameArgs { source_name: name, input_command: command.or(input_command) })
 }
 
 fn channel_args(table: &mut Table<'_>) -> Result<ChannelArgs, ConfigError> {

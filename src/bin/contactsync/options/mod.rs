@@ -84,7 +84,7 @@ impl From<SourceArgs> for SourceOptions {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct SourceNameArgs {
-    #[arg(long = "source", value_name = "NAME", help = with_default("Name where the input comes from, such as `crm`; use the same name for every export from there", defaults::SOURCE))]
+    #[arg(long = "source", value_name = "NAME", help = with_default("Name the source of the input, such as `crm`; use the same name for every export from it", defaults::SOURCE))]
     #[serde(rename = "source", deserialize_with = "parsed")]
     pub source_name: Option<Name>,
     /// Read contacts from the output of this command instead of INPUT; `sh -c` runs it, and if it fails, nothing is sent
@@ -129,7 +129,7 @@ pub struct PolicyArgs {
     /// Send nothing if the input has fewer rows [default: no limit]
     #[arg(long, value_name = "N")]
     pub min_rows: Option<u64>,
-    /// Send nothing if the input file was last written longer ago, such as 26h [default: no limit]
+    /// Send nothing if the input file is older than this, such as 26h [default: no limit]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub max_age: Option<TimeSpan>,
@@ -140,7 +140,7 @@ pub struct PolicyArgs {
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub retry_in_doubt: bool,
-    /// Try rows again that earlier runs rejected; otherwise they are tried after 1, 2, 4 and 7 nights, then weekly
+    /// Retry all rows that earlier runs rejected; otherwise each is retried after 1, 2, 4 and 7 nights, then weekly
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub retry_rejected: bool,
@@ -290,7 +290,7 @@ pub struct JournalArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct HistoryArgs {
-    /// Keep calls and rows of earlier runs for this time, such as 90d; known contacts are always kept [default: 90d]
+    /// Keep calls and rows of earlier runs for this time; known contacts are always kept [default: 90d]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub keep_history: Option<TimeSpan>,

@@ -97,7 +97,7 @@ impl<'a> Progress<'a> {
                 .say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
         }
         if planned.has_waiting {
-            let text = "some rejected rows are not tried again yet; `--retry-rejected` tries them now";
+            let text = "some rows rejected by earlier runs were not retried; use `--retry-rejected` to retry them now";
             self.console.say(Level::Info, &format!("{}: {text}", self.input));
         }
         let Some(channel) = channels.selected() else { return };
