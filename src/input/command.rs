@@ -53,7 +53,7 @@ impl fmt::Display for Failed {
 
 /// Whether reading failed because the command did.
 pub(super) fn is_failure(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Failed>())
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Failed>()).is_some()
 }
 
 impl RunningCommand {

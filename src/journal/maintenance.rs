@@ -9,7 +9,7 @@ use crate::core::time::Timestamp;
 
 /// Shortest time for which calls are kept. A call counts in its window for a minute, and a wait that the platform asked for lasts
 /// up to a day (API.md, "Limits").
-pub const SHORTEST_HISTORY: Duration = Duration::from_hours(48);
+pub(super) const SHORTEST_HISTORY: Duration = Duration::from_hours(48);
 
 /// Before which times calls and rows are removed.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ impl Journal {
     }
 
     /// Removes what is older than `keep`: calls by their start, and rows of runs by the run's end. Calls are kept for
-    /// [`SHORTEST_HISTORY`] at least. What a later run needs stays: known contacts, runs that can be resumed with their calls,
+    /// two days at least. What a later run needs stays: known contacts, runs that can be resumed with their calls,
     /// the newest run of each channel, and the last call of each channel. Then the file shrinks. It works in steps, so that other
     /// requests wait for a part of it only.
     ///
