@@ -19,7 +19,6 @@ mod init;
 mod json_shapes;
 mod json_values;
 mod kill;
-mod limit;
 mod limiter;
 mod lost;
 mod machine;
