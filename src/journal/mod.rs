@@ -1,12 +1,14 @@
 //! The journal: one SQLite file that holds runs, their rows, calls with their answers, and remote states.
 //!
-//! This is the only place with SQL. One thread owns the connection. It puts all waiting requests into one transaction and
-//! answers them after its commit (`synchronous=FULL`), so an answered request is on disk.
+//! This is the only place with SQL. One thread owns the connection and commits requests in groups (`synchronous=FULL`): an
+//! answered request is on disk.
 
 mod error;
 mod files;
+mod group_commit;
 mod lock;
 mod maintenance;
+mod planning;
 mod rows;
 mod sending;
 mod snapshots;
@@ -16,13 +18,11 @@ mod tokens;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
-use std::{iter, thread};
-
-use tokio::sync::oneshot;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::error::JournalError;
+use self::group_commit::{Durability, StoreOwner};
 pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;
 pub(crate) use self::rows::FirstRows;
@@ -43,77 +43,11 @@ use crate::core::task::Policy;
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
 
-/// Maximum number of requests in one commit. More would only delay the first of them.
-const GROUP: usize = 256;
-
-/// How long a group waits for further requests when many come: each commit writes the same pages again, whether one request
-/// changed them or fifty.
-const GROUP_WAIT: Duration = Duration::from_millis(1);
-
-/// Number of requests in a group from which on the next group waits. A run at the platform's limit never has as many.
-const MANY: usize = 8;
-
 /// A handle to the journal. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    owner: Owner,
+    owner: StoreOwner,
     backup: Option<Arc<Path>>,
-}
-
-#[derive(Clone, Debug)]
-enum Owner {
-    /// A dedicated thread with group commit.
-    Thread(Arc<OwnerThread>),
-    /// The caller's thread, with one commit per request, for a journal that is not shared.
-    Caller(Arc<Mutex<Store>>),
-}
-
-/// The thread that owns the connection. Dropping the last handle waits for it, because closing merges the log into the
-/// journal's file.
-#[derive(Debug)]
-struct OwnerThread {
-    requests: Option<mpsc::Sender<Request>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl OwnerThread {
-    fn send(&self, request: Request) -> Result<(), JournalError> {
-        let requests = self.requests.as_ref().ok_or(JournalError::Gone)?;
-        requests.send(request).map_err(|_| JournalError::Gone)
-    }
-}
-
-impl Drop for OwnerThread {
-    fn drop(&mut self) {
-        self.requests = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was reported to all waiting requests.
-            let _ = thread.join();
-        }
-    }
-}
-
-// Runs within the group's transaction, or gets the error for which there is none.
-type Work = Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>;
-
-struct Request {
-    work: Work,
-    durability: Durability,
-}
-
-/// When what a request wrote is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Durability {
-    /// When it is answered.
-    AtOnce,
-    /// With the next request that is durable at once. Until then, a power failure undoes it.
-    WithTheNext,
-}
-
-struct Reply {
-    failure: Option<JournalError>,
-    // Takes the result of the group's commit.
-    announce: Box<dyn FnOnce(Result<(), JournalError>) + Send>,
 }
 
 impl Journal {
@@ -125,13 +59,8 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let store = Store::open(path)?;
         let backup = store.backup().map(Arc::from);
-        let (sender, requests) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || serve(&store, &requests))
-            .map_err(|source| JournalError::open(path, source))?;
-        let owner = OwnerThread { requests: Some(sender), thread: Some(thread) };
-        Ok(Self { owner: Owner::Thread(Arc::new(owner)), backup })
+        let owner = StoreOwner::on_thread(store).map_err(|source| JournalError::open(path, source))?;
+        Ok(Self { owner, backup })
     }
 
     /// Creates an empty journal in memory.
@@ -160,7 +89,7 @@ impl Journal {
     }
 
     fn on_callers_thread(store: Store) -> Self {
-        Self { owner: Owner::Caller(Arc::new(Mutex::new(store))), backup: None }
+        Self { owner: StoreOwner::on_callers_thread(store), backup: None }
     }
 
     /// The copy of the journal as it was before [`open`](Self::open) upgraded it from an earlier version; `None` if it was not
@@ -328,72 +257,6 @@ impl Journal {
         self.ask_blocking(Store::salt)
     }
 
-    /// Begins the plan of the runs of one input, in this order. Unfinished plans of their channels, which earlier processes
-    /// left, are dropped.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn begin_plan(&self, new: NewPlan) -> Result<Arc<Plan>, JournalError> {
-        self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
-    }
-
-    /// Plans rows, each for the run at its index in the plan, and returns the outcome of each, with what the next snapshot has to
-    /// know of it.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn plan_rows(
-        &self,
-        plan: &Arc<Plan>,
-        rows: Vec<(usize, Planned)>,
-    ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
-        let plan = Arc::clone(plan);
-        // Nothing depends on them before the plan is finished, which is durable.
-        self.ask_blocking_with(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
-    }
-
-    /// What a plan has so far.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub(crate) fn extent(&self, plan: &Arc<Plan>) -> Result<Extent, JournalError> {
-        let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.extent(&plan))
-    }
-
-    /// The first rows of an input that are pending, by their keys, or that are rejected, by their lines and reasons.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub(crate) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>, JournalError> {
-        self.ask_blocking(move |store| store.first_rows(sync, which, limit))
-    }
-
-    /// Drops an unfinished plan. Pending rows of earlier runs stay as they were.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn drop_plan(&self, plan: &Arc<Plan>) -> Result<(), JournalError> {
-        let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.drop_plan(&plan))
-    }
-
-    /// Finishes a plan: from now on each run is the current run of its channel, and the pending rows of earlier runs are
-    /// replaced. A run of [`NO_CHANNEL`] is finished with that, and deleted when it has no rows. `listing` names the files
-    /// that list the rows. `snapshots` are stored for the next input, each with the index of its run in the plan.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn finish_plan(
-        &self,
-        plan: &Arc<Plan>,
-        listing: Option<Listing>,
-        snapshots: Vec<(usize, NewSnapshot)>,
-    ) -> Result<(), JournalError> {
-        let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref(), &snapshots))
-    }
-
     /// The files that list the rows of an input, if there are any, and whether they are complete.
     ///
     /// # Errors
@@ -544,26 +407,7 @@ impl Journal {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
     {
-        match &self.owner {
-            Owner::Caller(store) => alone(store, work),
-            Owner::Thread(owner) => {
-                let answer = post(owner, Durability::AtOnce, work)?;
-                answer.await.map_err(|_| JournalError::Gone)?
-            }
-        }
-    }
-
-    // As `ask`, for a request that only reads: it is answered before the commit of its group. What it has read may be undone when
-    // the group fails. Then the requests that wrote it fail, and with them the run.
-    async fn read<T, F>(&self, work: F) -> Result<T, JournalError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
-    {
-        match &self.owner {
-            Owner::Caller(store) => alone(store, work),
-            Owner::Thread(owner) => post_read(owner, work)?.await.map_err(|_| JournalError::Gone)?,
-        }
+        self.owner.ask(work).await
     }
 
     fn ask_blocking<T, F>(&self, work: F) -> Result<T, JournalError>
@@ -571,18 +415,7 @@ impl Journal {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
     {
-        self.ask_blocking_with(Durability::AtOnce, work)
-    }
-
-    fn ask_blocking_with<T, F>(&self, durability: Durability, work: F) -> Result<T, JournalError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
-    {
-        match &self.owner {
-            Owner::Caller(store) => alone(store, work),
-            Owner::Thread(owner) => post(owner, durability, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
-        }
+        self.owner.ask_blocking(Durability::AtOnce, work)
     }
 }
 
@@ -592,100 +425,4 @@ fn stands_on(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, 
     let is_new = lock.is_of(channel) && lock.file().is_new();
     let (file, name) = (Arc::clone(lock.file()), channel.to_owned());
     move |store| store.stand_on(&file, is_new, &name)
-}
-
-fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, JournalError>) -> Result<T, JournalError> {
-    // A panic within a transaction rolls it back when the next one begins, so the store is whole.
-    let store = store.lock().unwrap_or_else(PoisonError::into_inner);
-    store.begin()?;
-    let worked = work(&store).and_then(|value| store.commit().map(|()| value));
-    match worked.and_then(|value| store.note_started().map(|()| value)) {
-        Ok(value) => Ok(value),
-        Err(error) => {
-            store.roll_back();
-            Err(error)
-        }
-    }
-}
-
-fn post<T, F>(
-    owner: &OwnerThread,
-    durability: Durability,
-    work: F,
-) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
-{
-    let (sender, answer) = oneshot::channel();
-    let work = Box::new(move |store: Result<&Store, JournalError>| {
-        let result = store.and_then(work);
-        Reply {
-            failure: result.as_ref().err().cloned(),
-            // The caller may be gone; its request is executed anyway.
-            announce: Box::new(move |committed| drop(sender.send(committed.and(result)))),
-        }
-    });
-    owner.send(Request { work, durability })?;
-    Ok(answer)
-}
-
-fn post_read<T, F>(owner: &OwnerThread, work: F) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
-{
-    let (sender, answer) = oneshot::channel();
-    let work = Box::new(move |store: Result<&Store, JournalError>| {
-        let result = store.and_then(work);
-        let failure = result.as_ref().err().cloned();
-        drop(sender.send(result));
-        Reply { failure, announce: Box::new(drop) }
-    });
-    owner.send(Request { work, durability: Durability::AtOnce })?;
-    Ok(answer)
-}
-
-fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
-    let (mut other, mut last) = (None, 0);
-    while let Some(first) = other.take().or_else(|| requests.recv().ok()) {
-        let durability = first.durability;
-        let until = Instant::now() + if last < MANY { Duration::ZERO } else { GROUP_WAIT };
-        let next = || match requests.try_recv() {
-            Ok(request) => Some(request),
-            Err(_) => requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
-        };
-        let same = |request: Request| {
-            if request.durability == durability {
-                return Some(request);
-            }
-            other = Some(request);
-            None
-        };
-        let group = iter::once(first).chain(iter::from_fn(next).map_while(same)).take(GROUP);
-        last = commit_together(store, durability, group);
-    }
-}
-
-// Returns the number of requests.
-fn commit_together(store: &Store, durability: Durability, group: impl Iterator<Item = Request>) -> usize {
-    let mut fate = store.set_durable(durability == Durability::AtOnce).and_then(|()| store.begin());
-    let mut replies = Vec::new();
-    for request in group {
-        let reply = (request.work)(fate.clone().map(|()| store));
-        if let (Ok(()), Some(failure)) = (&fate, reply.failure) {
-            fate = Err(failure);
-        }
-        replies.push(reply.announce);
-    }
-    // One failure undoes the whole group, because no request may report a commit that did not happen.
-    let fate = fate.and_then(|()| store.commit()).and_then(|()| store.note_started());
-    if fate.is_err() {
-        store.roll_back();
-    }
-    let requests = replies.len();
-    for announce in replies {
-        announce(fate.clone());
-    }
-    requests
 }

@@ -289,7 +289,7 @@ impl SendJournal for Journal {
     }
 
     async fn pending(&self, run: i64, _: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
-        self.read(move |store| store.pending(run, row, limit)).await
+        self.owner.read(move |store| store.pending(run, row, limit)).await
     }
 
     async fn left(&self, run: i64, _: &str) -> Result<Vec<u64>, JournalError> {
@@ -338,7 +338,7 @@ impl SendJournal for Journal {
 
     async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
         let (channel, id, key) = (channel.to_owned(), id.clone(), key.to_owned());
-        self.read(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
+        self.owner.read(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
     }
 
     async fn concluded(&self, state_update: StateUpdate) -> Result<(), JournalError> {

@@ -1,0 +1,75 @@
+//! The plan of an input in the journal, from its first row to its end.
+
+use std::sync::Arc;
+
+use super::group_commit::Durability;
+use super::{Extent, FirstRows, Journal, JournalError, NewPlan, NewSnapshot, Plan, Planned, RowOutcome, RowTrace};
+use crate::core::output_format::Listing;
+
+impl Journal {
+    /// Begins the plan of the runs of one input, in this order. Unfinished plans of their channels, which earlier processes
+    /// left, are dropped.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn begin_plan(&self, new: NewPlan) -> Result<Arc<Plan>, JournalError> {
+        self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
+    }
+
+    /// Plans rows, each for the run at its index in the plan, and returns the outcome of each, with what the next snapshot has to
+    /// know of it.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn plan_rows(
+        &self,
+        plan: &Arc<Plan>,
+        rows: Vec<(usize, Planned)>,
+    ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
+        let plan = Arc::clone(plan);
+        // Nothing depends on them before the plan is finished, which is durable.
+        self.owner.ask_blocking(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
+    }
+
+    /// What a plan has so far.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn extent(&self, plan: &Arc<Plan>) -> Result<Extent, JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.extent(&plan))
+    }
+
+    /// The first rows of an input that are pending, by their keys, or that are rejected, by their lines and reasons.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>, JournalError> {
+        self.ask_blocking(move |store| store.first_rows(sync, which, limit))
+    }
+
+    /// Drops an unfinished plan. Pending rows of earlier runs stay as they were.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn drop_plan(&self, plan: &Arc<Plan>) -> Result<(), JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.drop_plan(&plan))
+    }
+
+    /// Finishes a plan: from now on each run is the current run of its channel, and the pending rows of earlier runs are
+    /// replaced. A run of [`NO_CHANNEL`](super::NO_CHANNEL) is finished with that, and deleted when it has no rows. `listing` names the files
+    /// that list the rows. `snapshots` are stored for the next input, each with the index of its run in the plan.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn finish_plan(
+        &self,
+        plan: &Arc<Plan>,
+        listing: Option<Listing>,
+        snapshots: Vec<(usize, NewSnapshot)>,
+    ) -> Result<(), JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref(), &snapshots))
+    }
+}
