@@ -227,3 +227,23 @@ async fn two_sources_of_a_contact_wait_for_what_each_of_them_sends() {
     check(&harness, &sync("one").await.exits(3), "1 unchanged, 1 rejected", "1 find, 1 create");
     check(&harness, &sync("two").await.exits(3), "2 rejected", "1 find, 1 create, 1 update");
 }
+
+#[tokio::test]
+async fn a_row_that_is_as_it_was_before_a_partly_refused_change_is_sent_at_once() {
+    let tags = Rule::always(Fault::ValidationFailed).on(CallKind::AddTags).with_value("BAD1");
+    let harness = Harness::faulty(Faults { rules: vec![tags], ..Faults::default() }).await;
+    let night = async |name: &str| {
+        harness.write("in.csv", format!("email,name,code,tags\na@example.com,{name},BAD1,vip\n"));
+        harness.sync("in.csv --match email").run().await.exits(3);
+        harness.sandbox.contacts(TOKEN)[0].fields["name"].text().into_owned()
+    };
+    // The name is written each time, and the tag refused.
+    assert_eq!(night("Old").await, "Old");
+    assert_eq!(night("New").await, "New");
+    let _ = harness.calls();
+    assert_eq!(night("Old").await, "Old");
+    assert!(harness.calls().contains("1 update"));
+    // Nothing changed since, so nothing is tried.
+    assert_eq!(night("Old").await, "Old");
+    assert_eq!(harness.calls(), "none");
+}

@@ -1,4 +1,5 @@
-//! The SQL of rejected contacts: what each was sent with, and how often. They are tried again at growing intervals.
+//! The SQL of rejected contacts: what each was sent with, what the platform had afterwards, and how often it was tried. They are
+//! tried again at growing intervals.
 
 use std::collections::HashSet;
 
@@ -25,7 +26,7 @@ impl Store {
         contact: &Contact,
         policy: Policy,
     ) -> Result<Option<PastRejection>> {
-        let content = self.content_sent(contact, policy)?;
+        let content = self.content_sent(number, contact, policy)?;
         let mut query = self
             .db
             .prepare_cached("SELECT tries, tried_at, reason FROM rejections WHERE contact = ?1 AND content = ?2")?;
@@ -50,7 +51,7 @@ impl Store {
     ) -> Result<()> {
         let mut query = self.db.prepare_cached("SELECT policy FROM runs WHERE id = ?1")?;
         let policy: String = query.query_row([run], |row| row.get(0))?;
-        let content = self.content_sent(contact, parse("a run's policy", &policy)?)?;
+        let content = self.content_sent(number, contact, parse("a run's policy", &policy)?)?;
         let mut insert = self.db.prepare_cached(
             "INSERT INTO rejections (contact, content, tries, tried_at, reason) VALUES (?1, ?2, 1, ?3, ?4)
              ON CONFLICT (contact, content)
@@ -73,10 +74,15 @@ impl Store {
         Ok(())
     }
 
-    // A keyed hash of what decides which calls are sent for a contact.
-    fn content_sent(&self, contact: &Contact, policy: Policy) -> Result<Vec<u8>> {
+    // A keyed hash of what decides which calls are sent for a contact: the contact, and what is known of it on the platform. A part of
+    // a rejected change may have been written, so that the contact of an earlier night would change it again.
+    fn content_sent(&self, number: i64, contact: &Contact, policy: Policy) -> Result<Vec<u8>> {
+        let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
+        let state: Option<(String, Vec<u8>)> =
+            query.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Policy { mode, tags_mode, search_lag: _, retry_in_doubt, search_first: _ } = policy;
-        let parts = [("contact", json(contact)), ("policy", format!("{mode:?} {tags_mode:?} {retry_in_doubt}"))];
+        let policy = format!("{mode:?} {tags_mode:?} {retry_in_doubt}");
+        let parts = [("contact", json(contact)), ("state", format!("{state:?}")), ("policy", policy)];
         Ok(self.snapshot_key()?.basis(parts).number().to_le_bytes().to_vec())
     }
 }
