@@ -34,6 +34,10 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     // The time counts from the command and not from the end of its reading.
     let (options, begun) = (run_options(&bounds, &clock), clock.now());
     let connections = Connections::all(&channels)?;
+    // Opening the input may wait for a pipe or a command.
+    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
+    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
+        .map_err(|error| Failure::unexpected(&error))?;
     let from = input.input(args.input.input.as_deref())?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
     let notices = InputNotices::at_open(&source, console);
@@ -41,9 +45,6 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         console.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
     open_files::make_room(connections.channels.len())?;
-    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
-    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
-        .map_err(|error| Failure::unexpected(&error))?;
     let printer = Printer {
         notices: Notices { console, announcement: connections.announcement },
         progress: Progress::new(console, source.name()),
