@@ -53,12 +53,18 @@ pub enum JournalError {
         path: PathBuf,
     },
     /// The file is of an earlier version, and another process has it open, so it cannot be upgraded.
-    #[error("journal {}: schema version {found} is to be upgraded, and another process has the journal open", path.display())]
+    #[error("journal {}: cannot upgrade schema version {found} while another process has the journal open", path.display())]
     InUse {
         /// The journal's path.
         path: PathBuf,
         /// Its schema version.
         found: i64,
+    },
+    /// A backup would replace a file.
+    #[error("{}: the file exists", path.display())]
+    Exists {
+        /// The file's path.
+        path: PathBuf,
     },
     /// Another program holds the file locked.
     #[error("journal {}: another program holds the file locked (`flock`)", path.display())]
@@ -131,7 +137,11 @@ impl JournalError {
     /// Whether other options or permissions can remove the cause before anything is sent.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } | Self::Linked { .. } => true,
+            Self::Open { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Linked { .. }
+            | Self::Exists { .. } => true,
             Self::Unreadable { .. }
             | Self::Emptied { .. }
             | Self::OnlyLog { .. }
@@ -168,6 +178,7 @@ impl JournalError {
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Linked { .. }
+            | Self::Exists { .. }
             | Self::Newer { .. }
             | Self::Gone => false,
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::store::Store;
+use super::store::{Store, tidy};
 use super::{Journal, JournalError};
 use crate::core::time::Timestamp;
 
@@ -46,7 +46,9 @@ impl Journal {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     pub fn check_invariants(path: &Path) -> Result<Vec<String>, JournalError> {
-        Store::open_to_read(path)?.check_invariants()
+        let found = Store::open_to_read(path)?.check_invariants();
+        tidy(path);
+        found
     }
 
     /// Copies the journal at `path`, with what its log holds, to the new file `copy`, which gets mode 0600. Runs may use the
@@ -55,7 +57,9 @@ impl Journal {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read, or `copy` exists or cannot be written.
     pub fn backup(path: &Path, copy: &Path) -> Result<(), JournalError> {
-        Store::open_to_read(path)?.copy_to_new(copy)
+        let copied = Store::open_to_read(path)?.copy_to_new(copy);
+        tidy(path);
+        copied
     }
 
     /// Removes what is older than `keep`: calls by their start, and rows of runs by the run's end. Calls are kept for
@@ -283,13 +287,13 @@ mod tests {
             ("UPDATE runs SET kept = 1", "run 1: it has fewer unchanged rows than were recognised"),
             (
                 "INSERT INTO merging (run, row, contact, content) VALUES (1, 1, 1, x'00')",
-                "run 1: what its plan needed was not removed",
+                "run 1: temporary rows of its plan were not removed",
             ),
             (
                 "INSERT INTO new_aliases (run, field, value, contact) VALUES (1, 1, 'a', 1)",
-                "run 1: what its plan needed was not removed",
+                "run 1: temporary rows of its plan were not removed",
             ),
-            ("INSERT INTO contact_blocks VALUES (1, 9, 1)", "run 1: its new contacts would be dropped"),
+            ("INSERT INTO contact_blocks VALUES (1, 9, 1)", "run 1: a finished plan still reserves contact numbers"),
             ("UPDATE contacts SET field = 99 WHERE number = 2", "contact 2: the field of its key has no name"),
             (
                 "INSERT INTO aliases (channel, field, value, contact) VALUES (1, 99, 'a', 2)",
@@ -322,9 +326,9 @@ mod tests {
             ("DELETE FROM contacts WHERE number = 2", "contact 2: it has no key"),
             ("DELETE FROM contacts WHERE number = 5", "contact 5: it has no key"),
             ("DELETE FROM channels", "contact 1: it belongs to no channel"),
-            ("UPDATE next_contact SET number = 3", "its number would be given to another one"),
+            ("UPDATE next_contact SET number = 3", "the next contact number is too low"),
             ("DELETE FROM windows", "call 1: it belongs to no channel or window"),
-            ("UPDATE calls SET result = NULL WHERE number = 2", "call 2: it has half a result"),
+            ("UPDATE calls SET result = NULL WHERE number = 2", "call 2: its result is incomplete"),
             ("UPDATE calls SET result = 9 WHERE number = 2", "call 2: journal: damaged"),
             ("UPDATE states SET id = id || 'x' WHERE contact = 3", "contact 3, known: journal: damaged"),
             ("UPDATE states SET content = x'00' WHERE contact = 3", "contact 3, known: journal: damaged"),
@@ -387,7 +391,7 @@ mod tests {
             ),
             (
                 "UPDATE snapshot_chunks SET contacts = (SELECT contacts FROM snapshot_chunks WHERE number = 2) WHERE number = 0",
-                "snapshot 1: its rows and their contacts are not as many",
+                "snapshot 1: the numbers of row hashes and contacts differ",
             ),
             (
                 "INSERT INTO snapshot_touched VALUES (1, x'00')",

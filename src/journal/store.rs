@@ -14,6 +14,7 @@ mod maintenance;
 mod migration;
 pub(in crate::journal) mod open_files;
 mod opening;
+pub(super) use self::opening::tidy;
 mod order;
 mod past_calls;
 mod planning;
@@ -57,6 +58,9 @@ const SCHEMA_VERSION: i64 = 7;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
+/// The states of runs that can be resumed, as a list in SQL.
+const RESUMABLE: &str = "('planned', 'sending', 'stopped', 'failed')";
+
 /// Size of SQLite's page cache. A negative number is in KiB. A thousand channels repeatedly use some 20 MB of the file, five
 /// pages each.
 const CACHE_KIB: i64 = -32 * 1024;

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::attempts::{kind_of, result};
 use super::items::state;
-use super::{Result, Store, damaged, natural, parse};
+use super::{RESUMABLE, Result, Store, damaged, natural, parse};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;
 use crate::journal::rows::{Counts, NO_CHANNEL, RunRow, RunState};
@@ -12,7 +12,7 @@ use crate::journal::rows::{Counts, NO_CHANNEL, RunRow, RunState};
 impl Store {
     pub(in crate::journal) fn resumable(&self, channel: &str) -> Result<Option<RunRow>> {
         let rows = self.select_runs(
-            "WHERE runs.channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed') ORDER BY id DESC LIMIT 1",
+            &format!("WHERE runs.channel = ?1 AND state IN {RESUMABLE} ORDER BY id DESC LIMIT 1"),
             params![channel],
         )?;
         Ok(rows.into_iter().next())

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::attempts::attempt_of;
 use super::compact::{self, Owner};
-use super::{Result, Store, integer, millis, natural};
+use super::{RESUMABLE, Result, Store, integer, millis, natural};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;
 use crate::journal::maintenance::{Cutoff, Removed};
@@ -33,11 +33,11 @@ const FORBIDDEN: [(&str, &str); 22] = [
     (
         "SELECT 'run ' || run FROM (SELECT run FROM merging UNION ALL SELECT run FROM new_aliases)
          WHERE run NOT IN (SELECT id FROM runs WHERE state = 'planning') ORDER BY run",
-        "what its plan needed was not removed",
+        "temporary rows of its plan were not removed",
     ),
     (
         "SELECT 'run ' || sync FROM contact_blocks WHERE sync NOT IN (SELECT sync FROM runs WHERE state = 'planning')",
-        "its new contacts would be dropped",
+        "a finished plan still reserves contact numbers",
     ),
     (
         "SELECT 'run ' || run || ', row ' || row FROM pending
@@ -86,7 +86,7 @@ const FORBIDDEN: [(&str, &str); 22] = [
     ),
     (
         "SELECT 'contact ' || max(number) FROM contacts HAVING max(number) >= (SELECT number FROM next_contact)",
-        "its number would be given to another one",
+        "the next contact number is too low",
     ),
     (
         "SELECT 'call ' || number FROM calls WHERE window NOT IN (SELECT number FROM windows)
@@ -97,7 +97,7 @@ const FORBIDDEN: [(&str, &str); 22] = [
         "SELECT 'call ' || number FROM calls WHERE asked IS NOT NULL AND asked >> 32 NOT IN (SELECT number FROM names)",
         "the field that it asked for has no name",
     ),
-    ("SELECT 'call ' || number FROM calls WHERE (took IS NULL) <> (result IS NULL)", "it has half a result"),
+    ("SELECT 'call ' || number FROM calls WHERE (took IS NULL) <> (result IS NULL)", "its result is incomplete"),
 ];
 
 impl Store {
@@ -188,13 +188,13 @@ impl Store {
         )?;
         let last: Option<i64> = old.query_row(params![removed.looked_at, STEP, millis(before)], |row| row.get(0))?;
         let Some(last) = last else { return Ok(false) };
-        let mut delete = self.db.prepare_cached(
+        let mut delete = self.db.prepare_cached(&format!(
             "DELETE FROM calls WHERE number > ?1 AND number <= ?2 AND started_at < ?3 AND took IS NOT NULL
-                 AND run NOT IN (SELECT id FROM runs WHERE state IN ('planning', 'planned', 'sending', 'stopped', 'failed')
+                 AND run NOT IN (SELECT id FROM runs WHERE state = 'planning' OR state IN {RESUMABLE}
                                      OR summary IS NULL AND state <> 'replaced')
                  AND EXISTS (SELECT 1 FROM calls AS later
-                             WHERE later.number > calls.number AND later.channel = calls.channel AND later.run <> 0)",
-        )?;
+                             WHERE later.number > calls.number AND later.channel = calls.channel AND later.run <> 0)"
+        ))?;
         let deleted = delete.execute(params![removed.looked_at, last, millis(before)])?;
         removed.calls += u64::try_from(deleted).unwrap_or(0);
         removed.looked_at = last;

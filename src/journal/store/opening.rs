@@ -169,6 +169,9 @@ impl Store {
     /// Copies the journal to a new file with mode 0600.
     pub(in crate::journal) fn copy_to_new(&self, copy: &Path) -> Result<()> {
         let failed = |source| JournalError::open(copy, source);
+        if copy.symlink_metadata().is_ok() {
+            return Err(JournalError::Exists { path: copy.to_owned() });
+        }
         let part = tempfile::Builder::new().prefix(".contactsync-").suffix(".backup").tempfile_in(folder_of(copy));
         let part = part.map_err(failed)?.into_temp_path();
         self.copy_to(&part)?;
@@ -274,7 +277,7 @@ impl Store {
 
 // Removes the empty files that SQLite leaves beside a journal that was only read. A log that holds something stays for the next
 // run.
-fn tidy(path: &Path) {
+pub(in crate::journal) fn tidy(path: &Path) {
     let Ok(file) = path.canonicalize() else { return };
     if !fs::metadata(with_suffix(&file, "-wal")).is_ok_and(|log| log.len() == 0) {
         return;
@@ -472,7 +475,7 @@ fn names_beside(path: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with(&prefix)).collect()
 }
 
-// Some file systems have no such thing for folders.
+// Some file systems cannot sync a folder.
 fn sync_folder(folder: &Path) {
     drop(File::open(folder).and_then(|folder| folder.sync_all()));
 }

@@ -360,7 +360,7 @@ impl OpenPlan {
         Ok(())
     }
 
-    /// Stores what is not stored yet, at the end of the plan.
+    /// Stores the staged contacts, aliases and rows, at the end of the plan.
     pub(super) fn store(&mut self, store: &Store) -> Result<()> {
         self.store_pending(store)?;
         if store.is_read_only {

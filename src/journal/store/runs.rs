@@ -9,7 +9,7 @@ use super::attempts::result;
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
 use super::planning::{FinishedPlan, OpenPlan, RunPlan};
-use super::{Result, Store, damaged, integer, json, millis};
+use super::{RESUMABLE, Result, Store, damaged, integer, json, millis};
 use crate::core::channel::WindowId;
 use crate::core::forecast::{Forecast, forecast};
 use crate::core::guard::RowCounts;
@@ -89,7 +89,7 @@ impl Store {
         self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
         // Interrupted runs move too: they are resumed where their contacts are.
         self.db.execute(
-            "UPDATE runs SET url = ?2 WHERE channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed')",
+            &format!("UPDATE runs SET url = ?2 WHERE channel = ?1 AND state IN {RESUMABLE}"),
             [channel, url],
         )?;
         Ok(())
@@ -304,9 +304,8 @@ impl Store {
     // Replaces the earlier runs of a channel that can be resumed. Their pending rows are deleted, and so are contacts that only
     // those rows had.
     fn replace_runs(&self, run: i64, channel: &str, plan: &FinishedPlan) -> Result<()> {
-        let mut left = self.db.prepare_cached(
-            "SELECT id FROM runs WHERE channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')",
-        )?;
+        let left = format!("SELECT id FROM runs WHERE channel = ?1 AND id < ?2 AND state IN {RESUMABLE}");
+        let mut left = self.db.prepare_cached(&left)?;
         let left = left.query_map(params![channel, run], |row| row.get(0))?;
         for left in left.collect::<rusqlite::Result<Vec<i64>>>()? {
             let mut contacts = self.db.prepare_cached(

@@ -1,7 +1,7 @@
 //! The SQL of snapshots: which rows were unchanged in the last input of each channel and source.
 //!
 //! A snapshot is written in the transaction that finishes the plan of its input. A contact whose remote state changes later
-//! without a row of that source is touched in the same transaction. What is damaged is no snapshot: then all rows are mapped.
+//! without a row of that source is touched in the same transaction. A damaged snapshot is ignored, and all rows are mapped.
 
 mod check;
 

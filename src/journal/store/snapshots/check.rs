@@ -45,7 +45,7 @@ impl Store {
                 return Ok(Some("the checksum of some of its rows is wrong"));
             };
             if hashes != contacts {
-                return Ok(Some("its rows and their contacts are not as many"));
+                return Ok(Some("the numbers of row hashes and contacts differ"));
             }
             rows = rows.saturating_add(natural(i64::try_from(hashes).unwrap_or(i64::MAX)));
         }
