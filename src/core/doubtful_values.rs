@@ -108,7 +108,7 @@ mod tests {
             [
                 "name: `undefined`, 1 from 2",
                 "notes: `NULL`, 1 from 2",
-                "notes: a list or an object as a program prints it, such as `[object Object]`, 2 from 3",
+                "notes: a printed list or object such as `[object Object]`, 2 from 3",
             ]
         );
     }

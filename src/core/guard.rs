@@ -33,7 +33,7 @@ pub enum RowLimit {
 #[error("expected a number such as 500, or a share of the rows such as 5% or 0.25%, found `{0}`")]
 pub struct BadRowLimit(String);
 
-/// What an input must be like. Nothing is sent of another one.
+/// Limits that an input must satisfy; otherwise nothing is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InputGuards {
     /// Maximum number of contacts that may be created or updated.

@@ -119,7 +119,7 @@ impl Address {
             Self::Email => {
                 let parts = text.split_once('@');
                 let is_one = parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
-                ("an e-mail address (match field)", "text without a name and a domain around `@`", is_one)
+                ("an e-mail address (match field)", "text that is not in the form `name@domain`", is_one)
             }
             Self::Phone => ("a phone number (match field)", "text without digits", text.contains(char::is_numeric)),
         };

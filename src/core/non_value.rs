@@ -46,8 +46,8 @@ impl Artifact {
     pub(crate) fn described(self) -> String {
         match self {
             Self::Word(word) => format!("`{word}`"),
-            Self::SpreadsheetError => "an error of a spreadsheet, such as `#REF!`".to_owned(),
-            Self::Printed => "a list or an object as a program prints it, such as `[object Object]`".to_owned(),
+            Self::SpreadsheetError => "a spreadsheet error such as `#REF!`".to_owned(),
+            Self::Printed => "a printed list or object such as `[object Object]`".to_owned(),
         }
     }
 }

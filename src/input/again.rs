@@ -114,9 +114,9 @@ impl Again {
             Origin::File(file) => file.try_clone().map_err(failed)?,
             Origin::Pipe(copied) => match &*copied.lock().unwrap_or_else(PoisonError::into_inner) {
                 Copied::Spooled(file) => Steady::new(file.try_clone().map_err(failed)?),
-                Copied::Held(_) | Copied::Lost => return Err(failed(io::Error::other("it can be read once only"))),
+                Copied::Held(_) | Copied::Lost => return Err(failed(io::Error::other("it can be read only once"))),
             },
-            Origin::Once => return Err(failed(io::Error::other("it can be read once only"))),
+            Origin::Once => return Err(failed(io::Error::other("it can be read only once"))),
         };
         let opened = Opened::Stream(Box::new(FromStart { file, at: 0 }));
         Source::assembled(name.to_owned(), opened, self.named, &self.options)

@@ -284,7 +284,7 @@ impl Source {
 
     /// The error for an input that changed since it was read first.
     pub(crate) fn changed(&self) -> SourceError {
-        let cause = std::io::Error::other("it was changed while it was read");
+        let cause = std::io::Error::other("it changed while it was being read");
         SourceError::new(&self.name, SourceFault::Read { line: 1, cause })
     }
 

@@ -7,7 +7,7 @@ use crate::core::list::is_label_key;
 use crate::core::mapping::Obstacle;
 use crate::core::shared_values::Evidence;
 
-const PART: &str = "the file may be only a part of the contacts";
+const PART: &str = "the file may not contain all contacts";
 
 /// A sentence that follows the input's name: `contacts.csv: line 7 repeats the header and is skipped`.
 impl fmt::Display for Notice {
@@ -54,8 +54,8 @@ impl fmt::Display for Notice {
                 let pages = counted(rows, "page is the same as an earlier one", "pages are the same as earlier ones");
                 format!("{pages} (the first is on line {line}): {PART}")
             }
-            NoticeKind::MissingPage { page } => format!("it has no page {page}, but a later one: {PART}"),
-            NoticeKind::EarlierPages => format!("its first page follows earlier ones: {PART}"),
+            NoticeKind::MissingPage { page } => format!("page {page} is missing, although a later page is present: {PART}"),
+            NoticeKind::EarlierPages => format!("earlier pages are missing: {PART}"),
             NoticeKind::FalseInText(path) => false_in_text(path, line, rows),
             NoticeKind::UnseenPath(path) => format!("no row has `{path}`, which the mapping reads"),
             NoticeKind::BlockedPath { path, at, cause } => blocked_path(path, at, *cause, line, rows),

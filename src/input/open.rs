@@ -137,7 +137,7 @@ impl Steady {
         if state_of(&self.file) == self.opened {
             return Ok(());
         }
-        Err(io::Error::other("it was changed while it was read"))
+        Err(io::Error::other("it changed while it was being read"))
     }
 }
 

@@ -64,7 +64,7 @@ pub struct DryRun<'a> {
     pub duplicates: Duplicates,
     /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
     pub retry_rejected: bool,
-    /// What the input must be like. The plan of another one is made, and says that a sync would refuse it.
+    /// Limits that the input must satisfy. If it does not, the plan is still made and reports the refusal.
     pub guards: InputGuards,
     /// The guards that would be overridden.
     pub overrides: Overrides,

@@ -29,7 +29,7 @@ pub(super) struct KnownRows<'a> {
     stored: Vec<Option<i64>>,
     matcher: Arc<Matcher>,
     is_matching: AtomicBool,
-    // Whether what is made of the rest of the rows is not taken.
+    // Whether the remaining rows are read but discarded.
     is_draining: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl<'a> KnownRows<'a> {
         self.is_matching.load(Ordering::Relaxed)
     }
 
-    /// Looks for no further rows. The rest of the rows is read for nothing until [`restart`](Self::restart).
+    /// Stops matching. The remaining rows are read and discarded until [`restart`](Self::restart).
     pub fn stop_matching(&self) {
         self.is_matching.store(false, Ordering::Relaxed);
         self.is_draining.store(true, Ordering::Relaxed);
@@ -110,7 +110,7 @@ impl<'a> KnownRows<'a> {
         self.is_draining.store(false, Ordering::Relaxed);
     }
 
-    /// Whether nothing is to be made of rows.
+    /// Whether rows are being discarded.
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
     }

@@ -94,7 +94,7 @@ impl Routes {
 pub struct PlanOptions {
     /// Which of several rows of one contact counts.
     pub duplicates: Duplicates,
-    /// What the rows of the input must be like.
+    /// Limits that the rows of the input must satisfy.
     pub guards: InputGuards,
     /// The files that list the rows.
     pub files: ListFiles,

@@ -14,7 +14,7 @@ pub enum SyncError {
     #[error(transparent)]
     Guard(#[from] GuardError),
     /// All rows go to one channel, and another number of channels was given. Nothing was sent.
-    #[error("the rows of the input go to one channel, but the number of channels is {found}")]
+    #[error("all rows go to one channel, but {found} channels were given")]
     NotOneChannel {
         /// Number of channels that were given.
         found: usize,
@@ -26,7 +26,7 @@ pub enum SyncError {
     #[error("the run was begun with files that list its rows, which were not named now")]
     UnnamedLists(Vec<(ListKind, PathBuf)>),
     /// The rows of the run cannot be listed: so many of them needed nothing, and only their number was stored. Nothing was sent.
-    #[error("the list of all rows would lack {rows} rows, of which the run stored only their number")]
+    #[error("the results list would be incomplete: {rows} rows were counted but not stored")]
     RowsNotStored {
         /// Number of the rows.
         rows: u64,

@@ -40,7 +40,7 @@ pub struct SyncInput<'a> {
     pub duplicates: Duplicates,
     /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
     pub retry_rejected: bool,
-    /// What the input must be like. Another one is refused before anything is sent.
+    /// Limits that the input must satisfy. An input that does not is refused before anything is sent.
     pub guards: InputGuards,
     /// The files that list the rows.
     pub lists: &'a RowLists,

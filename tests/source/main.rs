@@ -156,7 +156,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
     };
     for failure in [disturbed(truncate).1, disturbed(append).1] {
         let failure = failure.expect("the change is detected");
-        assert!(failure.ends_with("failed to read the input: it was changed while it was read"), "{failure}");
+        assert!(failure.ends_with("failed to read the input: it changed while it was being read"), "{failure}");
     }
     // A renamed replacement is another file: the opened one is read to its end.
     let replace = |path: &Path| {

@@ -372,7 +372,7 @@ fn check_notices(text: &str, expected: &[&str]) {
     assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
     let noticed: Vec<_> = source.detected().notices();
     let expected: Vec<_> =
-        expected.iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
+        expected.iter().map(|text| format!("{text}: the file may not contain all contacts")).collect();
     assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
     assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
 }
@@ -465,7 +465,7 @@ fn a_page_that_is_there_twice_is_reported() {
 
 #[test]
 fn a_page_that_is_missing_before_another_one_is_reported() {
-    let first = "it has no page 1, but a later one";
+    let first = "page 1 is missing, although a later page is present";
     for others in [
         r#""page":2"#,
         r#""current_page":3,"next":null"#,
@@ -475,7 +475,7 @@ fn a_page_that_is_missing_before_another_one_is_reported() {
         check_notice(&page(others), Some(first));
     }
     check_notices(&page(r#""page":2,"next_page":3"#), &[MORE, first]);
-    let earlier = "its first page follows earlier ones";
+    let earlier = "earlier pages are missing";
     for others in [
         r#""from":3,"to":3"#,
         r#""offset":100,"limit":50"#,
@@ -488,9 +488,9 @@ fn a_page_that_is_missing_before_another_one_is_reported() {
     }
     // A gap.
     let number = |page: u32| page_of(page, &format!("\"page\":{page}"));
-    check_notice(&(number(1) + &number(3)), Some("it has no page 2, but a later one"));
-    check_notice(&(number(0) + &number(1) + &number(4)), Some("it has no page 2, but a later one"));
-    check_notice(&(number(4) + &number(2) + &number(1)), Some("it has no page 3, but a later one"));
+    check_notice(&(number(1) + &number(3)), Some("page 2 is missing, although a later page is present"));
+    check_notice(&(number(0) + &number(1) + &number(4)), Some("page 2 is missing, although a later page is present"));
+    check_notice(&(number(4) + &number(2) + &number(1)), Some("page 3 is missing, although a later page is present"));
 }
 
 const MORE: &str = "the last page announces further pages, but the file ends after 1 row";

@@ -410,7 +410,7 @@ async fn resume_refuses_a_list_of_all_rows_that_would_lack_some() {
     harness.sync("in.csv --match email --max-calls 1").run().await.exits(4);
     let _ = harness.calls();
     let ran = harness.resume().with("--results all.csv").run().await.exits(2);
-    let error = "error: --results: the run stored only the number of 5 rows that needed no call";
+    let error = "error: --results: the run counted 5 rows that needed no call but did not store them";
     assert_eq!(ran.stderr_lines("error:"), [error], "{ran:?}");
     assert_eq!((harness.calls().as_str(), harness.path("all.csv").exists()), ("none", false));
     // The rejected rows are stored in any case, and the same `sync` lists all rows.

@@ -284,7 +284,7 @@ async fn text_of_programs_is_no_tag() {
             vec!["VIP", "#vip", "VIP", "None"],
             "6 created",
             [
-                "an error of a spreadsheet, such as `#REF!` (first on line 2)",
+                "a spreadsheet error such as `#REF!` (first on line 2)",
                 "`undefined` (first on line 3)",
                 "`null` (first on line 5)",
             ]

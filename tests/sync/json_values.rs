@@ -708,7 +708,7 @@ async fn json_text_in_a_cell_is_no_phone_and_finds_no_contact() {
 #[tokio::test]
 async fn pages_that_contradict_their_own_count_are_reported() {
     let rows = r#"[{"phone":"+525512345671"},{"phone":"+525512345672"}]"#;
-    let part = "the file may be only a part of the contacts";
+    let part = "the file may not contain all contacts";
     for (text, expected) in [
         (r#"{"count":57,"results":ROWS}"#, "it has 2 of the 57 rows that its pages mention"),
         (r#"{"results":ROWS,"count":"57"}"#, "it has 2 of the 57 rows"),

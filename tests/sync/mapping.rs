@@ -748,7 +748,7 @@ async fn text_that_is_no_value_is_rejected_as_a_match_value_and_reported_elsewhe
          +525512345673,Lee,[object Object],-\n",
     );
     let init = harness.program("init in.csv").run().await.exits(0);
-    let object = "column `notes`: 2 rows hold a list or an object as a program prints it, such as `[object Object]` (first on line 2)";
+    let object = "column `notes`: 2 rows hold a printed list or object such as `[object Object]` (first on line 2)";
     assert!(init.stderr.contains(object), "{init:?}");
     harness.write("contactsync.toml", "match = \"phone\"\n");
     let word = "column `notes`: 1 row holds `undefined` (first on line 3), which a program wrote in place of a value; it is sent as it is";

@@ -145,6 +145,9 @@ impl From<JournalError> for Failure {
                 "the file size limit is {bytes} bytes (`ulimit -f`); raise it and run again; nothing is lost, and the next run continues"
             ));
         }
+        if let JournalError::Exists { .. } = error {
+            return failure.hint("choose another name for the backup; a backup replaces no file");
+        }
         if let JournalError::Linked { .. } = error {
             return failure.hint(
                 "while no run is active, copy it to a new file and rename the copy over it, which then has no other hard links",
@@ -248,8 +251,10 @@ impl From<SyncError> for Failure {
             }
             SyncError::RowsNotStored { rows } => {
                 let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-                Self::usage_text(format!("--results: the run stored only the number of {rows} that needed no call"))
-                    .hint("leave out `--results`, or run the same `sync` again with `--results`")
+                Self::usage_text(format!(
+                    "--results: the run counted {rows} that needed no call but did not store them"
+                ))
+                .hint("leave out `--results`, or run the same `sync` again with `--results`")
             }
             SyncError::Plan(error) => error.into(),
             SyncError::Refused(error) => error.into(),

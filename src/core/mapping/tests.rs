@@ -649,7 +649,7 @@ fn text_that_is_no_value_identifies_no_contact_in_any_mode() {
 
 #[test]
 fn a_match_field_of_addresses_has_no_other_text() {
-    let email = "expected an e-mail address (match field), found text without a name and a domain around `@`";
+    let email = "expected an e-mail address (match field), found text that is not in the form `name@domain`";
     let phone = "expected a phone number (match field), found text without digits";
     for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
         for (field, text, expected) in [
@@ -781,7 +781,7 @@ fn a_line_of_a_report_is_no_contact() {
 
 #[test]
 fn a_title_between_the_rows_is_no_contact() {
-    let title = "expected an id, found a title between the rows: all other cells are blank";
+    let title = "expected an id, found a section title (all other cells are blank)";
     for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
         for text in ["Sucursal Norte", "Clientes de la zona sur:", "A\u{f1}o nuevo"] {
             let found = csv(&[("crm_id", text), ("name", ""), ("phone", "")], &["crm_id"], mode);

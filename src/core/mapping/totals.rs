@@ -11,7 +11,7 @@ use super::field::FieldReader;
 use super::{Mapping, must_find};
 
 /// Why a title between the rows is rejected.
-pub(super) const TITLE: &str = "expected an id, found a title between the rows: all other cells are blank";
+pub(super) const TITLE: &str = "expected an id, found a section title (all other cells are blank)";
 
 /// The columns that a row with a title has at least.
 const TITLE_COLUMNS: usize = 3;

@@ -1,4 +1,4 @@
-//! The keyed hashes of rows, contacts, and of what decides what becomes of a row.
+//! Keyed hashes of rows and contacts, and of everything else that determines how a row is planned.
 
 use std::fmt;
 use std::hash::Hasher as _;
@@ -10,7 +10,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use crate::core::model::Key;
 use crate::core::record::{Cells, Texts};
 
-/// The version of what is hashed and of what a row becomes, besides that of the program. It is to be raised when a row with
+/// Version of the hash format and of the meaning of rows, besides the program's. Increase it when a row with
 /// the same cells or the same line may become another contact.
 const FORMAT: u32 = 2;
 

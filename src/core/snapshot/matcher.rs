@@ -13,7 +13,7 @@ const WINDOW: usize = if cfg!(test) { 4 } else { 32 };
 /// After how many rows that are not where they are expected the table may be made.
 const FEW_MISSES: usize = if cfg!(test) { 6 } else { 256 };
 
-/// The part of the rows that must be missed for the order to count as changed: one in so many.
+/// The order counts as changed when at least one row in this many is missed.
 const MISSED_OF: usize = 16;
 
 /// The rows of the snapshots of one input, one snapshot for each of its runs. Several threads may search it.

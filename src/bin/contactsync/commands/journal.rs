@@ -35,7 +35,7 @@ fn existing(given: JournalArgs) -> Result<PathBuf, Failure> {
     if path.exists() {
         return Ok(path);
     }
-    let text = format!("journal {}: there is no such file", shown(&path));
+    let text = format!("journal {}: no such file", shown(&path));
     Err(Failure::usage_text(text).hint("use --journal FILE to name the journal"))
 }
 
@@ -57,7 +57,7 @@ fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, F
     let removed = journal.prune(Clock::system().now(), kept_history(history))?;
     let Removed { calls, rows, runs, contacts, bytes_before, bytes_after, .. } = removed;
     print(&format!(
-        "journal {}: removed {}, {}, {} runs and {} unused contacts; {} KB, {} KB before",
+        "journal {}: removed {}, {}, {} runs and {} unused contacts; the file has {} KB (before: {} KB)",
         shown(path),
         counted_calls(calls),
         counted_rows(rows),

@@ -57,7 +57,7 @@ pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
     }
 }
 
-/// The outcome of a command that took so long, its reading of the input included.
+/// Sets the duration of the whole command in the summary.
 pub fn timed(outcome: SyncOutcome, took: Duration) -> SyncOutcome {
     let summary = outcome.summary.map(|summary| RunSummary { seconds: took.as_secs_f64(), ..summary });
     SyncOutcome { summary, ..outcome }

@@ -37,7 +37,7 @@ pub struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    /// Prints the report, and what is not ready. Returns the most severe exit code.
+    /// Prints the report and each failed check. Returns the most severe exit code.
     pub fn print(self, console: &Console) -> Result<Exit, Failure> {
         let Self { config, journal, channels, mut failed, input, duplicates, found } = self;
         let mut report = Report::default();

@@ -62,7 +62,7 @@ pub fn report_upgrade(journal: &Journal, path: &Path, console: &Console) {
 pub fn report_backup(backup: Option<&Path>, path: &Path, console: &Console) {
     if let Some(backup) = backup {
         let text = format!(
-            "journal {}: upgraded from an earlier version; a copy of it as it was is {}",
+            "journal {}: upgraded from an earlier version; the previous version was saved as {}",
             path.display(),
             backup.display()
         );
