@@ -116,8 +116,12 @@ pub(super) fn execute<R: Reporter>(
         .collect();
     let endings = runtime.block_on(send_all(&jobs));
     reporter.notify(&Notification::Sent);
-    // Everything is journaled by now. What cannot be removed is removed after the next run.
-    let _ = workspace.journal().remove_history(clock.now(), options.keep_history);
+    // After a stop, nothing is waited for: the next run removes it.
+    if stop.reason().is_none()
+        && let Err(error) = workspace.journal().remove_history(clock.now(), options.keep_history)
+    {
+        reporter.notify(&Notification::HistoryNotRemoved(&error));
+    }
     let outcome = |(run, ending): (&ReadyRun<'_, '_>, _)| {
         let channel = run.channel;
         ChannelOutcome { name: channel.name().to_owned(), url: channel.url().clone(), ending }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::core::mapping::Mapping;
 use crate::input::Detected;
-use crate::journal::Loss;
+use crate::journal::{JournalError, Loss};
 use crate::sync::event::{Event, Observer};
 use crate::sync::plan::PlannedRuns;
 
@@ -51,6 +51,8 @@ pub enum Notification<'a> {
         /// The file.
         path: &'a Path,
     },
+    /// What is older than the kept history could not be removed from the journal. The next run tries it again.
+    HistoryNotRemoved(&'a JournalError),
     /// The files that list the rows of an earlier run were completed.
     ListsCompleted,
     /// The input was planned.

@@ -239,7 +239,7 @@ async fn another_label_of_the_first_element_is_reported() {
             Some(expected) => assert!(warnings.iter().any(|line| line.contains(&expected)), "{rows:?} {warnings:?}"),
             None => assert_eq!(warnings, [""; 0], "{rows:?}"),
         }
-        // Nothing is said of a path by label.
+        // A path by label adds no notice.
         assert_eq!(read_from("phones.mobile.number", &rows).await.1, [""; 0], "{rows:?}");
     }
     // A label in an object is one as well.

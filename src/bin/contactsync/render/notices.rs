@@ -117,6 +117,9 @@ impl Reporter for Notices<'_> {
                 );
                 say(Level::Warning, &text);
             }
+            Notification::HistoryNotRemoved(error) => {
+                say(Level::Warning, &format!("old history was not removed; the next run tries again: {error}"));
+            }
             Notification::ListsCompleted => say(Level::Info, "completed the lists of the last run's rows"),
             Notification::InputRead { .. } | Notification::Planned(_) | Notification::Sending | Notification::Sent => {}
         }

@@ -59,6 +59,7 @@ impl Reporter for Printer<'_> {
             | Notification::NewColumns { .. }
             | Notification::EarlierListLeft { .. }
             | Notification::RowsNotKept { .. }
+            | Notification::HistoryNotRemoved(_)
             | Notification::ListsCompleted => self.notices.notify(notification),
         }
     }
