@@ -133,12 +133,13 @@ impl Reporter for Notices<'_> {
 fn lossy(channel: &str, loss: Loss) -> String {
     let why = match loss {
         Loss::Calls => {
-            "calls that were sent to it are missing from the journal, which was truncated or replaced by an older copy"
+            "calls to it may be missing from the journal, which was truncated, replaced by an older copy, or copied without its locks"
         }
         Loss::OtherBoot => "the machine restarted during its last run, so calls may be missing from the journal",
         Loss::Unfinished => "an earlier run found that the journal may have lost calls, and is not finished",
     };
     format!(
-        "channel `{channel}`: {why}; unknown contacts are searched for before they are created, also with `--mode create`"
+        "channel `{channel}`: {why}; after the search lag, unknown contacts are searched for before they are created, also with \
+         `--mode create`"
     )
 }
