@@ -193,7 +193,7 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
         let refused = sync_input(&harness.workspace(), input, environment).expect_err(&case);
         assert_eq!(
             refused.to_string(),
-            format!("the rows of the input go to one channel, but the number of channels is {}", names.len()),
+            format!("all rows go to one channel, but {} channels were given", names.len()),
             "{case}"
         );
 
