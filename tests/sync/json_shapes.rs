@@ -296,7 +296,7 @@ async fn text_of_programs_is_no_tag() {
             rule,
             vec!["VIP", "#vip", "VIP", "None"],
             "6 created",
-            &["2 rows hold an error of a spreadsheet", "1 row holds `undefined`", "1 row holds `null`"],
+            &["2 rows hold a spreadsheet error such as `#REF!`", "1 row holds `undefined`", "1 row holds `null`"],
         ),
         (
             "in.csv",
