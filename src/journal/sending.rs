@@ -93,20 +93,14 @@ pub trait SendJournal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    fn pending(
-        &self,
-        run: i64,
-        channel: &str,
-        row: u64,
-        limit: u32,
-    ) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
+    fn pending(&self, run: i64, row: u64, limit: u32) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
 
     /// The pending rows of a run whose contacts were tried before and left for the next run, least recently tried
     /// first.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    fn left(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<u64>, JournalError>>;
+    fn left(&self, run: i64) -> impl Future<Output = Result<Vec<u64>, JournalError>>;
 
     /// Records that a contact was tried at `at` and left for the next run.
     ///
@@ -288,11 +282,11 @@ impl SendJournal for Journal {
         self.ask(move |store| store.in_doubt(run, &channel)).await
     }
 
-    async fn pending(&self, run: i64, _: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
+    async fn pending(&self, run: i64, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
         self.owner.read(move |store| store.pending(run, row, limit)).await
     }
 
-    async fn left(&self, run: i64, _: &str) -> Result<Vec<u64>, JournalError> {
+    async fn left(&self, run: i64) -> Result<Vec<u64>, JournalError> {
         self.ask(move |store| store.left(run)).await
     }
 

@@ -116,8 +116,8 @@ impl SendJournal for Gated<'_> {
         self.inner.set_learnt_limit(window, limit, at).await
     }
 
-    async fn left(&self, run: i64, channel: &str) -> Result<Vec<u64>> {
-        self.inner.left(run, channel).await
+    async fn left(&self, run: i64) -> Result<Vec<u64>> {
+        self.inner.left(run).await
     }
 
     async fn leave(&self, channel: &str, key: String, at: Timestamp) -> Result<()> {
@@ -142,8 +142,8 @@ impl SendJournal for Gated<'_> {
         self.inner.in_doubt(run, channel).await
     }
 
-    async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>> {
-        self.inner.pending(run, channel, row, limit).await
+    async fn pending(&self, run: i64, row: u64, limit: u32) -> Result<Vec<Item>> {
+        self.inner.pending(run, row, limit).await
     }
 
     async fn counts(&self, run: i64) -> Result<Counts> {

@@ -354,7 +354,7 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
     for (at, (run, channel)) in result.runs.iter().chain(&unknown).enumerate() {
         result.lines.push(format!("{channel} {:?}", journal.counts_blocking(*run).unwrap()));
         result.kept += journal.kept_rows(*run).unwrap();
-        let pending = wait(journal.pending(*run, channel, 0, u32::MAX)).unwrap();
+        let pending = wait(journal.pending(*run, 0, u32::MAX)).unwrap();
         result.lines.extend(pending.iter().map(|item| format!("pending {item:?}")));
         result.pending.extend(pending.into_iter().map(|item| (at, item)));
         let policy = journal.newest(channel).unwrap().map(|run| run.policy);

@@ -55,7 +55,7 @@ impl Queue {
         job: &Job<'_, J, T, O>,
         page: usize,
     ) -> Result<Self, JournalError> {
-        let left = job.journal.left(job.run, job.channel).await?;
+        let left = job.journal.left(job.run).await?;
         let mut taken: BTreeSet<u64> = left.iter().copied().collect();
         let (mut orphans, mut first, mut in_doubt) = (Vec::new(), Vec::new(), 0);
         for carried in job.journal.in_doubt(job.run, job.channel).await? {
@@ -113,7 +113,7 @@ impl Queue {
         }
         for row in self.left.by_ref() {
             // Another row of the same contact may have ended it since.
-            let found = job.journal.pending(job.run, job.channel, row.saturating_sub(1), 1).await?.pop();
+            let found = job.journal.pending(job.run, row.saturating_sub(1), 1).await?.pop();
             if let Some(item) = found.filter(|item| item.row == row) {
                 return Ok(Some(active(job, item, share, now)));
             }
@@ -147,7 +147,7 @@ impl FileRows {
             if self.exhausted {
                 return Ok(None);
             }
-            let page = job.journal.pending(job.run, job.channel, self.last_row, self.page_size).await?;
+            let page = job.journal.pending(job.run, self.last_row, self.page_size).await?;
             if page.is_empty() && !self.is_past_end && self.begin > 1 {
                 (self.is_past_end, self.last_row) = (true, 0);
             } else if page.is_empty() {

@@ -504,7 +504,7 @@ async fn the_same_refusal_twenty_times_in_a_row_stops_and_blames_no_row() {
     harness.platform.follows(|_, _, _| None);
     let ending = harness.sync("a").await;
     assert_eq!((ending.summary.created, ending.stopped), (60, None));
-    let left = harness.journal.left(3, "c").await.unwrap();
+    let left = harness.journal.left(3).await.unwrap();
     assert_eq!(left, [0; 0]);
 }
 
