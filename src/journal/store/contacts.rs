@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
@@ -22,8 +22,9 @@ pub(super) struct StoredContact {
     state: StoredState,
 }
 
+/// A remote state as it is stored.
 #[derive(Debug)]
-enum StoredState {
+pub(super) enum StoredState {
     /// It was never sent.
     Unknown,
     Known {
@@ -39,11 +40,26 @@ impl StoredContact {
     }
 
     pub(super) fn remote_state(&self, store: &Store, key: &KeyParts<'_>) -> Result<RemoteState> {
-        let owner = Owner { number: self.number, key: key.value() };
-        Ok(match &self.state {
-            StoredState::Unknown => RemoteState::Unknown,
-            StoredState::InDoubt(content) => RemoteState::InDoubt(compact::read_doubt(store, owner, key, content)?),
-            StoredState::Known { id, content } => RemoteState::Known(compact::read_known(store, owner, id, content)?),
+        self.state.read(store, self.number, key)
+    }
+}
+
+impl StoredState {
+    /// From `states.id`, `states.content` and `doubts.content`, which stand in this order from column `at` on.
+    pub(super) fn of(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
+        Ok(match (row.get(at + 2)?, row.get(at)?) {
+            (Some(doubt), _) => Self::InDoubt(doubt),
+            (None, Some(id)) => Self::Known { id, content: row.get(at + 1)? },
+            (None, None) => Self::Unknown,
+        })
+    }
+
+    pub(super) fn read(&self, store: &Store, contact: i64, key: &KeyParts<'_>) -> Result<RemoteState> {
+        let owner = Owner { number: contact, key: key.value() };
+        Ok(match self {
+            Self::Unknown => RemoteState::Unknown,
+            Self::InDoubt(content) => RemoteState::InDoubt(compact::read_doubt(store, owner, key, content)?),
+            Self::Known { id, content } => RemoteState::Known(compact::read_known(store, owner, id, content)?),
         })
     }
 }
@@ -91,12 +107,7 @@ impl Store {
              WHERE contacts.channel = ?1 AND contacts.field = ?2 AND contacts.value = ?3",
         )?;
         let found = query.query_row(params![channel, field, key.value()], |row| {
-            let state = match (row.get(3)?, row.get(1)?) {
-                (Some(doubt), _) => StoredState::InDoubt(doubt),
-                (None, Some(id)) => StoredState::Known { id, content: row.get(2)? },
-                (None, None) => StoredState::Unknown,
-            };
-            Ok(StoredContact { number: row.get(0)?, state })
+            Ok(StoredContact { number: row.get(0)?, state: StoredState::of(row, 1)? })
         });
         Ok(found.optional()?)
     }

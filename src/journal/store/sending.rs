@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::attempts::{detail, kind_number, result, result_number};
 use super::compact::{self, HAS_MADE_AT, Owner};
-use super::contacts::Holder;
+use super::contacts::{Holder, StoredState};
 use super::items::state;
 use super::keys::KeyParts;
 use super::listing::read_cells;
@@ -288,20 +288,13 @@ impl Store {
         self.note_number(channel, field, &value, contact);
         let key = KeyParts::stored(self, field, value)?;
         let owner = Owner { number: contact, key: key.value() };
-        let (id, known, doubt): (Option<String>, Option<Vec<u8>>, Option<Vec<u8>>) =
-            (row.get(8)?, row.get(9)?, row.get(10)?);
-        let remote_state = match (id.zip(known), doubt) {
-            (_, Some(doubt)) => RemoteState::InDoubt(compact::read_doubt(self, owner, &key, &doubt)?),
-            (Some((id, known)), None) => RemoteState::Known(compact::read_known(self, owner, &id, &known)?),
-            (None, None) => RemoteState::Unknown,
-        };
         let cells: Option<String> = row.get(2)?;
         Ok(Item {
             row: natural(row.get(0)?),
             line: natural(row.get(1)?),
             contact: compact::read_contact(self, owner, &key, &content)?,
             cells: cells.as_deref().map(read_cells).transpose()?,
-            remote_state,
+            remote_state: StoredState::of(row, 8)?.read(self, contact, &key)?,
             past: self.past_calls_of(run, contact)?,
         })
     }
@@ -436,9 +429,10 @@ impl Store {
         // among them, and stays what it is.
         let mut query = self.db.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM pending WHERE run = ?1 AND contact = ?2)
-                 OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND contact = ?2 AND state NOT IN (5, 6))",
+                 OR EXISTS (SELECT 1 FROM items WHERE run = ?1 AND contact = ?2 AND state NOT IN (?3, ?4))",
         )?;
-        Ok(unchanged > 0 || query.query_row([run, contact.number], |row| row.get(0))?)
+        let of_contact = params![run, contact.number, state::MERGED, state::REPEATED];
+        Ok(unchanged > 0 || query.query_row(of_contact, |row| row.get(0))?)
     }
 
     pub(in crate::journal) fn imply(&self, state_update: &StateUpdate) -> Result<()> {
