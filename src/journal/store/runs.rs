@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::attempts::result;
 use super::compact::{self, Owner};
+use super::items::state;
 use super::keys::KeyParts;
 use super::planning::{FinishedPlan, OpenPlan, RunPlan};
 use super::{RESUMABLE, Result, Store, damaged, integer, json, millis};
@@ -201,9 +202,9 @@ impl Store {
         match which {
             FirstRows::Rejected => {
                 let mut query = self.db.prepare(&format!(
-                    "SELECT line, reason FROM items WHERE {runs} AND state IN (4, 6) ORDER BY row LIMIT ?2"
+                    "SELECT line, reason FROM items WHERE {runs} AND state IN (?3, ?4) ORDER BY row LIMIT ?2"
                 ))?;
-                let rows = query.query_map(params![sync, limit], |row| {
+                let rows = query.query_map(params![sync, limit, state::REJECTED, state::REPEATED], |row| {
                     Ok(format!("line {}: {}", row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
                 })?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -288,8 +289,8 @@ impl Store {
         // Most rows of a nightly run are among these. Their counts stay in the run's summary.
         let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
         self.db.execute(
-            &format!("DELETE FROM items WHERE state IN (3, 5) AND run IN (SELECT id FROM runs WHERE {done})"),
-            params![channel, run],
+            &format!("DELETE FROM items WHERE state IN (?3, ?4) AND run IN (SELECT id FROM runs WHERE {done})"),
+            params![channel, run, state::UNCHANGED, state::MERGED],
         )?;
         self.db.execute(
             &format!(

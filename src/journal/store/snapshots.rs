@@ -7,6 +7,7 @@ mod check;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::items::state;
 use super::keys::KeyParts;
 use super::prior::Prior;
 use super::{Result, Store, damaged, integer, natural};
@@ -263,9 +264,9 @@ impl Store {
         }
         let mut query = self.db.prepare_cached(
             "SELECT contact FROM pending WHERE run = ?1
-             UNION SELECT contact FROM items WHERE run = ?1 AND contact IS NOT NULL AND state NOT IN (3, 5)",
+             UNION SELECT contact FROM items WHERE run = ?1 AND contact IS NOT NULL AND state NOT IN (?2, ?3)",
         )?;
-        let contacts = query.query_map([run], |row| row.get(0))?;
+        let contacts = query.query_map([run, state::UNCHANGED, state::MERGED], |row| row.get(0))?;
         self.touch_all(channel, contacts.collect::<rusqlite::Result<Vec<i64>>>()?, source)
     }
 
