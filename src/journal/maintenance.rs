@@ -18,8 +18,16 @@ pub(super) struct Cutoff {
     pub(super) rows: Timestamp,
 }
 
+/// Up to which call and which run the history was removed: each step continues after them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RemovalCursor {
+    pub(super) call: i64,
+    pub(super) run: i64,
+}
+
 /// What was removed from a journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Removed {
     /// Calls with their results.
     pub calls: u64,
@@ -33,9 +41,6 @@ pub struct Removed {
     pub bytes_before: u64,
     /// Its size afterwards.
     pub bytes_after: u64,
-    // The last call and the last run that were looked at.
-    pub(super) looked_at: i64,
-    pub(super) looked_at_run: i64,
 }
 
 impl Journal {
@@ -72,15 +77,12 @@ impl Journal {
     pub fn remove_history(&self, now: Timestamp, keep: Duration) -> Result<Removed, JournalError> {
         let before = Cutoff { calls: now.before(keep.max(SHORTEST_HISTORY)), rows: now.before(keep) };
         let mut removed = Removed { bytes_before: self.ask_blocking(Store::size)?, ..Removed::default() };
-        loop {
-            let (more, so_far) = self.ask_blocking(move |store| {
-                let more = store.remove_history(before, &mut removed)?;
-                Ok((more, removed))
+        let (mut cursor, mut has_more) = (RemovalCursor::default(), true);
+        while has_more {
+            (has_more, cursor, removed) = self.ask_blocking(move |store| {
+                let has_more = store.remove_history(before, &mut cursor, &mut removed)?;
+                Ok((has_more, cursor, removed))
             })?;
-            removed = so_far;
-            if !more {
-                break;
-            }
         }
         self.shrink(removed)
     }

@@ -7,7 +7,7 @@ use super::compact::{self, Owner};
 use super::{RESUMABLE, Result, Store, integer, millis, natural};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;
-use crate::journal::maintenance::{Cutoff, Removed};
+use crate::journal::maintenance::{Cutoff, RemovalCursor, Removed};
 
 /// Number of problems after which a check stops counting them.
 const MOST_PROBLEMS: usize = 100;
@@ -172,21 +172,26 @@ impl Store {
     }
 
     /// Removes one step of what ended before `before`. `false` in the end.
-    pub(in crate::journal) fn remove_history(&self, before: Cutoff, removed: &mut Removed) -> Result<bool> {
-        if self.remove_calls(before.calls, removed)? {
+    pub(in crate::journal) fn remove_history(
+        &self,
+        before: Cutoff,
+        cursor: &mut RemovalCursor,
+        removed: &mut Removed,
+    ) -> Result<bool> {
+        if self.remove_calls(before.calls, cursor, removed)? {
             return Ok(true);
         }
-        self.remove_items(before.rows, removed)
+        self.remove_items(before.rows, cursor, removed)
     }
 
     // Calls are numbered in the order in which they start. The last call of each channel stays: its lock has its number. So do
     // the calls of runs that can be resumed, and of runs whose summary is not written.
-    fn remove_calls(&self, before: Timestamp, removed: &mut Removed) -> Result<bool> {
+    fn remove_calls(&self, before: Timestamp, cursor: &mut RemovalCursor, removed: &mut Removed) -> Result<bool> {
         let mut old = self.db.prepare_cached(
             "SELECT max(number) FROM (SELECT number, started_at FROM calls WHERE number > ?1 ORDER BY number LIMIT ?2)
              WHERE started_at < ?3",
         )?;
-        let last: Option<i64> = old.query_row(params![removed.looked_at, STEP, millis(before)], |row| row.get(0))?;
+        let last: Option<i64> = old.query_row(params![cursor.call, STEP, millis(before)], |row| row.get(0))?;
         let Some(last) = last else { return Ok(false) };
         let mut delete = self.db.prepare_cached(&format!(
             "DELETE FROM calls WHERE number > ?1 AND number <= ?2 AND started_at < ?3 AND took IS NOT NULL
@@ -195,21 +200,20 @@ impl Store {
                  AND EXISTS (SELECT 1 FROM calls AS later
                              WHERE later.number > calls.number AND later.channel = calls.channel AND later.run <> 0)"
         ))?;
-        let deleted = delete.execute(params![removed.looked_at, last, millis(before)])?;
+        let deleted = delete.execute(params![cursor.call, last, millis(before)])?;
         removed.calls += u64::try_from(deleted).unwrap_or(0);
-        removed.looked_at = last;
+        cursor.call = last;
         Ok(true)
     }
 
     // Of a run that is over and is not the newest of its channel. The run itself goes once it has no items and no calls.
-    fn remove_items(&self, before: Timestamp, removed: &mut Removed) -> Result<bool> {
+    fn remove_items(&self, before: Timestamp, cursor: &mut RemovalCursor, removed: &mut Removed) -> Result<bool> {
         let mut find = self.db.prepare_cached(
             "SELECT id FROM runs WHERE state IN ('finished', 'replaced') AND coalesce(ended_at, started_at) < ?1 AND id > ?2
                  AND EXISTS (SELECT 1 FROM runs AS later WHERE later.channel = runs.channel AND later.id > runs.id)
              ORDER BY id LIMIT 1",
         )?;
-        let run: Option<i64> =
-            find.query_row(params![millis(before), removed.looked_at_run], |row| row.get(0)).optional()?;
+        let run: Option<i64> = find.query_row(params![millis(before), cursor.run], |row| row.get(0)).optional()?;
         let Some(run) = run else { return Ok(false) };
         let mut delete = self.db.prepare_cached(
             "DELETE FROM items WHERE run = ?1 AND row IN (SELECT row FROM items WHERE run = ?1 ORDER BY row LIMIT ?2)",
@@ -223,7 +227,7 @@ impl Store {
                      AND NOT EXISTS (SELECT 1 FROM pending WHERE run = ?1)",
             )?;
             removed.runs += u64::try_from(delete.execute([run])?).unwrap_or(0);
-            removed.looked_at_run = run;
+            cursor.run = run;
             self.db.execute("DELETE FROM listings WHERE sync NOT IN (SELECT sync FROM runs)", [])?;
         }
         Ok(true)
