@@ -2,6 +2,7 @@
 //! its caller begins and ends.
 
 mod attempts;
+mod checked_json;
 mod columns;
 mod compact;
 mod contacts;
@@ -22,7 +23,6 @@ mod prior;
 mod rate_limits;
 mod rejections;
 mod runs;
-mod sealed;
 mod sending;
 mod snapshots;
 mod stored_cells;
@@ -68,6 +68,9 @@ const CACHE_KIB: i64 = -32 * 1024;
 /// Number of pages of 4 KiB in the write-ahead log after which SQLite copies them into the file. Copying delays the writer,
 /// and a page that was written ten times meanwhile is copied once, so a larger log is faster.
 const WAL_PAGES: i64 = 8_192;
+
+/// The first number of a contact or a name that is only in memory, because the journal may not be written.
+const FIRST_IN_MEMORY: i64 = 1 << 40;
 
 #[derive(Debug)]
 pub(super) struct Store {

@@ -1,6 +1,6 @@
 //! Calls and their results as numbers.
 
-use super::sealed::{sealed, unsealed};
+use super::checked_json::{checked_json, parse_checked};
 use super::{Result, damaged};
 use crate::core::attempt::Attempt;
 use crate::core::call::CallKind;
@@ -59,7 +59,7 @@ pub(super) fn detail(attempt: &Attempt) -> Option<String> {
     match attempt {
         Attempt::Done => None,
         Attempt::Created(id) => Some(id.as_str().to_owned()),
-        other => Some(sealed(other)),
+        other => Some(checked_json(other)),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn attempt_of(number: i64, detail: Option<String>) -> Result<Attempt>
         (result::CREATED, Some(id)) => {
             Attempt::Created(ContactId::new(id).ok_or_else(|| damaged(ATTEMPT, "its id is blank"))?)
         }
-        (_, Some(detail)) => unsealed(ATTEMPT, &detail)?,
+        (_, Some(detail)) => parse_checked(ATTEMPT, &detail)?,
         (_, None) => return Err(damaged(ATTEMPT, "it is missing")),
     };
     if result_number(&attempt) == number { Ok(attempt) } else { Err(damaged(ATTEMPT, "its number is another one")) }

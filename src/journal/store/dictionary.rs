@@ -6,13 +6,10 @@ use std::sync::Arc;
 
 use rusqlite::OptionalExtension;
 
-use super::{Result, Store, damaged};
+use super::{FIRST_IN_MEMORY, Result, Store, damaged};
 
 /// Number of texts after which the memory of a dictionary is emptied: tags may be as many as contacts.
 const MOST_REMEMBERED: usize = 100_000;
-
-/// The first number of a text that is only in memory, because the journal may not be written.
-const FIRST_IN_MEMORY: i64 = 1 << 40;
 
 /// A table of texts with numbers, and the part of it that was used before.
 #[derive(Debug)]

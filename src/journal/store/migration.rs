@@ -9,10 +9,10 @@ use rusqlite::{Row, params};
 use serde::de::DeserializeOwned;
 
 use super::attempts::{detail, kind_number, result, result_number};
+use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::items::state;
 use super::keys::KeyParts;
-use super::sealed::unsealed;
 use super::{LASTING_TABLES, RUN_TABLES, Result, SCHEMA_VERSION, Store, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
@@ -260,12 +260,12 @@ impl Store {
                 row.get::<_, Option<String>>(6)?.and_then(|asked| parse::<Asked>("what was asked", &asked).ok());
             let asked = asked.map(|asked| self.asked_number(&asked)).transpose()?;
             let attempt = row.get::<_, Option<String>>(10)?;
-            let (result, detail) = match attempt.as_deref().map(|text| (text, unsealed::<Attempt>("an attempt", text)))
-            {
-                None => (None, None),
-                Some((_, Ok(attempt))) => (Some(result_number(&attempt)), detail(&attempt)),
-                Some((text, Err(_))) => (Some(result::LOST), Some(text.to_owned())),
-            };
+            let (result, detail) =
+                match attempt.as_deref().map(|text| (text, parse_checked::<Attempt>("an attempt", text))) {
+                    None => (None, None),
+                    Some((_, Ok(attempt))) => (Some(result_number(&attempt)), detail(&attempt)),
+                    Some((text, Err(_))) => (Some(result::LOST), Some(text.to_owned())),
+                };
             let (number, started, took): (i64, i64, Option<i64>) = (row.get(0)?, row.get(7)?, row.get(8)?);
             let window = self.windows.number(self, &window)?;
             insert
@@ -302,5 +302,5 @@ fn text(row: &Row<'_>, at: usize) -> Result<Option<Vec<u8>>> {
 }
 
 fn readable<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    unsealed("a value of an earlier version", std::str::from_utf8(bytes).ok()?).ok()
+    parse_checked("a value of an earlier version", std::str::from_utf8(bytes).ok()?).ok()
 }

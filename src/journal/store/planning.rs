@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
-use super::{Result, Store, integer};
+use super::{FIRST_IN_MEMORY, Result, Store, integer};
 use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;
 use crate::core::task::Policy;
@@ -23,9 +23,6 @@ const PENDING_TOGETHER: usize = 16 * 1024 * 1024;
 
 /// Number of contact numbers that a plan takes at a time.
 const BLOCK: i64 = 10_000;
-
-/// The first number of a contact that is only in memory, because the journal may not be written.
-const FIRST_IN_MEMORY: i64 = 1 << 40;
 
 /// The plans of this process.
 #[derive(Debug, Default)]

@@ -6,12 +6,12 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::attempts::{detail, kind_number, result, result_number};
+use super::checked_json::parse_checked;
 use super::compact::{self, HAS_MADE_AT, Owner};
 use super::contacts::{Holder, StoredState};
 use super::items::state;
 use super::keys::KeyParts;
 use super::listing::read_cells;
-use super::sealed::unsealed;
 use super::{Result, Store, damaged, integer, millis, natural};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
@@ -216,7 +216,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let ended = ended_at(row, 0)?;
             let lost: Option<String> = row.get(2)?;
-            let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
+            let lost: Option<Attempt> = lost.map(|lost| parse_checked("an attempt", &lost)).transpose()?;
             // The end of a killed process's call already includes the time in which it may be in flight.
             let is_in_flight = lost.is_some_and(|lost| lost.may_be_in_flight() && lost != killed);
             let end = if is_in_flight { ended + IN_FLIGHT_GRACE } else { ended };

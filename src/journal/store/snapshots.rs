@@ -79,7 +79,9 @@ impl Store {
         // A damaged number must not take all memory.
         let mut hashes: Vec<u128> = Vec::with_capacity(usize::try_from(head.rows).unwrap_or(0).min(CHUNK * CHUNK));
         while let Some(chunk) = chunks.next()? {
-            let Some(chunk) = opened::<HASH>(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else { return Ok(None) };
+            let Some(chunk) = checked_parts::<HASH>(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else {
+                return Ok(None);
+            };
             hashes.extend(chunk.map(u128::from_le_bytes));
         }
         Ok((hashes.len() as u64 == head.rows).then_some(hashes))
@@ -92,7 +94,9 @@ impl Store {
         let mut chunks = query.query([snapshot])?;
         let mut contacts: Vec<u64> = Vec::new();
         while let Some(chunk) = chunks.next()? {
-            let Some(chunk) = opened::<TAG>(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else { return Ok(None) };
+            let Some(chunk) = checked_parts::<TAG>(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else {
+                return Ok(None);
+            };
             contacts.extend(chunk.map(u64::from_le_bytes));
         }
         Ok((contacts.len() as u64 == rows).then_some(contacts))
@@ -104,7 +108,9 @@ impl Store {
         let mut rows = query.query([snapshot])?;
         let mut touched = Vec::new();
         while let Some(row) = rows.next()? {
-            let Some(mut one) = opened::<TAG>(row.get_ref(0)?.as_blob().unwrap_or_default()) else { return Ok(None) };
+            let Some(mut one) = checked_parts::<TAG>(row.get_ref(0)?.as_blob().unwrap_or_default()) else {
+                return Ok(None);
+            };
             touched.extend(one.next().map(u64::from_le_bytes));
         }
         touched.sort_unstable();
@@ -186,7 +192,7 @@ impl Store {
             return Ok(());
         }
         let tag = self.snapshot_key()?.contact_of_text(key);
-        let contact = sealed(&tag.number().to_le_bytes());
+        let contact = with_checksum(&tag.number().to_le_bytes());
         for source in sources {
             let Some(mut head) = self.snapshot_head(channel, &source)? else { continue };
             let mut insert =
@@ -316,7 +322,12 @@ impl Store {
                 // A last chunk that lost rows is another one.
                 let is_stored = chunk.is_same && (chunk.rows == CHUNK || before == at + 1);
                 if !is_stored {
-                    write.execute(params![snapshot, number, sealed(&chunk.hashes), sealed(&chunk.contacts)])?;
+                    write.execute(params![
+                        snapshot,
+                        number,
+                        with_checksum(&chunk.hashes),
+                        with_checksum(&chunk.contacts)
+                    ])?;
                 }
                 number += 1;
                 chunk = Chunk::default();
@@ -400,13 +411,13 @@ impl Chunk {
 }
 
 // The bytes with their checksum.
-fn sealed(bytes: &[u8]) -> Vec<u8> {
+fn with_checksum(bytes: &[u8]) -> Vec<u8> {
     [bytes, &crc32fast::hash(bytes).to_le_bytes()].concat()
 }
 
-// The parts of sealed bytes, each of so many bytes; `None` where they are damaged.
-fn opened<const SIZE: usize>(sealed: &[u8]) -> Option<impl Iterator<Item = [u8; SIZE]>> {
-    let (bytes, sum) = sealed.split_last_chunk::<SUM>()?;
+// The parts of bytes with a checksum, each of `SIZE` bytes; `None` where they are damaged.
+fn checked_parts<const SIZE: usize>(stored: &[u8]) -> Option<impl Iterator<Item = [u8; SIZE]>> {
+    let (bytes, sum) = stored.split_last_chunk::<SUM>()?;
     let (parts, rest) = bytes.as_chunks::<SIZE>();
     (rest.is_empty() && *sum == crc32fast::hash(bytes).to_le_bytes()).then(|| parts.iter().copied())
 }

@@ -1,6 +1,6 @@
 //! Whether the snapshots are whole. A damaged one is never believed: then all rows of its source are mapped.
 
-use super::{HASH, Head, TAG, opened};
+use super::{HASH, Head, TAG, checked_parts};
 use crate::journal::store::{Result, Store, natural};
 
 impl Store {
@@ -39,8 +39,8 @@ impl Store {
                 return Ok(Some("some of its rows are missing"));
             }
             next += 1;
-            let hashes = opened::<HASH>(chunk.get_ref(1)?.as_blob().unwrap_or_default()).map(Iterator::count);
-            let contacts = opened::<TAG>(chunk.get_ref(2)?.as_blob().unwrap_or_default()).map(Iterator::count);
+            let hashes = checked_parts::<HASH>(chunk.get_ref(1)?.as_blob().unwrap_or_default()).map(Iterator::count);
+            let contacts = checked_parts::<TAG>(chunk.get_ref(2)?.as_blob().unwrap_or_default()).map(Iterator::count);
             let (Some(hashes), Some(contacts)) = (hashes, contacts) else {
                 return Ok(Some("the checksum of some of its rows is wrong"));
             };

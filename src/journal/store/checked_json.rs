@@ -6,14 +6,15 @@ use serde::de::DeserializeOwned;
 
 use super::{Result, damaged, json, parse};
 
-/// The last member of a sealed object, with `?` for the digits of its checksum.
-const SEAL: &[u8] = br#","sum":"????????"}"#;
+/// The last member of an object with a checksum, with `?` for the digits of its checksum.
+const SUM_MEMBER: &[u8] = br#","sum":"????????"}"#;
 
-/// Maximum number of wrong characters in a damaged seal. A text of an earlier version has no seal, and more characters differ.
+/// Maximum number of wrong characters in a damaged last member. A text of an earlier version has no checksum, and more characters
+/// differ.
 const MOST_WRONG: usize = 3;
 
-/// The value as JSON, sealed when it is an object.
-pub(super) fn sealed(value: &impl Serialize) -> String {
+/// The value as JSON, with a checksum when it is an object.
+pub(super) fn checked_json(value: &impl Serialize) -> String {
     let mut text = json(value);
     if text.ends_with('}') && text.len() > 2 {
         let sum = crc32fast::hash(text.as_bytes());
@@ -23,10 +24,12 @@ pub(super) fn sealed(value: &impl Serialize) -> String {
     text
 }
 
-/// Reads a sealed value, or one that an earlier version wrote.
-pub(super) fn unsealed<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
-    let Some((content, seal)) = text.as_bytes().split_last_chunk::<{ SEAL.len() }>() else { return parse(what, text) };
-    let wrong = SEAL.iter().zip(seal).filter(|(expected, found)| **expected != b'?' && expected != found).count();
+/// Reads a value with its checksum, or one without that an earlier version wrote.
+pub(super) fn parse_checked<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    let Some((content, last)) = text.as_bytes().split_last_chunk::<{ SUM_MEMBER.len() }>() else {
+        return parse(what, text);
+    };
+    let wrong = SUM_MEMBER.iter().zip(last).filter(|(expected, found)| **expected != b'?' && expected != found).count();
     if wrong > MOST_WRONG {
         return parse(what, text);
     }
@@ -34,7 +37,7 @@ pub(super) fn unsealed<T: DeserializeOwned>(what: &'static str, text: &str) -> R
     object.push(b'}');
     let sum = format!("{:08x}", crc32fast::hash(&object));
     match std::str::from_utf8(&object) {
-        Ok(object) if wrong == 0 && &seal[8..16] == sum.as_bytes() => parse(what, object),
+        Ok(object) if wrong == 0 && &last[8..16] == sum.as_bytes() => parse(what, object),
         Ok(_) | Err(_) => Err(damaged(what, "its checksum is another one")),
     }
 }
@@ -46,31 +49,31 @@ mod tests {
     use crate::core::model::{Contact, Draft, Field};
 
     #[test]
-    fn every_flipped_bit_of_a_sealed_value_is_noticed() {
+    fn every_flipped_bit_of_a_value_is_noticed() {
         let contact = Contact::new(Draft {
             matches: vec![Field::text("email", "añn@example.com")],
             tags: vec!["a".into()],
             ..Draft::default()
         })
         .unwrap();
-        let text = sealed(&contact);
-        assert_eq!(unsealed::<Contact>("a contact", &text).unwrap(), contact);
+        let text = checked_json(&contact);
+        assert_eq!(parse_checked::<Contact>("a contact", &text).unwrap(), contact);
         for bit in 0..text.len() * 8 {
             let mut bytes = text.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             // Invalid UTF-8 is not read at all.
             let Ok(turned) = String::from_utf8(bytes) else { continue };
-            assert!(unsealed::<Contact>("a contact", &turned).is_err(), "{turned}");
+            assert!(parse_checked::<Contact>("a contact", &turned).is_err(), "{turned}");
         }
     }
 
     #[test]
     fn values_without_a_checksum_are_read_as_they_are() {
         for attempt in [Attempt::Done, Attempt::lost(None, "reset".into()), Attempt::throttled(None)] {
-            assert_eq!(unsealed::<Attempt>("an attempt", &sealed(&attempt)).unwrap(), attempt);
-            assert_eq!(unsealed::<Attempt>("an attempt", &json(&attempt)).unwrap(), attempt);
+            assert_eq!(parse_checked::<Attempt>("an attempt", &checked_json(&attempt)).unwrap(), attempt);
+            assert_eq!(parse_checked::<Attempt>("an attempt", &json(&attempt)).unwrap(), attempt);
         }
         let empty = std::collections::BTreeMap::<String, String>::new();
-        assert_eq!(sealed(&empty), "{}");
+        assert_eq!(checked_json(&empty), "{}");
     }
 }
