@@ -19,7 +19,7 @@ use crate::platform::BaseUrl;
 use crate::sync::environment::Environment;
 use crate::sync::other_runs::WITHOUT_CHANNEL;
 use crate::sync::plan::{PlanOptions, PlannedRuns, RefusedInput};
-use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
+use crate::sync::plan_input::{InputToPlan, check_age, plan_input, run_of_no_channel};
 use crate::sync::report::{PlanSummary, Summary};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
@@ -108,7 +108,8 @@ pub fn dry_run<R: Reporter>(
             return Err(error.into());
         }
     }
-    let (begun, modified) = (clock.now(), source.modified());
+    let begun = clock.now();
+    let too_old = check_age(&source, &guards, environment).err();
     let new = run_of_no_channel(source.name(), policy);
     let run = |channel: &DryChannel| NewRun { channel: channel.name.clone(), rate: channel.rate.get(), ..new.clone() };
     let by_channel = routing.is_by_channel();
@@ -134,8 +135,11 @@ pub fn dry_run<R: Reporter>(
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
     let counts = RowCounts { rows: summary.rows, changes: summary.pending, rejected: summary.rejected };
-    let refused = guards.check_age(modified, begun).and_then(|()| guards.check(&counts)).err();
-    let refused = refused.map(|why| RefusedInput::read(why, &journal, planned.sync)).transpose()?;
+    let refused = match (too_old, guards.check(&counts)) {
+        (Some(too_old), _) => Some(too_old),
+        (None, Err(why)) => Some(RefusedInput::read(why, &journal, planned.sync)?),
+        (None, Ok(())) => None,
+    };
     Ok(DryRunOutcome { summary, has_room, learnt, refused })
 }
 
