@@ -7,7 +7,7 @@ use std::sync::Arc;
 use contactsync::{Clock, DryChannel, DryRun, Environment, Stop, dry_run};
 
 use crate::args::PlanArgs;
-use crate::commands::request::{overrides, routing};
+use crate::commands::request::{overrides, routing, timed};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -55,7 +55,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
     let mut outcome = dry_run(&journal, request, environment)?;
-    outcome.summary.seconds = clock.now().since(begun).as_secs_f64();
+    outcome.summary = timed(outcome.summary, clock.now().since(begun));
     let when = outcome.has_room.then(|| when(&outcome.summary, bounds, clock.now()));
     print(&outcome, &channels, when.as_deref(), args.json, &clock)?;
     if let Some(refused) = outcome.refused {

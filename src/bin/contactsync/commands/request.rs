@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
 
-use contactsync::report::RunSummary;
-use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions, SyncOutcome};
+use contactsync::report::Summary;
+use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions};
 
 use crate::args::ConnectionArgs;
 use crate::failure::INPUT;
@@ -57,10 +57,9 @@ pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
     }
 }
 
-/// Sets the duration of the whole command in the summary.
-pub fn timed(outcome: SyncOutcome, took: Duration) -> SyncOutcome {
-    let summary = outcome.summary.map(|summary| RunSummary { seconds: took.as_secs_f64(), ..summary });
-    SyncOutcome { summary, ..outcome }
+/// The summary with the duration of the whole command.
+pub fn timed<C>(summary: Summary<C>, took: Duration) -> Summary<C> {
+    Summary { seconds: took.as_secs_f64(), ..summary }
 }
 
 /// The seed of the random spread of retries, which differs from process to process.

@@ -62,9 +62,10 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
     match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
-        Some(outcome) => {
+        Some(mut outcome) => {
+            outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
             let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
-            conclude(timed(outcome, clock.now().since(begun)), args.json, &again, console)
+            conclude(outcome, args.json, &again, console)
         }
         None => nothing_to_resume(&channels, args.json, console),
     }

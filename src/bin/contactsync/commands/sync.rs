@@ -69,8 +69,8 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
     let workspace = Workspace::open(&journal, holder())?;
     report_upgrade(workspace.journal(), &journal, console);
-    let outcome = sync_input(&workspace, request, environment)?;
-    let outcome = timed(outcome, clock.now().since(begun));
+    let mut outcome = sync_input(&workspace, request, environment)?;
+    outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
     let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     conclude(outcome, args.json, &again, console)
 }
