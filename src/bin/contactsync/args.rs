@@ -167,6 +167,8 @@ pub struct PlanArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
+    #[command(flatten)]
+    pub history: HistoryArgs,
     // A plan makes no calls. It takes the options of `sync`, so that a command line can be tried as a plan first.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -190,6 +192,8 @@ pub struct SyncArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]
+    pub history: HistoryArgs,
+    #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub lists: ListArgs,
@@ -206,6 +210,8 @@ Examples:
 pub struct ResumeArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
+    #[command(flatten)]
+    pub history: HistoryArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -320,8 +326,6 @@ pub struct PlaceArgs {
     #[command(flatten)]
     pub journal: JournalArgs,
     #[command(flatten)]
-    pub history: HistoryArgs,
-    #[command(flatten)]
     pub config: ConfigArgs,
 }
 
@@ -354,7 +358,6 @@ impl Layer {
             routing: place.routing.clone(),
             limits: connection.limits,
             journal: place.journal.clone(),
-            history: place.history,
             lists: lists.clone(),
             ..Self::default()
         };
@@ -366,6 +369,11 @@ impl Layer {
             policy: input.policy.clone(),
             ..layer
         }
+    }
+
+    /// The same with what the journal keeps, of a command that may write it.
+    pub fn with_history(self, history: HistoryArgs) -> Self {
+        Self { history, ..self }
     }
 
     /// The same with the options of an input that is only checked.

@@ -87,7 +87,8 @@ fn an_option_that_is_set_to_its_default_changes_nothing() {
     let settings = |option: &[String]| {
         let typed = ["contactsync", "sync", "in.csv"].into_iter().map(str::to_owned).chain(option.iter().cloned());
         let Command::Sync(args) = Cli::try_parse_from(typed).unwrap().command else { panic!("{option:?}") };
-        let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
+        let layer =
+            Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
         format!("{:?}", Settings::of(layer, config("").unwrap(), args.place.shard).map_err(|failure| failure.message))
     };
     let nothing = settings(&[]);

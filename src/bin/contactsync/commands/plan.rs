@@ -21,7 +21,7 @@ use crate::render::reporter::Printer;
 use crate::settings::{Channel, Reading, Settings};
 
 pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
     let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let (clock, stop) = (Clock::system(), Stop::default());
     let begun = clock.now();

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 use crate::signals;
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None);
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None).with_history(args.history);
     let config_path = config.path.clone();
     let Settings { channels, journal, bounds, lists, .. } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;

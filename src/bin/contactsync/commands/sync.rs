@@ -25,7 +25,7 @@ use crate::signals;
 
 pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
     let config_path = config.path.clone();
     let Settings { channels, journal, input, bounds, lists } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;

@@ -17,7 +17,7 @@ fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
         None => panic!("{error}"),
     })?;
     let Command::Sync(args) = cli.command else { panic!("{arguments}") };
-    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
+    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
     Settings::of(layer, config(file).unwrap(), args.place.shard)
 }
 
