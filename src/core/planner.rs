@@ -185,7 +185,7 @@ impl Planner {
     }
 }
 
-/// The match values by which later rows are recognized as this contact, besides its key. Only a row that counts or is
+/// The match values by which later rows are recognised as this contact, besides its key. Only a row that counts or is
 /// merged gives any: a rejected row does not identify other rows.
 pub fn aliases(contact: &Contact) -> impl Iterator<Item = Key> + '_ {
     let matches = if contact.matches().len() < 2 { &[] } else { contact.matches() };

@@ -173,7 +173,7 @@ CREATE TABLE snapshots (
 CREATE TABLE snapshot_chunks (
     snapshot INTEGER NOT NULL,
     number   INTEGER NOT NULL,  -- from 0
-    hashes   BLOB NOT NULL,     -- 16 bytes a row, 0 for a row that is not to be recognized; and a checksum
+    hashes   BLOB NOT NULL,     -- 16 bytes a row, 0 for a row that is not to be recognised; and a checksum
     contacts BLOB NOT NULL,     -- 8 bytes a row, 0 for a row without a contact; and a checksum
     PRIMARY KEY (snapshot, number)
 );

@@ -12,7 +12,7 @@ use crate::core::snapshot::{Basis, ContactTag, Matcher, NextSnapshot, SnapshotKe
 pub(crate) struct StoredSnapshot {
     /// Its number.
     pub id: i64,
-    /// The hash of each row, in the order of the input; 0 for a row that is not to be recognized, because it was not unchanged,
+    /// The hash of each row, in the order of the input; 0 for a row that is not to be recognised, because it was not unchanged,
     /// or because its contact was touched since.
     pub hashes: Vec<u128>,
 }

@@ -296,7 +296,7 @@ fn mark(name: &str) -> u64 {
 
 // SHA-256, because crafted rows with equal digests would be one contact. Fields are ordered by name, so
 // that a reordered export has the same digests. Values have the type of the input, so that journals of versions that sent
-// that type recognize the rows.
+// that type recognise the rows.
 fn digest(fields: &[Field], read: &[Field], tags: &[Text]) -> String {
     use sha2::{Digest, Sha256};
     let by_name: BTreeMap<&str, &Value> = fields.iter().chain(read).map(|field| (&*field.name, &field.value)).collect();

@@ -85,7 +85,7 @@ fn duplicates_decides_which_row_of_a_contact_counts() {
 }
 
 #[test]
-fn a_contact_is_recognized_by_each_of_its_match_values() {
+fn a_contact_is_recognised_by_each_of_its_match_values() {
     let check = |rows: &[&str], expected: [&[&str]; 4]| {
         for (duplicates, expected) in Duplicates::ALL.into_iter().zip(expected) {
             assert_eq!(resolved(rows, duplicates), expected, "{duplicates} {rows:?}");

@@ -37,7 +37,7 @@ pub struct ContactTag(u64);
 pub struct Basis(u128);
 
 impl RowHash {
-    /// The hash as it is stored; `None` for 0, which stands for a row that is not to be recognized.
+    /// The hash as it is stored; `None` for 0, which stands for a row that is not to be recognised.
     pub const fn from_stored(hash: u128) -> Option<Self> {
         if hash == 0 { None } else { Some(Self(hash)) }
     }

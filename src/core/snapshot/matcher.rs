@@ -19,7 +19,7 @@ const MISSED_OF: usize = 16;
 /// The rows of the snapshots of one input, one snapshot for each of its runs. Several threads may search it.
 #[derive(Debug)]
 pub struct Matcher {
-    // The hashes of all snapshots, one after the other; 0 for a row that is not to be recognized.
+    // The hashes of all snapshots, one after the other; 0 for a row that is not to be recognised.
     hashes: Vec<u128>,
     // Where the hashes of each snapshot end.
     ends: Vec<usize>,
@@ -173,7 +173,7 @@ impl Table {
     fn new(hashes: &[u128]) -> Self {
         let mut table = Self { slots: vec![0; (hashes.len() * 2).next_power_of_two()] };
         for (place, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != 0) {
-            // Inputs have fewer than 4 billion rows; further ones are not recognized.
+            // Inputs have fewer than 4 billion rows; further ones are not recognised.
             let Ok(number) = u32::try_from(place + 1) else { break };
             let mut slot = table.slot(*hash);
             while table.slots[slot] != 0 {
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(places(&matcher(&[1, 2, 3]), [9, 1, 2, 3]), [None, Some(0), Some(1), Some(2)]);
         assert_eq!(places(&matcher(&[1, 2, 3]), [2, 3]), [Some(1), Some(2)]);
         assert_eq!(places(&matcher(&[1, 2, 3]), [3, 2, 1]), [Some(2), Some(1), Some(0)]);
-        // A row that is not to be recognized, and one that comes twice.
+        // A row that is not to be recognised, and one that comes twice.
         assert_eq!(places(&matcher(&[1, 0, 3]), [1, 2, 3, 3]), [Some(0), None, Some(2), None]);
         assert_eq!(places(&matcher(&[]), [1, 2]), [None, None]);
         // Far more rows were added than are searched.

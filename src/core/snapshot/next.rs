@@ -11,7 +11,7 @@ pub const CHUNK: usize = if cfg!(test) { 8 } else { 4_096 };
 /// A row of a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// The hash by which it is recognized; `None` for a row that is mapped in any case.
+    /// The hash by which it is recognised; `None` for a row that is mapped in any case.
     pub hash: Option<RowHash>,
     /// Its contact; `None` for a row that became none.
     pub contact: Option<ContactTag>,
@@ -57,7 +57,7 @@ impl NextSnapshot {
         }
     }
 
-    /// Adds another row, and returns its number for [`settle`](Self::settle). Until then it is not to be recognized.
+    /// Adds another row, and returns its number for [`settle`](Self::settle). Until then it is not to be recognised.
     pub fn add(&mut self) -> usize {
         let number = self.entries.len();
         self.entries.push(Entry::default());
@@ -83,12 +83,12 @@ impl NextSnapshot {
         }
     }
 
-    /// No row of this contact is to be recognized.
+    /// No row of this contact is to be recognised.
     pub fn share(&mut self, contact: ContactTag) {
         self.shared.insert(contact);
     }
 
-    /// Whether a row of this contact is not to be recognized.
+    /// Whether a row of this contact is not to be recognised.
     pub fn is_shared(&self, contact: ContactTag) -> bool {
         self.shared.contains(&contact)
     }

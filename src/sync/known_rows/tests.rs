@@ -50,7 +50,7 @@ pub(super) enum Bug {
     AnyMapping,
     /// Rows stay known where other rows have their contact.
     MeetsNone,
-    /// Rows are recognized although the input has several of their contact.
+    /// Rows are recognised although the input has several of their contact.
     SharesNone,
     /// Rows stay known where another source changed their contact.
     TouchesNone,
