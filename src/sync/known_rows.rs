@@ -150,7 +150,7 @@ impl<'a> KnownRows<'a> {
 
     /// The known rows that may be of the contacts of other rows, or share a match value with them. Those in `before` are among
     /// the others already.
-    pub fn met_by<'c>(
+    pub fn sharing_contacts_with<'c>(
         &self,
         contacts: impl Iterator<Item = (usize, &'c Contact)>,
         before: &Demoted,
@@ -160,11 +160,12 @@ impl<'a> KnownRows<'a> {
             return Ok(Demoted::new());
         }
         #[cfg(test)]
-        if tests::has(tests::Bug::MeetsNone) {
+        if tests::has(tests::Bug::KeepsSharing) {
             return Ok(Demoted::new());
         }
-        let met: HashSet<(usize, ContactTag)> = self.journal.contacts_by_keys(self.plan, keys)?.into_iter().collect();
-        let runs: BTreeSet<usize> = met.iter().map(|(run, _)| *run).collect();
+        let shared: HashSet<(usize, ContactTag)> =
+            self.journal.contacts_by_keys(self.plan, keys)?.into_iter().collect();
+        let runs: BTreeSet<usize> = shared.iter().map(|(run, _)| *run).collect();
         let mut demoted = Demoted::new();
         for run in runs {
             let Some(base) = self.base(run) else { continue };
@@ -172,12 +173,12 @@ impl<'a> KnownRows<'a> {
             let hashes = self.matcher.hashes_of(run);
             for place in self.matcher.found_of(run) {
                 // Of damaged tags, each may be one of them.
-                let is_met = contacts.as_ref().is_none_or(|contacts| {
+                let is_shared = contacts.as_ref().is_none_or(|contacts| {
                     let tag = contacts.get(place).copied().and_then(ContactTag::from_stored);
-                    tag.is_none_or(|tag| met.contains(&(run, tag)))
+                    tag.is_none_or(|tag| shared.contains(&(run, tag)))
                 });
                 let hash = hashes.get(place).copied().and_then(RowHash::from_stored);
-                if let Some(hash) = hash.filter(|hash| is_met && !before.contains_key(hash)) {
+                if let Some(hash) = hash.filter(|hash| is_shared && !before.contains_key(hash)) {
                     demoted.insert(hash, KnownRow { run, place });
                 }
             }

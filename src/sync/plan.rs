@@ -151,12 +151,13 @@ pub fn plan(
     let mut planning = Planning::new(journal, &plan, (at_unknown, known), observer, stop);
     read_into(&mut planning, &mut source, &mapper)?;
     if planning.is_overfull() {
-        // Too many rows changed to be held until it is known which others they meet. All rows are mapped as they are read.
+        // Too many rows changed to be held until the end of the input, where it is known which others share a contact with
+        // them. All rows are mapped as they are read.
         known.into_iter().for_each(KnownRows::restart);
         planning = Planning::new(journal, &plan, (at_unknown, known), observer, stop);
         read_into(&mut planning, &mut source.again()?, &mapper)?;
     }
-    planning.map_met(&source, &mapper)?;
+    planning.map_rows_sharing_contacts(&source, &mapper)?;
     planning.flush()?;
     source.detected().add_doubtful_values(planning.doubtful(), mapping);
     if let Err(refused) = admit(journal, &plan, row_router, (guards, planning.kept())) {

@@ -49,7 +49,7 @@ pub(super) enum Bug {
     /// Rows stay known under another mapping.
     AnyMapping,
     /// Rows stay known where other rows have their contact.
-    MeetsNone,
+    KeepsSharing,
     /// Rows are recognised although the input has several of their contact.
     SharesNone,
     /// Rows stay known where another source changed their contact.
@@ -561,7 +561,7 @@ fn nights_with_a_snapshot_have_the_results_of_nights_without() {
 #[test]
 fn planted_mistakes_are_found() {
     const MOST: u64 = 200;
-    for bug in [Bug::AnyMapping, Bug::MeetsNone, Bug::SharesNone, Bug::TouchesNone, Bug::SkipsBeforeAny] {
+    for bug in [Bug::AnyMapping, Bug::KeepsSharing, Bug::SharesNone, Bug::TouchesNone, Bug::SkipsBeforeAny] {
         BUG.set(Some(bug));
         let fails = |seed: &u64| std::panic::catch_unwind(|| history(*seed)).is_err();
         let found = (0..MOST).find(fails);

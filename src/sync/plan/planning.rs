@@ -1,7 +1,7 @@
 //! The rows of an input while it is planned: those that did not change are counted, the others go to the journal.
 //!
 //! As long as rows are recognised, the others are held in memory: only at the end of the input is it known which of the
-//! recognised rows they meet, and those are planned with them, in the order of the input.
+//! recognised rows share a contact with them, and those are planned with them, in the order of the input.
 
 use std::collections::HashSet;
 use std::mem;
@@ -185,8 +185,8 @@ impl<'a, O: Observer> Planning<'a, O> {
         self.gathered.push(Gathered { run, planned, new });
     }
 
-    /// Maps the known rows that the mapped ones meet, until there are no more.
-    pub fn map_met(&mut self, source: &Source, mapper: &RowMapper<'_>) -> Result<(), PlanError> {
+    /// Maps the known rows that share a contact with mapped ones, until there are no more.
+    pub fn map_rows_sharing_contacts(&mut self, source: &Source, mapper: &RowMapper<'_>) -> Result<(), PlanError> {
         let Some(known) = self.known.filter(|known| known.is_matching()) else { return Ok(()) };
         let mut demoted = Demoted::new();
         let mut from = 0;
@@ -195,13 +195,13 @@ impl<'a, O: Observer> Planning<'a, O> {
                 Planned::Contact { contact, .. } => Some((gathered.run, contact)),
                 Planned::Rejected { .. } => None,
             });
-            let met = known.met_by(contacts, &demoted)?;
-            if met.is_empty() {
+            let sharing = known.sharing_contacts_with(contacts, &demoted)?;
+            if sharing.is_empty() {
                 break;
             }
             from = self.gathered.len();
-            self.map_again(source, (mapper, known), &met)?;
-            demoted.extend(met);
+            self.map_again(source, (mapper, known), &sharing)?;
+            demoted.extend(sharing);
         }
         self.gathered.sort_by_key(|gathered| gathered.planned.row());
         Ok(())
@@ -212,13 +212,13 @@ impl<'a, O: Observer> Planning<'a, O> {
         &mut self,
         source: &Source,
         (mapper, known): (&RowMapper<'_>, &KnownRows<'_>),
-        met: &Demoted,
+        sharing: &Demoted,
     ) -> Result<(), PlanError> {
         let in_plan: HashSet<u64> = self.gathered.iter().map(|gathered| gathered.planned.row()).collect();
         let map = |part| {
             let InputPart::Row { row, remains: _, hash } = part else { return None };
             let hash = known.hash(&row, hash)?;
-            let known = met.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
+            let known = sharing.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map_changed(row, None, Some(hash)) {
                 ReadRow::Mapped(new) => Some((*known, hash, new)),
                 ReadRow::Known(_) | ReadRow::Skipped(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
@@ -238,7 +238,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             }
             Ok::<(), PlanError>(())
         })?;
-        if count == met.len() { Ok(()) } else { Err(source.changed().into()) }
+        if count == sharing.len() { Ok(()) } else { Err(source.changed().into()) }
     }
 
     fn check_stop(&self) -> Result<(), PlanError> {
