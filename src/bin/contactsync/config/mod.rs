@@ -101,7 +101,6 @@ impl Config {
 const SECRETS: [&str; 8] =
     ["token", "api_token", "access_token", "api_key", "apikey", "authorization", "password", "secret"];
 
-// The keys of all channels together are also those of each channel.
 /// The table `[source]`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -126,6 +125,7 @@ fn source_args(table: &mut Table<'_>) -> Result<SourceNameArgs, ConfigError> {
     Ok(SourceNameArgs { source_name: name, input_command: command.or(input_command) })
 }
 
+// The keys of all channels together are also those of each channel.
 fn channel_args(table: &mut Table<'_>) -> Result<ChannelArgs, ConfigError> {
     for key in SECRETS {
         table.refuse(
