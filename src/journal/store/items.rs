@@ -75,57 +75,30 @@ impl Store {
         (planning, tags): (&PlanningRun, &SnapshotKey),
         planned: Planned,
     ) -> Result<(RowOutcome, RowTrace)> {
-        let PlanningRun { run, policy, now, .. } = *planning;
+        let run = planning.run;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         tally.rows += 1;
         let channel = tally.channel;
-        let (row, line, contact, cells) = match planned {
-            Planned::Contact { row, line, contact, cells } => (row, line, contact, cells),
+        let (outcome, trace) = match planned {
+            Planned::Contact { row, line, contact, cells } => {
+                let prior = Prior::new(self, open, run, channel);
+                let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
+                let located = prior.locate(resolution.contact.key())?.map(|located| located.number());
+                let mut trace = trace(tags, &prior, &resolution)?;
+                let number = match located {
+                    Some(number) => number,
+                    None => open.add_contact(self, channel, &KeyParts::of(resolution.contact.key()))?,
+                };
+                let item = NewItem { row, line, contact: Some(number), cells: cells.as_ref(), ..NewItem::default() };
+                let (outcome, is_unchanged) =
+                    self.store_resolved(open, plan, planning, (channel, number), item, resolution)?;
+                trace.is_unchanged = is_unchanged;
+                (outcome, trace)
+            }
             Planned::Rejected { rejection, cells } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
-                tally.rejected += 1;
-                return Ok((self.reject(run, item, reason)?, RowTrace::default()));
-            }
-        };
-        let (Resolution { contact, role }, located, mut trace) = {
-            let prior = Prior::new(self, open, run, channel);
-            let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
-            let located = prior.locate(resolution.contact.key())?.map(|located| located.number());
-            let trace = trace(tags, &prior, &resolution)?;
-            (resolution, located, trace)
-        };
-        let key = contact.key().clone();
-        let key = KeyParts::of(&key);
-        let number = match located {
-            Some(number) => number,
-            None => open.add_contact(self, channel, &key)?,
-        };
-        let owner = Owner { number, key: key.value() };
-        let cells = cells.as_ref();
-        let item = NewItem { row, line, contact: Some(number), ..NewItem::default() };
-        let outcome = match role {
-            RowRole::Rejected { earlier, fault } => {
-                self.reject(run, NewItem { state: state::REPEATED, cells, ..item }, fault.reason(&earlier))?
-            }
-            RowRole::Merged { into } => {
-                self.add_aliases(open, run, &contact, number)?;
-                self.store_merged(open, run, NewItem { reason: Some(&into.reason()), ..item })?;
-                RowOutcome::Merged
-            }
-            RowRole::Counts { replaced } => {
-                self.add_aliases(open, run, &contact, number)?;
-                if let Key::Row { digest, nth } = contact.key() {
-                    open.note_equal(run, digest, *nth);
-                }
-                let is_alone = replaced.is_none();
-                if let Some(replaced) = replaced {
-                    self.merge_into(open, run, number, replaced, EarlierRow { row, line })?;
-                }
-                let prior = Prior::new(self, open, run, channel);
-                let decision = plan.planner.decide(&contact, policy, &prior, now)?;
-                trace.is_unchanged = is_alone && matches!(decision, Decision::Done(Outcome::Unchanged));
-                self.store_decision(open, plan, run, owner, NewItem { cells, ..item }, &contact, decision)?
+                (self.reject(run, item, reason)?, RowTrace::default())
             }
         };
         if let RowOutcome::Done { outcome: Outcome::Rejected(_), .. } = outcome
@@ -134,6 +107,45 @@ impl Store {
             tally.rejected += 1;
         }
         Ok((outcome, trace))
+    }
+
+    // Stores the row of a contact by its role. Also returns whether it alone counts for its contact, which is unchanged.
+    fn store_resolved(
+        &self,
+        open: &mut OpenPlan,
+        plan: &Plan,
+        planning: &PlanningRun,
+        (channel, number): (i64, i64),
+        item: NewItem<'_>,
+        Resolution { contact, role }: Resolution,
+    ) -> Result<(RowOutcome, bool)> {
+        let PlanningRun { run, policy, now, .. } = *planning;
+        match role {
+            RowRole::Rejected { earlier, fault } => {
+                let item = NewItem { state: state::REPEATED, ..item };
+                Ok((self.reject(run, item, fault.reason(&earlier))?, false))
+            }
+            RowRole::Merged { into } => {
+                self.add_aliases(open, run, &contact, number)?;
+                self.store_merged(open, run, NewItem { reason: Some(&into.reason()), ..item })?;
+                Ok((RowOutcome::Merged, false))
+            }
+            RowRole::Counts { replaced } => {
+                self.add_aliases(open, run, &contact, number)?;
+                if let Key::Row { digest, nth } = contact.key() {
+                    open.note_equal(run, digest, *nth);
+                }
+                if let Some(replaced) = replaced {
+                    self.merge_into(open, run, number, replaced, EarlierRow { row: item.row, line: item.line })?;
+                }
+                let prior = Prior::new(self, open, run, channel);
+                let decision = plan.planner.decide(&contact, policy, &prior, now)?;
+                let is_unchanged = replaced.is_none() && matches!(decision, Decision::Done(Outcome::Unchanged));
+                let key = KeyParts::of(contact.key());
+                let owner = Owner { number, key: key.value() };
+                Ok((self.store_decision(open, plan, run, owner, item, &contact, decision)?, is_unchanged))
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is another thing, and there is one caller")]
