@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::core::headings::{Heading, Sense, is_address_heading};
 use crate::core::text::is_digits;
 use crate::core::total::total;
+use crate::core::yes_no::PRINTED;
 
 /// Why text identifies no contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +52,6 @@ impl Artifact {
         }
     }
 }
-
-/// What programs print for a boolean: English, Spanish and Portuguese spreadsheets, and scripts.
-const BOOLEANS: [&str; 5] = ["true", "false", "verdadero", "verdadeiro", "falso"];
 
 /// What programs and people write for a missing value, in lower case.
 const PLACEHOLDERS: &[&str] = &[
@@ -228,7 +226,7 @@ pub(crate) fn non_value(text: &str) -> Option<NonValue> {
     let narrow = narrowed(text);
     let text = &*narrow;
     let inner = without_brackets(text);
-    if is_word(&BOOLEANS, inner) {
+    if is_word(&PRINTED, inner) {
         return Some(NonValue::Boolean);
     }
     let is_placeholder = is_placeholder(text)

@@ -14,6 +14,9 @@ pub const TRUE: [&str; 10] = ["true", "yes", "y", "1", "s\u{ed}", "si", "s", "si
 /// The words for false in a field of booleans.
 pub const FALSE: [&str; 7] = ["false", "no", "n", "0", "n\u{e3}o", "nao", "falso"];
 
+/// What programs print for a boolean: English, Spanish and Portuguese spreadsheets, and scripts.
+pub(in crate::core) const PRINTED: [&str; 5] = ["true", "false", "verdadero", "verdadeiro", "falso"];
+
 /// The words for a flag of JSON, such as `"primary": "on"`.
 const SET: [&str; 10] = ["true", "1", "yes", "y", "t", "si", "s\u{ed}", "sim", "on", "x"];
 const UNSET: [&str; 8] = ["false", "0", "no", "n", "f", "nao", "n\u{e3}o", "off"];
