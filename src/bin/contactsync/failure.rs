@@ -297,13 +297,14 @@ impl From<RefusedInput> for Failure {
             }
             Refused::UnknownAge => "omit --max-age for standard input, pipes and commands",
         };
-        let message = error.to_string();
-        let details = match &error.why {
-            Refused::TooManyChanges { .. } => vec![format!("the first contacts: {}", error.first.join(", "))],
+        let (message, details) = match &error.why {
+            Refused::TooManyChanges { .. } => {
+                (format!("{error}; the first contacts: {}", error.first.join(", ")), Vec::new())
+            }
             Refused::TooManyRejects { .. }
             | Refused::TooFewRows { .. }
             | Refused::TooOld { .. }
-            | Refused::UnknownAge => error.first,
+            | Refused::UnknownAge => (error.to_string(), error.first),
         };
         let exit = match error.why {
             Refused::UnknownAge => Exit::Usage,
