@@ -49,6 +49,19 @@ async fn a_command_that_fails_sends_nothing() {
     check("/no/such/program --all", "the input command failed: exit code 127").await;
     // The end of a truncated export is no end of a pipe.
     check("(echo email; seq 50000 | sed 's/$/@example.com/') | gzip | head -c 20000", "failed to read the input").await;
+    for blank in ["", " ", "\n"] {
+        let option = format!("--input-command={blank}");
+        let ran = harness.sync("--match email").argument(&option).run().await.exits(2);
+        assert!(ran.stderr.contains("the command is empty"), "{ran:?}");
+        for config in [format!("input_command = {blank:?}"), format!("source.command = {blank:?}")] {
+            harness.write("blank.toml", format!("match = \"email\"\n{config}\n"));
+            let ran = harness.sync("--config blank.toml").run().await.exits(2);
+            let (place, errors) = ("error: blank.toml:2: key `", ran.stderr_lines("error:"));
+            let is_clear =
+                errors.len() == 1 && errors[0].starts_with(place) && errors[0].ends_with("the command is empty");
+            assert!(is_clear, "{ran:?}");
+        }
+    }
     let ran = harness.sync("in.csv --match email --input-command true").run().await.exits(2);
     assert!(ran.stderr.contains("cannot be used with"), "{ran:?}");
     let ran = harness.sync("--match email").run().await.exits(2);

@@ -19,7 +19,7 @@ use contactsync::{Duplicates, Input, InputGuards, KEPT_HISTORY, Mapping, Policy,
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Name, TimeSpan};
+use crate::options::value::{Calls, Name, RowCount, ShellCommand, TimeSpan};
 use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
@@ -77,10 +77,10 @@ impl Settings {
                 guards: InputGuards {
                     max_changes: set.policy.max_changes,
                     max_rejects: set.policy.max_rejects,
-                    min_rows: set.policy.min_rows,
+                    min_rows: set.policy.min_rows.map(|RowCount(rows)| rows),
                     max_age: set.policy.max_age.map(|TimeSpan(time)| time),
                 },
-                command: set.source_name.input_command,
+                command: set.source_name.input_command.map(|ShellCommand(command)| command),
                 source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },

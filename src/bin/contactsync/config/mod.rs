@@ -16,7 +16,7 @@ use contactsync::mapping::rules::Rules;
 use serde::Deserialize;
 
 use crate::args::one_run_options;
-use crate::options::value::{LogFormat, Name, parsed};
+use crate::options::value::{LogFormat, Name, ShellCommand, parsed};
 use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, SourceNameArgs, TalkArgs, defaults};
 
 use deserializer::{exclusive, group};
@@ -108,7 +108,7 @@ struct SourceTable {
     #[serde(deserialize_with = "parsed")]
     name: Option<Name>,
     #[serde(deserialize_with = "parsed")]
-    command: Option<String>,
+    command: Option<ShellCommand>,
 }
 
 // The name of the source and its command: keys of the whole file, or of a table `[source]`.

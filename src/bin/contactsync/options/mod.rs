@@ -29,8 +29,9 @@ use contactsync::{Format, RowLimit};
 use serde::Deserialize;
 
 use value::{
-    Calls, Concurrency, DuplicatesArg, KindArg, LineCount, LogFormat, ModeArg, Name, PresetArg, Rate, SourcedParser,
-    TagsModeArg, TimeSpan, command, name, parsed, parsed_sourced, path, sourced_path, texts, variable,
+    Calls, Concurrency, DuplicatesArg, KindArg, LineCount, LogFormat, ModeArg, Name, PresetArg, Rate, RowCount,
+    ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, name, parsed, parsed_sourced, path, sourced_path,
+    texts, variable,
 };
 
 pub use near::{did_you_mean, not_one_of};
@@ -90,7 +91,7 @@ pub struct SourceNameArgs {
     /// Read contacts from the output of this command instead of INPUT; `sh -c` runs it, and if it fails, nothing is sent
     #[arg(long, value_name = "CMD", conflicts_with = "input")]
     #[serde(deserialize_with = "parsed")]
-    pub input_command: Option<String>,
+    pub input_command: Option<ShellCommand>,
 }
 
 /// The identity of contacts, and the changes that are allowed.
@@ -128,7 +129,8 @@ pub struct PolicyArgs {
     pub max_rejects: Option<RowLimit>,
     /// Send nothing if the input has fewer rows [default: no limit]
     #[arg(long, value_name = "N")]
-    pub min_rows: Option<u64>,
+    #[serde(deserialize_with = "parsed")]
+    pub min_rows: Option<RowCount>,
     /// Send nothing if the input file is older than this, such as 26h [default: no limit]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]

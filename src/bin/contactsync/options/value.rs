@@ -142,6 +142,31 @@ impl FromStr for PresetArg {
     }
 }
 
+/// A number of rows, not a share of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowCount(pub u64);
+
+impl FromStr for RowCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| format!("expected a number of rows such as 900, found `{text}`"))
+    }
+}
+
+/// A command line for the shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShellCommand(pub String);
+
+impl FromStr for ShellCommand {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The shell would run it, and its empty output would be an empty input.
+        if text.trim().is_empty() { Err("the command is empty".into()) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
 /// A text that is not blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(pub String);
