@@ -3,6 +3,7 @@
 
 mod attempts;
 mod checked_json;
+mod clock;
 mod columns;
 mod compact;
 mod contacts;

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::attempts::{detail, kind_number, result, result_number};
 use super::checked_json::parse_checked;
-use super::compact::{self, HAS_MADE_AT, Owner};
+use super::compact::{self, Owner};
 use super::contacts::{Holder, StoredState};
 use super::items::state;
 use super::keys::KeyParts;
@@ -19,14 +19,10 @@ use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
 use crate::core::model::{Known, RemoteState};
 use crate::core::task::Outcome;
-use crate::core::time::{ClockOffset, Timestamp};
+use crate::core::time::Timestamp;
 use crate::core::window::IN_FLIGHT_GRACE;
 use crate::journal::rows::{Carried, Item, RunState};
 use crate::journal::{Ended, Recorded, StateUpdate};
-
-/// How far back the time of a call may matter: a minute for the window, ten for a task's search, and a day for a wait that
-/// the platform asked for; with room for calls that took long.
-const ASKED_FOR: Duration = Duration::from_hours(25);
 
 /// Longest time from the start of a call to its end.
 pub(super) const LONGEST_CALL: Duration = Duration::from_mins(10);
@@ -38,67 +34,8 @@ const PENDING: &str = "SELECT pending.row, pending.line, pending.cells, pending.
      LEFT JOIN states ON states.contact = pending.contact LEFT JOIN doubts ON doubts.contact = pending.contact";
 
 impl Store {
-    // Also for the window's other channels: no other process uses them, and their calls count in the same window.
-    pub(in crate::journal) fn follow_clock(
-        &self,
-        channel: &str,
-        window: &WindowId,
-        clock_offset: &ClockOffset,
-        now: Timestamp,
-    ) -> Result<()> {
-        let mut query = self.db.prepare_cached("SELECT channel FROM clocks WHERE window = ?1 AND channel <> ?2")?;
-        let others = query.query_map([window.as_str(), channel], |row| row.get::<_, String>(0))?;
-        for other in others.collect::<rusqlite::Result<Vec<_>>>()? {
-            self.follow_clock_of(&other, window, clock_offset, now)?;
-        }
-        self.follow_clock_of(channel, window, clock_offset, now)
-    }
-
-    fn follow_clock_of(
-        &self,
-        channel: &str,
-        window: &WindowId,
-        clock_offset: &ClockOffset,
-        now: Timestamp,
-    ) -> Result<()> {
-        let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
-        let noted = query.query_row([channel], |row| {
-            Ok(ClockOffset { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
-        });
-        let lookahead = noted.optional()?.map_or(Duration::ZERO, |noted| clock_offset.ahead_of(&noted));
-        if !lookahead.is_zero() {
-            self.set_ahead(channel, lookahead, now)?;
-        }
-        self.db.execute(
-            "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
-            params![channel, window.as_str(), clock_offset.boot, millis(clock_offset.zero)],
-        )?;
-        Ok(())
-    }
-
-    // Sets the late moments of a channel ahead.
-    fn set_ahead(&self, channel: &str, lookahead: Duration, now: Timestamp) -> Result<()> {
-        let Some(channel) = self.channels.find(self, channel)? else { return Ok(()) };
-        self.db.execute(
-            "UPDATE calls SET started_at = started_at + ?3 WHERE started_at > ?2 AND channel = ?1",
-            params![channel, millis(now.before(lookahead + ASKED_FOR)), millis(Timestamp::default() + lookahead)],
-        )?;
-        let mut made = self.db.prepare(
-            "SELECT states.contact FROM states JOIN contacts ON contacts.number = states.contact
-             WHERE contacts.channel = ?1 AND states.content >= ?2",
-        )?;
-        let made = made.query_map(params![channel, [HAS_MADE_AT]], |row| row.get(0))?;
-        for contact in made.collect::<rusqlite::Result<Vec<i64>>>()? {
-            self.change_known(contact, |known| known.made_at = known.made_at.map(|at| at + lookahead))?;
-        }
-        for (contact, ..) in self.doubts_of(channel)? {
-            self.change_doubt(contact, |doubt| doubt.since = doubt.since.map(|since| since + lookahead))?;
-        }
-        Ok(())
-    }
-
     // The contacts in doubt of a channel, with their keys.
-    fn doubts_of(&self, channel: i64) -> Result<Vec<(i64, KeyParts<'static>, Vec<u8>)>> {
+    pub(super) fn doubts_of(&self, channel: i64) -> Result<Vec<(i64, KeyParts<'static>, Vec<u8>)>> {
         let mut query = self.db.prepare_cached(
             "SELECT doubts.contact, contacts.field, contacts.value, doubts.content
              FROM doubts CROSS JOIN contacts ON contacts.number = doubts.contact WHERE contacts.channel = ?1",
@@ -111,7 +48,7 @@ impl Store {
         Ok(doubts)
     }
 
-    fn change_known(&self, contact: i64, change: impl FnOnce(&mut Known)) -> Result<()> {
+    pub(super) fn change_known(&self, contact: i64, change: impl FnOnce(&mut Known)) -> Result<()> {
         let Some(key) = self.key_of_contact(contact)? else { return Ok(()) };
         let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
         let stored = query.query_row([contact], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -122,7 +59,7 @@ impl Store {
         self.set_known(owner, &known)
     }
 
-    fn change_doubt(&self, contact: i64, change: impl FnOnce(&mut Doubt)) -> Result<()> {
+    pub(super) fn change_doubt(&self, contact: i64, change: impl FnOnce(&mut Doubt)) -> Result<()> {
         let Some(key) = self.key_of_contact(contact)? else { return Ok(()) };
         let mut query = self.db.prepare_cached("SELECT content FROM doubts WHERE contact = ?1")?;
         let stored = query.query_row([contact], |row| row.get(0)).optional()?;
