@@ -202,8 +202,8 @@ pub mod engine {
     pub use crate::core::channel::WindowId;
     pub use crate::core::forecast::Forecast;
     pub use crate::core::page::{OtherHit, Page, Shown};
-    pub use crate::core::recognition::{Acquaintance, Verdict};
     pub use crate::core::time::ClockOffset;
+    pub use crate::core::token_recognition::{Acquaintance, Verdict};
     pub use crate::journal::{Carried, Ended, Item, NewRun, Recorded, Rows, SendJournal, StateUpdate};
     pub use crate::platform::dialect;
     pub use crate::sync::{Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, send, send_all};

@@ -1,4 +1,4 @@
-//! Whose calls count together.
+//! The id of a window, made of a token: the calls of channels with equal tokens count in one window.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The platform's numbers, and the maximum lengths of a contact's parts.
+//! Maximum sizes of calls and of a contact's parts. The rate limit is in [`window`](crate::core::window).
 //!
 //! The platforms document no maximum lengths. Without one, a row that no server accepts would fail in every run (413, 414,
 //! or a URL that cannot be built). A row with a longer part is rejected before anything is sent.

@@ -2,8 +2,8 @@
 
 use calamine::{DataType, ExcelDateTime};
 
-use super::guard;
 use super::number_format::{Display, NumberFormat, rounded};
+use super::text_prefix;
 
 /// The largest whole number that a sheet keeps exactly: it computes with floats.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -38,7 +38,7 @@ pub(super) struct Around<'a> {
 pub(super) fn text(value: &impl DataType, around: Around<'_>) -> Result<String, String> {
     let has_formula = around.formula.is_some();
     if let Some(text) = value.get_string() {
-        let text = if has_formula && is_error(text) { return Err(failed(text)) } else { guard::taken_off(text) };
+        let text = if has_formula && is_error(text) { return Err(failed(text)) } else { text_prefix::stripped(text) };
         return Ok(around.format.and_then(|format| format.of_text(text)).unwrap_or_else(|| text.to_owned()));
     }
     if let Some(whole) = value.get_int() {
@@ -71,8 +71,8 @@ pub(super) fn text(value: &impl DataType, around: Around<'_>) -> Result<String, 
     if let Some(error) = value.get_error() {
         return Err(failed(&error.to_string()));
     }
-    if let Some(text) = around.formula.and_then(guard::text_of_formula) {
-        // Programs that compute nothing write the guard `="02138"` as a formula without its result.
+    if let Some(text) = around.formula.and_then(text_prefix::text_of_formula) {
+        // Programs that compute nothing write `="02138"` as a formula without its result.
         return Ok(text.to_owned());
     }
     if has_formula {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_of_spreadsheets_are_no_text() {
+    fn prefixes_of_spreadsheets_are_no_text() {
         let check = |value: &str, expected: &str| {
             assert_eq!(text(&Data::String(value.to_owned()), Around::default()).as_deref(), Ok(expected), "{value}");
         };

@@ -13,7 +13,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::Bytes;
-use super::doubt::{self, Doubt};
+use super::mojibake::{self, Mojibake};
 use super::notice::{NoticeKind, Notices};
 use crate::core::code_page::CodePage;
 
@@ -65,7 +65,7 @@ pub(super) enum Wanted {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     charset: Arc<OnceLock<Charset>>,
-    doubt: Arc<OnceLock<Doubt>>,
+    mojibake: Arc<OnceLock<Mojibake>>,
     notices: Notices,
 }
 
@@ -177,9 +177,9 @@ impl Text {
         let charset = told_by(sample.bytes, sample.whole);
         self.found.set(charset);
         if !charset.is_utf8()
-            && let Some(doubt) = Doubt::of(sample.bytes, charset.0 == Kind::Standard(WINDOWS_1252))
+            && let Some(mojibake) = Mojibake::of(sample.bytes, charset.0 == Kind::Standard(WINDOWS_1252))
         {
-            self.found.set_doubt(doubt);
+            self.found.set_mojibake(mojibake);
         }
         self.state = State::of(charset);
         self.read(buffer)
@@ -298,8 +298,8 @@ impl Found {
         let _ = self.charset.set(charset);
     }
 
-    fn set_doubt(&self, doubt: Doubt) {
-        let _ = self.doubt.set(doubt);
+    fn set_mojibake(&self, mojibake: Mojibake) {
+        let _ = self.mojibake.set(mojibake);
     }
 
     pub(super) fn get(&self) -> Option<Charset> {
@@ -308,7 +308,7 @@ impl Found {
 
     /// Everything that decides how [`watch`](Self::watch) judges text that is not ASCII, once such text was read.
     pub(super) fn judgement(&self) -> String {
-        format!("{:?} {:?}", self.charset.get(), self.doubt.get())
+        format!("{:?} {:?}", self.charset.get(), self.mojibake.get())
     }
 
     /// Adds a notice if a row's decoded text looks as if it was decoded in the wrong encoding. Returns whether it did.
@@ -317,15 +317,15 @@ impl Found {
             return false;
         }
         let text = String::from_utf8_lossy(text);
-        let doubt = self.doubt.get().filter(|doubt| doubt.is_in(&text));
-        if let Some(doubt) = doubt {
-            self.notices.add(NoticeKind::DoubtfulEncoding(doubt.name()), line);
+        let mojibake = self.mojibake.get().filter(|mojibake| mojibake.is_in(&text));
+        if let Some(mojibake) = mojibake {
+            self.notices.add(NoticeKind::DoubtfulEncoding(mojibake.name()), line);
         }
-        let is_twice = doubt::is_double_encoded(&text);
+        let is_twice = mojibake::is_double_encoded(&text);
         if is_twice {
             self.notices.add(NoticeKind::DoubleEncoded, line);
         }
-        doubt.is_some() || is_twice
+        mojibake.is_some() || is_twice
     }
 }
 

@@ -20,13 +20,11 @@ mod day_order;
 mod decompress;
 mod delimiter;
 mod detected;
-mod doubt;
 mod element_order;
 mod encoding;
 mod error;
 mod falses;
 mod format;
-mod guard;
 mod isolate;
 mod json;
 mod json_text;
@@ -34,6 +32,7 @@ mod jsonl;
 mod lines;
 mod lookahead;
 mod mixed;
+mod mojibake;
 mod nesting;
 mod notice;
 mod notice_text;
@@ -49,6 +48,7 @@ mod sample;
 mod sheet;
 mod sniff;
 mod styles;
+mod text_prefix;
 mod titles;
 mod total;
 mod workbook_layout;
@@ -243,11 +243,11 @@ impl Source {
                 if let Rows::Sheet(rows) = &self.rows {
                     rows.addresses().watch(texts, record.line, notices);
                 }
-                texts.iter().any(doubt::is_double_encoded)
+                texts.iter().any(mojibake::is_double_encoded)
             }
             Cells::Object(object) => {
                 self.mixed.watch(object, record.line, notices)?;
-                object.iter().any(|(_, json)| doubt::is_double_encoded_json(json))
+                object.iter().any(|(_, json)| mojibake::is_double_encoded_json(json))
             }
         };
         if is_twice {

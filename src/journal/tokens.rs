@@ -2,7 +2,7 @@
 
 use super::{Journal, JournalError};
 use crate::core::channel::WindowId;
-use crate::core::recognition::Acquaintance;
+use crate::core::token_recognition::Acquaintance;
 
 impl Journal {
     /// The digest of the token with which a channel was last synced; `None` before its first sync.

@@ -24,7 +24,7 @@ use crate::sync::report::{PlanSummary, Summary};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
 use crate::sync::run::concurrency_for;
-use crate::sync::side_by_side::{Load, etas};
+use crate::sync::shared_window_eta::{Load, etas};
 use crate::sync::summary::plan_summary;
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{JournalOf, Overrides};

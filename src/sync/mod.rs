@@ -24,7 +24,7 @@ mod routing;
 mod row_lists;
 mod row_router;
 mod run;
-mod side_by_side;
+mod shared_window_eta;
 mod stop;
 mod summary;
 mod sync_error;

@@ -1,4 +1,5 @@
-//! The plan of an input: reads its rows, maps them, and plans them in the journal. Nothing is sent.
+//! The plan of an input, for `sync` and for a dry run: reads its rows, maps them, and plans them in the journal, where
+//! [`planner`](crate::core::planner) decides each of them. Nothing is sent. The use case of `plan` is in `dry_run`.
 
 mod planning;
 mod row_mapper;

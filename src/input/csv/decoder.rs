@@ -7,7 +7,7 @@ use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
 use super::super::json_text::AddressColumns;
 use super::super::notice::{NoticeKind, Notices};
-use super::super::{Delimiter, Row, guard, too_long};
+use super::super::{Delimiter, Row, text_prefix, too_long};
 use super::block::{Block, End, Part, RawRow, Short};
 use super::quotes::Quoting;
 use crate::core::model::Rejection;
@@ -203,7 +203,7 @@ impl Decoder {
         let (text, ends) = raw.first(self.columns.needed().min(raw.found.cells));
         // Nearly all rows can be decoded at once.
         if self.columns.have_names()
-            && !guard::may_be_in(text)
+            && !text_prefix::may_be_in(text)
             && ends.len() == self.columns.needed()
             && let Ok(text) = from_utf8(text)
             && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
@@ -215,7 +215,7 @@ impl Decoder {
             // A row without its last cells is completed.
             let cell = if at < raw.found.cells { raw.cell(at) } else { b"" };
             let cell = from_utf8(cell).map_err(|error| (at, error.valid_up_to() + 1))?;
-            texts.push(guard::taken_off(cell));
+            texts.push(text_prefix::stripped(cell));
         }
         Ok(texts)
     }

@@ -7,7 +7,7 @@ use super::keys::KeyParts;
 use super::{Result, Store};
 use crate::core::channel::WindowId;
 use crate::core::model::Key;
-use crate::core::recognition::{Acquaintance, READ};
+use crate::core::token_recognition::{Acquaintance, READ};
 
 impl Store {
     pub(in crate::journal) fn token_of(&self, channel: &str) -> Result<Option<WindowId>> {

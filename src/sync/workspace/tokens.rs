@@ -13,7 +13,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Cleared;
 use crate::core::channel::WindowId;
 use crate::core::model::Field;
-use crate::core::recognition::Verdict;
+use crate::core::token_recognition::Verdict;
 use crate::journal::JournalError;
 use crate::platform::limiter::Clock;
 use crate::sync::connection::HttpTransport;

@@ -31,7 +31,7 @@ enum Shown {
 
 /// The contacts that were read with a token, counted by whether they are the known ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recognition {
+pub struct TokenRecognition {
     shown: Vec<Shown>,
 }
 
@@ -94,7 +94,7 @@ impl Acquaintance {
     }
 }
 
-impl Recognition {
+impl TokenRecognition {
     /// Counts the contact that the platform shows under the id of a known contact; `others` are the other known contacts
     /// that are read.
     pub fn compare(&mut self, known: &Acquaintance, others: &[Acquaintance], shown: &Remote) {
@@ -187,7 +187,7 @@ mod tests {
     fn the_majority_of_the_contacts_that_answer_decides() {
         use Shown::{Missing, Other, Same};
         let check = |shown: &[Shown], verdict: Verdict, is_decided: bool| {
-            let recognition = Recognition { shown: shown.to_vec() };
+            let recognition = TokenRecognition { shown: shown.to_vec() };
             assert_eq!((recognition.verdict(), recognition.is_decided()), (verdict, is_decided), "{shown:?}");
         };
         check(&[], Verdict::AllMissing, false);

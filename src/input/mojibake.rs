@@ -1,4 +1,4 @@
-//! Detects text that was decoded with the wrong encoding: text of a Mac or DOS that was guessed to be Windows-1252, and UTF-8
+//! Detects mojibake, text that was decoded with the wrong encoding: text of a Mac or DOS that was guessed to be Windows-1252, and UTF-8
 //! that was read as Windows-1252 and encoded again.
 
 use encoding_rs::{DecoderResult, Encoding, MACINTOSH, WINDOWS_1252};
@@ -28,9 +28,9 @@ const ODD_AFTER: &str = "‚ƒ„‡ˆ‰‹";
 /// What may follow a word in capitals, such as `IRMÃ”` before a closing quotation mark.
 const CLOSING: &str = "’”»…–—›™®\u{a0}";
 
-/// A guessed encoding that is probably wrong.
+/// Text whose guessed encoding is probably wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Doubt {
+pub(super) struct Mojibake {
     name: &'static str,
     // Whether the guess was Windows-1252, in which odd positions are recognised.
     is_western: bool,
@@ -47,8 +47,8 @@ struct Fit {
     others: u32,
 }
 
-impl Doubt {
-    /// The doubt about a guess at the encoding of `sample`, if there is one; `is_western` when it was Windows-1252.
+impl Mojibake {
+    /// What shows that the encoding of `sample` was guessed wrong, if anything does; `is_western` when it was Windows-1252.
     pub(super) fn of(sample: &[u8], is_western: bool) -> Option<Self> {
         let western = standard(WINDOWS_1252);
         let (mut odd, mut all) = (0_u32, 0_u32);
@@ -71,7 +71,7 @@ impl Doubt {
         self.name
     }
 
-    /// Whether this text confirms the doubt.
+    /// Whether this text is affected.
     pub(super) fn is_in(self, text: &str) -> bool {
         if !self.is_western {
             return !text.is_ascii();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn doubt(encoding: &str, text: &str) -> Option<&'static str> {
-        Doubt::of(&bytes_in(encoding, text), true).map(Doubt::name)
+        Mojibake::of(&bytes_in(encoding, text), true).map(Mojibake::name)
     }
 
     const NAMES: [&str; 12] = [
@@ -355,12 +355,12 @@ mod tests {
 
     #[test]
     fn the_rows_that_show_it_are_told() {
-        let doubt = Doubt { name: "macintosh", is_western: true };
+        let doubt = Mojibake { name: "macintosh", is_western: true };
         for (text, expected) in [("JosŽ", true), ("Mu–oz", true), ("Jos‚", true), ("Mu¤oz", true), ("Ana", false)]
         {
             assert_eq!(doubt.is_in(text), expected, "{text}");
         }
-        assert!(Doubt { is_western: false, ..doubt }.is_in("é"));
+        assert!(Mojibake { is_western: false, ..doubt }.is_in("é"));
     }
 
     #[test]

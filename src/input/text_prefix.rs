@@ -5,17 +5,17 @@ use memchr::{memchr, memchr3};
 /// The first bytes of typographic quotes.
 const TYPOGRAPHIC: &[u8] = "\u{201c}".as_bytes();
 
-/// Whether a row can have a cell with such a guard. Most rows have none, and their cells are not examined one by one.
+/// Whether a row can have a cell with such a prefix. Most rows have none, and their cells are not examined one by one.
 pub(super) fn may_be_in(row: &[u8]) -> bool {
     memchr3(b'\'', b'=', b'"', row).is_some() || memchr(TYPOGRAPHIC[0], row).is_some()
 }
 
-/// The value without its guard: `="02138"` and `'+525550001`. An apostrophe is a guard only before a formula or a number:
+/// The value without its prefix: `="02138"` and `'+525550001`. An apostrophe is a prefix only before a formula or a number:
 /// in `'s-Hertogenbosch` and `'90s` it belongs to the name.
-pub(super) fn taken_off(cell: &str) -> &str {
+pub(super) fn stripped(cell: &str) -> &str {
     let text = cell.trim();
     if let Some(formula) = text.strip_prefix('\'')
-        && is_guarded(formula)
+        && is_formula_or_number(formula)
     {
         return literal(formula).unwrap_or(formula);
     }
@@ -41,7 +41,7 @@ fn literal(text: &str) -> Option<&str> {
     text_of_formula(text.strip_prefix('=')?)
 }
 
-fn is_guarded(text: &str) -> bool {
+fn is_formula_or_number(text: &str) -> bool {
     // Text between two apostrophes is quoted.
     if text.ends_with('\'') {
         return false;
@@ -58,9 +58,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guard_is_taken_off_and_a_name_keeps_its_apostrophe() {
+    fn a_prefix_is_removed_and_a_name_keeps_its_apostrophe() {
         let check = |cell: &str, expected: &str| {
-            assert_eq!(taken_off(cell), expected, "{cell}");
+            assert_eq!(stripped(cell), expected, "{cell}");
             assert!(cell == expected || may_be_in(cell.as_bytes()), "{cell}");
         };
         check("=\"02138\"", "02138");
