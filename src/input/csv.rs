@@ -21,6 +21,7 @@ use super::cell_kind::Kind;
 use super::columns::Columns;
 use super::encoding::Found as FoundCharset;
 use super::lines::Lines;
+use super::lookahead::View;
 use super::notice::{NoticeKind, Notices};
 use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, titles, total};
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
@@ -99,30 +100,15 @@ impl Rows {
         let delimiter = known.unwrap_or_else(|| delimiter::detect(&bytes.peek(sniff::SAMPLE)));
         let mut below = || titles::header_below(&bytes.peek(sniff::SAMPLE), known.map(Delimiter::byte), lines.number());
         let likely_header = if given.no_header { None } else { below() };
-        let dialect = {
-            let start = bytes.peek(sniff::SAMPLE);
-            Dialect::of(&start, delimiter.byte()).map_err(|MixedApostrophes { at }| {
-                lines.pass(&start.bytes[..at]);
-                SourceFault::Apostrophes { line: lines.number() }
-            })?
-        };
-        let mut bytes = dialect.rewritten(bytes, delimiter.byte());
+        let mut bytes =
+            dialect_of(&bytes.peek(sniff::SAMPLE), delimiter, &mut lines)?.rewritten(bytes, delimiter.byte());
         let by_rule = quotes_by_rule(bytes.peek(sniff::SAMPLE).bytes, delimiter.byte());
         let mut parser = Parser::new(bytes, delimiter, lines, by_rule);
         let mut first = Block::default();
         parser.read(&mut first, 1, MAX_HEADER, usize::MAX)?;
         let Some(raw) = first.last() else { return Err(SourceFault::Empty) };
-        let line = raw.found.line;
-        if raw.found.end != End::Whole {
-            return Err(SourceFault::Endless { line });
-        }
-        if raw.found.quoting != Quoting::Sound {
-            return Err(SourceFault::Quotes { line });
-        }
         let is_quoted = parser.quoted() == raw.filled();
-        let cells = (0..raw.found.cells).map(|at| raw.cell(at));
-        let has_header = !given.no_header || is_of_rejects(cells.clone());
-        let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(raw.found.cells) };
+        let (mut columns, has_header) = columns_of(&raw, given.no_header)?;
         let holding = delimiter::holding(&parser.peek(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
         let first = (!has_header).then_some(first);
@@ -466,6 +452,29 @@ fn begins_list(text: &[u8]) -> bool {
     };
     let after_line = name(text, LINE_COLUMN).and_then(|length| text.get(length + 1..));
     after_line.is_some_and(|rest| name(rest, REASON_COLUMN).is_some())
+}
+
+// The dialect of a file that begins like this; `lines` is moved to the line of an error.
+fn dialect_of(start: &View<'_>, delimiter: Delimiter, lines: &mut Lines) -> Result<Dialect, SourceFault> {
+    Dialect::of(start, delimiter.byte()).map_err(|MixedApostrophes { at }| {
+        lines.pass(&start.bytes[..at]);
+        SourceFault::Apostrophes { line: lines.number() }
+    })
+}
+
+// The columns by the first row, and whether it is a header.
+fn columns_of(first: &RawRow<'_>, no_header: bool) -> Result<(Columns, bool), SourceFault> {
+    let line = first.found.line;
+    if first.found.end != End::Whole {
+        return Err(SourceFault::Endless { line });
+    }
+    if first.found.quoting != Quoting::Sound {
+        return Err(SourceFault::Quotes { line });
+    }
+    let cells = (0..first.found.cells).map(|at| first.cell(at));
+    let has_header = !no_header || is_of_rejects(cells.clone());
+    let columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(first.found.cells) };
+    Ok((columns, has_header))
 }
 
 // A list of rejected rows has a header even if its input has none, and is read with the options of its input.

@@ -32,6 +32,17 @@ pub(super) struct Parser {
     pub(super) hashers: Option<LineHashers>,
 }
 
+/// What the parser found of a row.
+struct Parsed {
+    // In bytes: of the row, and of the text that was stored of it.
+    size: usize,
+    written: usize,
+    cells: usize,
+    end: End,
+    kept: bool,
+    terminated: bool,
+}
+
 impl Parser {
     /// A parser from this line on. `quotes_by_rule` is whether each cell with a quote in it is quoted.
     pub(super) fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines, quotes_by_rule: bool) -> Self {
@@ -84,6 +95,40 @@ impl Parser {
         if self.read_plain(block, (row, line, follows_mark), limit, columns)? {
             return Ok(());
         }
+        let Parsed { size, written, cells, mut end, kept, terminated } = self.parse(block, line, limit, columns)?;
+        // How much room there was is chance; whether a row is kept is not.
+        let kept = kept && size <= limit && cells <= columns;
+        let quoting = match self.quotes.found() {
+            Quoting::Stray if !self.quotes_by_rule => Quoting::Sound,
+            found => found,
+        };
+        if let Quoting::Unclosed(breaks) = quoting {
+            end = End::Unclosed { line: line + breaks };
+        }
+        let breaks = self.quotes.breaks();
+        self.size = size;
+        block.push(
+            Found {
+                row,
+                line,
+                cells,
+                kept,
+                end,
+                terminated,
+                quoting,
+                breaks,
+                follows_mark,
+                total: None,
+                short: Short::Rejected,
+                hash: None,
+            },
+            written,
+        );
+        Ok(())
+    }
+
+    // Parses the row that begins here, which may have quotes.
+    fn parse(&mut self, block: &mut Block, line: u64, limit: usize, columns: usize) -> Result<Parsed, SourceFault> {
         let (mut size, mut written, mut stored, mut cells) = (0_usize, 0, 0, 0);
         let (mut end, mut kept, mut terminated) = (End::Whole, true, true);
         loop {
@@ -129,35 +174,7 @@ impl Parser {
                 ReadRecordResult::OutputEndsFull => block.more_ends(),
             }
         }
-        // How much room there was is chance; whether a row is kept is not.
-        let kept = kept && size <= limit && cells <= columns;
-        let quoting = match self.quotes.found() {
-            Quoting::Stray if !self.quotes_by_rule => Quoting::Sound,
-            found => found,
-        };
-        if let Quoting::Unclosed(breaks) = quoting {
-            end = End::Unclosed { line: line + breaks };
-        }
-        let breaks = self.quotes.breaks();
-        self.size = size;
-        block.push(
-            Found {
-                row,
-                line,
-                cells,
-                kept,
-                end,
-                terminated,
-                quoting,
-                breaks,
-                follows_mark,
-                total: None,
-                short: Short::Rejected,
-                hash: None,
-            },
-            written,
-        );
-        Ok(())
+        Ok(Parsed { size, written, cells, end, kept, terminated })
     }
 
     // Reads a row without quotes that is completely in memory, as most rows are: the text between delimiters is its cells. The
