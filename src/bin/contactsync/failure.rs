@@ -377,7 +377,14 @@ fn of_input(error: &SourceError) -> Option<String> {
     if matches!(error.fault(), SourceFault::CutOff { .. }) {
         return Some("export the file again, or complete its last row; nothing was sent".to_owned());
     }
-    let SourceFault::Rows { fault, .. } = error.fault() else { return None };
+    if let SourceFault::Rows { fault, .. } = error.fault() {
+        return Some(of_rows(fault));
+    }
+    None
+}
+
+// How to get the contacts of a JSON file into a form in which each is a row.
+fn of_rows(fault: &RowsFault) -> String {
     let saved = |keys: &str| {
         let name = |key: &str| {
             let name = key.trim_end_matches("[]");
@@ -390,30 +397,30 @@ fn of_input(error: &SourceError) -> Option<String> {
     match fault {
         RowsFault::Several { arrays } => {
             let first = arrays.first().map(String::as_str).unwrap_or_default();
-            Some(format!("save the correct one as a separate file, for instance with {}", saved(first)))
+            format!("save the correct one as a separate file, for instance with {}", saved(first))
         }
-        RowsFault::Unclear { array } => Some(format!(
+        RowsFault::Unclear { array } => format!(
             "save the objects under `{array}` with {}, or leave that key out if each object is a contact",
             saved(array)
-        )),
+        ),
         RowsFault::Keyed { key } => {
-            Some(format!("save its members as a separate file, for instance with {}", saved(key)))
+            format!("save its members as a separate file, for instance with {}", saved(key))
         }
         RowsFault::Mixed { array } => {
-            Some(format!("save contacts of different forms as separate files, for instance with {}", saved(array)))
+            format!("save contacts of different forms as separate files, for instance with {}", saved(array))
         }
         RowsFault::Nested { arrays } => {
             let first = arrays.first().map(String::as_str).unwrap_or_default();
-            Some(format!("save the contacts as a separate file, for instance with {}", saved(first)))
+            format!("save the contacts as a separate file, for instance with {}", saved(first))
         }
-        RowsFault::Columns { .. } => Some(
+        RowsFault::Columns { .. } => {
             "save one object for each contact, for instance with `orient=\"records\"` in pandas, or save it as CSV"
-                .to_owned(),
-        ),
-        RowsFault::NotObjects { .. } => Some("save the rows as objects, or as CSV".to_owned()),
-        RowsFault::Missing { .. } | RowsFault::Failed => Some(
-            "the input may be incomplete: export it again, or remove that object if it contains no contacts".to_owned(),
-        ),
+                .to_owned()
+        }
+        RowsFault::NotObjects { .. } => "save the rows as objects, or as CSV".to_owned(),
+        RowsFault::Missing { .. } | RowsFault::Failed => {
+            "the input may be incomplete: export it again, or remove that object if it contains no contacts".to_owned()
+        }
     }
 }
 

@@ -95,17 +95,7 @@ impl FieldReader {
             }
         };
         let refused = |kind: CountryHeading, column: &str| {
-            let own = match kind {
-                CountryHeading::Code => String::new(),
-                CountryHeading::Country => {
-                    format!(", or {{ e164 = \"{assumed}\" }} if the phones are of {assumed} nevertheless")
-                }
-            };
-            let reason = format!(
-                "expected a phone number of {assumed}, found one without a country code in a row whose `{column}` names \
-                 another country (write country_column = \"{column}\"{own})"
-            );
-            Err(Refusal::of(self.label(), reason))
+            Err(Refusal::of(self.label(), of_another_country(assumed, kind, column)))
         };
         for (kind, place) in &self.likely {
             if let Ok(cell) = place.text(row, defaults)
@@ -116,20 +106,27 @@ impl FieldReader {
         }
         if let (Row::Object(object), Some(place)) = (row, self.places().first()) {
             for (key, json) in place.path.neighbours(object) {
-                if let Some(kind) = heading(key)
-                    && differs(
-                        kind,
-                        value(key, json)
-                            .ok()
-                            .flatten()
-                            .map_or(Cow::Borrowed(""), |it| it.text().into_owned().into())
-                            .as_ref(),
-                    )
-                {
+                let Some(kind) = heading(key) else { continue };
+                let value = value(key, json).ok().flatten();
+                if differs(kind, &value.as_ref().map_or(Cow::Borrowed(""), |value| value.text())) {
                     return refused(kind, key);
                 }
             }
         }
         Ok(())
     }
+}
+
+// Why a number is rejected that is complete only in another country than the one that its row names.
+fn of_another_country(assumed: Country, kind: CountryHeading, column: &str) -> String {
+    let own = match kind {
+        CountryHeading::Code => String::new(),
+        CountryHeading::Country => {
+            format!(", or {{ e164 = \"{assumed}\" }} if the phones are of {assumed} nevertheless")
+        }
+    };
+    format!(
+        "expected a phone number of {assumed}, found one without a country code in a row whose `{column}` names another \
+         country (write country_column = \"{column}\"{own})"
+    )
 }

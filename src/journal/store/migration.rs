@@ -188,14 +188,8 @@ impl Store {
                         counted.dropped += 1;
                         return Ok(());
                     };
-                    let parts = KeyParts::of_text(&key);
                     let number = self.contact_of_text(&channel, &key)?;
-                    let owner = Owner { number, key: parts.value() };
-                    let content = match readable::<Contact>(&contact).filter(|contact| contact.key().to_string() == key)
-                    {
-                        Some(contact) => compact::contact_bytes(self, owner, &contact)?,
-                        None => contact,
-                    };
+                    let content = self.compacted(number, &key, contact)?;
                     pend.execute(params![run, place, line, number, cells, content])?;
                     return Ok(());
                 }
@@ -225,6 +219,15 @@ impl Store {
             write.execute([run, rows, unchanged, merged, dropped])?;
         }
         Ok(())
+    }
+
+    // The content of a contact in the present form. A damaged one stays as it is.
+    fn compacted(&self, number: i64, key: &str, contact: Vec<u8>) -> Result<Vec<u8>> {
+        let parts = KeyParts::of_text(key);
+        match readable::<Contact>(&contact).filter(|contact| contact.key().to_string() == key) {
+            Some(contact) => compact::contact_bytes(self, Owner { number, key: parts.value() }, &contact),
+            None => Ok(contact),
+        }
     }
 
     // The runs that are not finished and whose lists hold all rows.
