@@ -156,7 +156,7 @@ mod tests {
 
     const NOW: (Timestamp, Timestamp) = (Timestamp::from_millis(1), Timestamp::from_millis(1));
 
-    /// The result of the last of so many refused calls, whose messages depend on their rows' numbers.
+    /// The result of the last of `calls` refused calls, whose messages depend on their rows' numbers.
     fn last(calls: usize, message: impl Fn(usize) -> String) -> Refusal {
         let mut refusals = Refusals::default();
         (0..calls).map(|n| refusals.record(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()

@@ -169,7 +169,7 @@ impl Window {
         learned
     }
 
-    /// Records that the platform stated at `at` a limit of so many calls a minute; less than 1 counts as 1.
+    /// Records the limit that the platform stated at `at`, in calls a minute; less than 1 counts as 1.
     pub fn state_limit(&mut self, limit: u32, at: Timestamp) -> usize {
         let limit = size(limit).max(1);
         self.platform_limit = Some((limit, at));

@@ -226,7 +226,7 @@ fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(InputPart) -> Opt
         // No thread panics while it waits for work.
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((batch, done)) = next else { return };
-        // Who no longer takes has hung up.
+        // It fails when the receiver was dropped, because the reading was stopped.
         let _ = done.send(batch.make(make));
     }
 }

@@ -196,7 +196,7 @@ impl Rows {
         self.has_skipped && block.total().is_some()
     }
 
-    // Skips rows that are as they were in the last input, up to so many bytes. Returns how many bytes there were.
+    // Skips rows that are as they were in the last input, up to `most` bytes. Returns how many bytes were skipped.
     fn skip_known(&mut self, block: &mut Block, recognition: &Recognition<'_>, most: usize) -> usize {
         if self.to_parse > 0 {
             self.to_parse -= 1;
@@ -221,7 +221,7 @@ impl Rows {
         skipping.bytes
     }
 
-    /// Reads up to so many rows and about so many bytes. Returns whether there may be more. Rows that are recognised are
+    /// Reads up to `rows` rows and about `bytes` bytes. Returns whether there may be more. Rows that are recognised are
     /// skipped, and do not count as rows.
     pub(super) fn block(
         &mut self,

@@ -128,7 +128,7 @@ impl NextSnapshot {
         })
     }
 
-    /// Whether the rows are those of the last snapshot, which had so many.
+    /// Whether the rows are all those of the last snapshot, which had `rows`, in its order.
     pub fn is_same(&self, rows: usize) -> bool {
         let is_whole = match &self.pieces[..] {
             [] => rows == 0,

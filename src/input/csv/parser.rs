@@ -96,7 +96,7 @@ impl Parser {
             return Ok(());
         }
         let Parsed { size, written, cells, mut end, kept, terminated } = self.parse(block, line, limit, columns)?;
-        // How much room there was is chance; whether a row is kept is not.
+        // `kept` depends on the size of the buffer too. The limits decide, so that each run keeps the same rows.
         let kept = kept && size <= limit && cells <= columns;
         let quoting = match self.quotes.found() {
             Quoting::Stray if !self.quotes_by_rule => Quoting::Sound,

@@ -1,4 +1,4 @@
-//! The SQL of planning a row: it stores what the planner decides.
+//! The SQL of planning a row: it stores what [`planner`](crate::core::planner) decides.
 
 use rusqlite::params;
 

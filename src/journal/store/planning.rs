@@ -1,4 +1,4 @@
-//! What the plan of an input has in memory: the rows of each contact so far, and contacts and aliases that are not stored yet.
+//! The state of a plan in progress that is in memory: the rows of each contact so far, and contacts and aliases that are not stored yet.
 //!
 //! New contacts are stored many at a time and in the order of their keys: one by one, each would write a page of the index.
 

@@ -1,4 +1,4 @@
-//! The SQL of plans: runs begin, and become the current runs of their channels.
+//! The SQL of runs: they begin with a plan, and become the current runs of their channels when it is finished.
 
 use std::sync::Arc;
 use std::time::Duration;

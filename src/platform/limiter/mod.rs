@@ -1,5 +1,5 @@
-//! The rate limiter, where all waiting for the limit takes place. It hands out permits one by one and in order, as the
-//! window and the quota allow.
+//! The rate limiter, which paces the calls: all waiting for the limit takes place here. It hands out permits one by one and in
+//! order, when the [window](crate::core::window) and the quota allow a call.
 
 mod clock;
 mod delays;

@@ -53,7 +53,7 @@ impl Announcement {
     }
 }
 
-/// Prints where the copy of a journal is that was of an earlier version.
+/// Prints where the backup is that was made before the journal was upgraded.
 pub fn report_upgrade(journal: &Journal, path: &Path, console: &Console) {
     report_backup(journal.backup_of_upgrade(), path, console);
 }

@@ -192,8 +192,8 @@ fn style(has_room_for_bar: bool) -> ProgressStyle {
     ProgressStyle::with_template(&format!("{bar}{{pos}}/{{len}} contacts{{msg}}")).expect("the template is well formed")
 }
 
-// As many of the first parts as fit into so many columns, each after a separator. Parts are not cut, except that the reason
-// for a wait is omitted before the wait itself.
+// The first parts that fit into `columns`, with separators between them. Parts are not cut, except that the reason for a wait is
+// omitted before the wait itself.
 fn fitting(parts: &[String], columns: usize) -> String {
     let width = |text: &str| text.chars().count();
     let mut text = String::new();
