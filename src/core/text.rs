@@ -73,7 +73,7 @@ pub(crate) fn bare_name(name: &str) -> &str {
 }
 
 /// Removes invisible characters from text that identifies something (a match value, an id, a tag, the name of a column), and
-/// normalises it to Unicode NFC. Two such strings that look the same are equal.
+/// normalises it to Unicode NFC. Two such strings that look the same are equal, and none has white space at its ends.
 ///
 /// The two joiners (U+200C and U+200D) stay between two characters that are not ASCII: in Persian and in the scripts of
 /// India they change a word, and they hold emoji together. A [modifier](is_modifier) stays after such a character, and in a
@@ -93,7 +93,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             seen.push(character);
         }
     }
-    Cow::Owned(nfc(&seen).into_owned())
+    // White space beside a modifier that was removed.
+    Cow::Owned(nfc(bare(&seen)).into_owned())
 }
 
 /// Text that needs no separate memory up to 24 bytes. Names and values of fields mostly have fewer, and a contact has
@@ -273,6 +274,9 @@ mod tests {
         // Modifiers that change nothing.
         check("+52\u{fe0f}55\u{fe0e}", "+5255");
         check("\u{fe0f}a\u{e0067}\u{e0100}b", "ab");
+        check("\u{e0100} a", "a");
+        check("a \u{fe0f}", "a");
+        check("\u{fe0f} \u{e0100}", "");
         // Without the invisible character, the accent belongs to its letter.
         check("Jose\u{200b}\u{301}", "Jos\u{e9}");
         check("Jose\u{301}", "Jos\u{e9}");

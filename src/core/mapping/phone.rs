@@ -328,7 +328,8 @@ fn as_dialed_in_mexico(number: &PhoneNumber, is_national: bool) -> Option<String
     let mut prefixes = ["044", "045", "01", "1"].into_iter().filter(|prefix| !(is_national && *prefix == "1"));
     let bare = prefixes.find_map(|prefix| digits.strip_prefix(prefix))?;
     let number = PHONE_NUMBER_UTIL.parse(bare, Some(Region::MX)).ok()?;
-    (bare.len() == 10 && number.is_valid()).then(|| written(&number))
+    // `01 0998766000` would be the international prefix `09` and a number of Iran.
+    (bare.len() == 10 && is_of_region(&number, Region::MX)).then(|| written(&number))
 }
 
 fn written(number: &PhoneNumber) -> String {
@@ -412,6 +413,9 @@ mod tests {
         check("MX", "044 55 1234 5678", Ok("+525512345678"));
         check("MX", "045 55 1234 5678", Ok("+525512345678"));
         check("MX", "01 55 1234 5678", Ok("+525512345678"));
+        for abroad in ["010998766000", "0440998766000", "+5210098766000", "01 0098766000"] {
+            check("MX", abroad, Err(NoPhone::NotOfItsCountry));
+        }
         check("MX", "+52 1 55 1234 5678", Ok("+525512345678"));
         check("MX", "52 1 55 1234 5678", Ok("+525512345678"));
         check("MX", "5215512345678", Ok("+525512345678"));
