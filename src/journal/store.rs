@@ -26,6 +26,7 @@ mod rejections;
 mod runs;
 mod sending;
 mod snapshots;
+mod state;
 mod stored_cells;
 mod tokens;
 

@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::attempts::{kind_of, result};
-use super::items::state;
+use super::state;
 use super::{RESUMABLE, Result, Store, damaged, natural, parse};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;

@@ -7,6 +7,7 @@ use super::keys::KeyParts;
 use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::Prior;
 use super::snapshots::trace;
+use super::state;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, integer, json};
 use crate::core::duplicates::Duplicates;
@@ -18,28 +19,6 @@ use crate::core::snapshot::SnapshotKey;
 use crate::core::task::Outcome;
 use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
 use crate::journal::snapshots::RowTrace;
-
-/// The states of items, by number.
-pub(super) mod state {
-    use crate::core::task::Outcome;
-
-    pub(in crate::journal::store) const CREATED: i64 = 1;
-    pub(in crate::journal::store) const UPDATED: i64 = 2;
-    pub(in crate::journal::store) const UNCHANGED: i64 = 3;
-    pub(in crate::journal::store) const REJECTED: i64 = 4;
-    pub(in crate::journal::store) const MERGED: i64 = 5;
-    /// Rejected because another row counts for its contact.
-    pub(in crate::journal::store) const REPEATED: i64 = 6;
-
-    pub(in crate::journal::store) const fn of(outcome: &Outcome) -> i64 {
-        match outcome {
-            Outcome::Created => CREATED,
-            Outcome::Updated => UPDATED,
-            Outcome::Unchanged => UNCHANGED,
-            Outcome::Rejected(_) => REJECTED,
-        }
-    }
-}
 
 /// A row for the table of items.
 #[derive(Clone, Copy, Default)]

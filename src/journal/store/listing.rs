@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::items::state;
 use super::keys::KeyParts;
+use super::state;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, json, natural, parse};
 use crate::core::output_format::{Listing, OutputFormat};

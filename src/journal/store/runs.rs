@@ -7,9 +7,9 @@ use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::attempts::result;
 use super::compact::{self, Owner};
-use super::items::state;
 use super::keys::KeyParts;
 use super::planning::{FinishedPlan, OpenPlan, RunPlan};
+use super::state;
 use super::{RESUMABLE, Result, Store, damaged, integer, json, millis};
 use crate::core::channel::WindowId;
 use crate::core::forecast::{Forecast, forecast};

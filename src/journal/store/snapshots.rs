@@ -7,9 +7,9 @@ mod check;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::items::state;
 use super::keys::KeyParts;
 use super::prior::Prior;
+use super::state;
 use super::{Result, Store, damaged, integer, natural};
 use crate::core::model::Key;
 use crate::core::planner::{PriorRows as _, Resolution, RowRole};
