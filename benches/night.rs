@@ -2,13 +2,15 @@
 //!
 //! The bench starts the sandbox without a limit in this process and creates all contacts with the real binary. A second run
 //! finds them unchanged, and leaves the snapshot. Then it measures runs of the binary, medians of five: an unchanged file, the
-//! same rows in random order, a `.gz`, a file from a pipe, and a file in which 1 % of the rows are changed and 0.1 % are new. Time
-//! is from the start of the process to its end, or to its first call. Where Python has `duckdb`, `EXCEPT` of two such files
-//! with two threads is the yardstick.
+//! same rows in random order, a `.gz`, a file from a pipe, a file in which 1 % of the rows are changed and 0.1 % are new, a file
+//! of which all rows are listed, a file of new rows, and an unchanged file of 10,000,000 rows. Time is wall and processor time
+//! of the process, from its start to its end, or to its first call; then it is killed. Where Python has `duckdb`, `EXCEPT` of two
+//! such files with two threads is the yardstick. `benches/channels` has the time to the first call of 300,000 rows over 1,000
+//! channels.
 //!
-//! Run with `cargo bench --bench night`; `ROWS` sets the size.
+//! Run with `cargo bench --bench night`; `ROWS` and `LARGE` set the sizes, and `LARGE=0` leaves out the large file. The large
+//! file has the contacts' ids, and `--mode create` takes such contacts as they are: so many need not be created first.
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -20,7 +22,7 @@ use std::{env, thread};
 use contactsync::sandbox::{Config, Sandbox};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use support::process::peak_kib;
+use support::process::{cpu_seconds, peak_kib};
 use tokio::runtime::Runtime;
 
 const RUNS: usize = 5;
@@ -44,52 +46,92 @@ fn main() {
 
     let config = Config { rate: 0, ..Config::default() };
     let sandbox = runtime.block_on(Sandbox::start(config)).expect("the sandbox starts");
-    let bench = Bench { sandbox, dir: dir.path(), lists: Cell::new(false) };
+    let bench = Bench { sandbox, dir: dir.path() };
+    let new = Case { to_first_call: true, ..Case::of("new rows, to the first call", "same.csv") };
+    bench.measure(None, new);
     for (what, mode) in [("created", "create"), ("found unchanged, without a snapshot", "upsert")] {
-        let Measured { seconds, memory, journal, .. } = bench.run("same.csv", mode, false);
-        println!("{what}: {seconds:.2} s, {} MB, journal +{} KB", memory / 1_000, journal / 1_000);
+        bench.run(Case { mode, ..Case::of(what, "same.csv") }).print(what);
     }
-    bench.keep();
-    for (what, input, piped) in [
-        ("unchanged", "same.csv", false),
-        ("random order", "shuffled.csv", false),
-        ("gz", "same.csv.gz", false),
-        ("standard input", "same.csv", true),
+    bench.keep("kept");
+    for case in [
+        Case::of("unchanged", "same.csv"),
+        Case::of("random order", "shuffled.csv"),
+        Case::of("gz", "same.csv.gz"),
+        Case { piped: true, ..Case::of("standard input", "same.csv") },
+        Case { to_first_call: true, ..Case::of("1 % changed, 0.1 % new, to the first call", "changed.csv") },
+        Case { lists: true, ..Case::of("unchanged, with --results and --rejects", "same.csv") },
+        Case { lists: true, ..Case::of("random order, with --results and --rejects", "shuffled.csv") },
     ] {
-        bench.measure(what, input, piped, false);
+        bench.measure(Some("kept"), case);
     }
-    bench.measure("1 % changed, 0.1 % new, to the first call", "changed.csv", false, true);
-    bench.lists.set(true);
-    bench.measure("unchanged, with --results and --rejects", "same.csv", false, false);
     duckdb(&at("same.csv"), &at("changed.csv"));
+    let large = env::var("LARGE").map_or(10_000_000, |rows| rows.parse().expect("a number"));
+    if large > 0 {
+        bench.clear();
+        let rows = (0..large).map(|n| format!("id{n},{}", row(n, 0)));
+        write_below(&format!("contact_id,{HEADER}"), &at("large.csv"), rows).expect("the input can be written");
+        let case = Case { mode: "create", ..Case::of("10,000,000 unchanged", "large.csv") };
+        bench.run(case).print(&format!("{large} rows, without a snapshot"));
+        bench.keep("large");
+        bench.measure(Some("large"), case);
+    }
 }
 
 struct Bench<'a> {
     sandbox: Sandbox,
     dir: &'a Path,
+}
+
+/// What is run.
+#[derive(Clone, Copy)]
+struct Case {
+    what: &'static str,
+    input: &'static str,
+    mode: &'static str,
+    // Whether the input comes from a pipe.
+    piped: bool,
+    // Whether the process is killed at its first call.
+    to_first_call: bool,
     // Whether the rows are listed.
-    lists: Cell<bool>,
+    lists: bool,
+}
+
+impl Case {
+    const fn of(what: &'static str, input: &'static str) -> Self {
+        Self { what, input, mode: "upsert", piped: false, to_first_call: false, lists: false }
+    }
 }
 
 /// What one run took.
 struct Measured {
     seconds: f64,
-    first_call: f64,
+    processor: f64,
+    // In KiB.
     memory: u64,
     // By how many bytes the journal grew.
     journal: u64,
     calls: usize,
 }
 
+impl Measured {
+    fn print(&self, what: &str) {
+        let Self { seconds, processor, memory, journal, calls } = self;
+        let (memory, journal) = (memory / 1_000, journal / 1_000);
+        println!(
+            "{what}: {seconds:.3} s, processor {processor:.2} s, {memory} MB, journal +{journal} KB, {calls} calls"
+        );
+    }
+}
+
 impl Bench<'_> {
     /// Keeps the journal with its locks, a day later: on the next night, no call of the first one counts any more.
-    fn keep(&self) {
+    fn keep(&self, kept: &str) {
         let journal = rusqlite::Connection::open(self.dir.join("journal.db")).expect("the journal can be opened");
         journal.execute("UPDATE calls SET started_at = started_at - 86400000", []).expect("calls");
         drop(journal);
-        fs::create_dir(self.dir.join("kept")).expect("a directory");
+        fs::create_dir(self.dir.join(kept)).expect("a directory");
         for path in self.files() {
-            fs::copy(&path, self.dir.join("kept").join(path.file_name().expect("a name"))).expect("a copy");
+            fs::copy(&path, self.dir.join(kept).join(path.file_name().expect("a name"))).expect("a copy");
         }
     }
 
@@ -101,70 +143,76 @@ impl Bench<'_> {
             .collect()
     }
 
-    /// Prints the medians of several runs, each on the journal as it was before.
-    fn measure(&self, what: &str, input: &str, piped: bool, to_first_call: bool) {
-        let (mut times, mut memory, mut journal, mut calls) = (Vec::new(), 0, 0, 0);
-        for _ in 0..RUNS {
-            self.files().iter().for_each(|path| drop(fs::remove_file(path)));
-            for entry in fs::read_dir(self.dir.join("kept")).expect("the kept journal") {
-                let path = entry.expect("an entry").path();
-                fs::copy(&path, self.dir.join(path.file_name().expect("a name"))).expect("a copy");
-            }
-            let run = if piped { self.run_piped(input) } else { self.run(input, "upsert", to_first_call) };
-            times.push(if to_first_call { run.first_call } else { run.seconds });
-            memory = run.memory.max(memory);
-            journal = run.journal.max(journal);
-            calls = run.calls;
+    /// Removes the journal.
+    fn clear(&self) {
+        self.files().iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+
+    /// Prints the medians of several runs and the maxima of what they needed, each on a kept journal or on none.
+    fn measure(&self, kept: Option<&str>, case: Case) {
+        let mut runs: Vec<Measured> = (0..RUNS)
+            .map(|_| {
+                self.clear();
+                for entry in
+                    kept.into_iter().flat_map(|kept| fs::read_dir(self.dir.join(kept)).expect("the kept journal"))
+                {
+                    let path = entry.expect("an entry").path();
+                    fs::copy(&path, self.dir.join(path.file_name().expect("a name"))).expect("a copy");
+                }
+                self.run(case)
+            })
+            .collect();
+        let most = |of: fn(&Measured) -> u64| runs.iter().map(of).max().unwrap_or(0);
+        let (memory, journal) = (most(|run| run.memory), most(|run| run.journal));
+        runs.sort_by(|one, other| one.processor.total_cmp(&other.processor));
+        let processor = runs[RUNS / 2].processor;
+        runs.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+        Measured { processor, memory, journal, ..runs.swap_remove(RUNS / 2) }.print(case.what);
+        self.clear();
+    }
+
+    fn run(&self, case: Case) -> Measured {
+        if !case.piped {
+            return self.watch(case, |command| command.arg(case.input).stdin(Stdio::null()).spawn());
         }
-        times.sort_by(f64::total_cmp);
-        println!(
-            "{what}: {:.3} s, at most {} MB, journal +{} KB, {calls} calls",
-            times[RUNS / 2],
-            memory / 1_000,
-            journal / 1_000
-        );
-    }
-
-    fn run(&self, input: &str, mode: &str, to_first_call: bool) -> Measured {
-        self.watch(|command| command.args(["--mode", mode, input]).stdin(Stdio::null()).spawn(), to_first_call)
-    }
-
-    fn run_piped(&self, input: &str) -> Measured {
-        let input = File::open(self.dir.join(input)).expect("the input exists");
+        let input = File::open(self.dir.join(case.input)).expect("the input exists");
         let mut cat = Command::new("cat").stdin(input).stdout(Stdio::piped()).spawn().expect("`cat` exists");
         let pipe = cat.stdout.take().expect("it is piped");
-        let measured = self.watch(|command| command.arg("-").stdin(pipe).spawn(), false);
+        let measured = self.watch(case, |command| command.arg("-").stdin(pipe).spawn());
         cat.wait().expect("it ends");
         measured
     }
 
-    fn watch(&self, start: impl FnOnce(&mut Command) -> io::Result<Child>, to_first_call: bool) -> Measured {
+    fn watch(&self, case: Case, start: impl FnOnce(&mut Command) -> io::Result<Child>) -> Measured {
         let before = (self.journal(), self.sandbox.ledger().len());
         let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
-        command.args(["sync", "--match", "phone", "--rate", "1000000", "--quiet", "--url"]);
+        command.args(["sync", "--match", "phone", "--mode", case.mode, "--rate", "1000000", "--quiet", "--url"]);
         command.arg(self.sandbox.url()).args(["--journal", "journal.db"]);
-        if self.lists.get() {
+        if case.lists {
             command.args(["--results", "results.csv", "--rejects", "rejects.csv"]);
         }
         command.current_dir(self.dir).env("CONTACTSYNC_TOKEN", TOKEN).stdout(Stdio::null());
         let begun = Instant::now();
         let mut child = start(&mut command).expect("the binary starts");
-        let (mut memory, mut first_call) = (0, None);
-        let exit = loop {
+        let (mut memory, mut processor) = (0, 0.0);
+        let (exit, seconds) = loop {
             if let Some(exit) = child.try_wait().expect("the process can be waited for") {
-                break exit;
+                break (Some(exit), begun.elapsed().as_secs_f64());
             }
             memory = memory.max(peak_kib(child.id()).unwrap_or(0));
-            if to_first_call && first_call.is_none() && self.sandbox.ledger().len() > before.1 {
-                first_call = Some(begun.elapsed().as_secs_f64());
+            processor = cpu_seconds(child.id()).unwrap_or(processor);
+            if case.to_first_call && self.sandbox.ledger().len() > before.1 {
+                let seconds = begun.elapsed().as_secs_f64();
+                child.kill().expect("the process can be killed");
+                child.wait().expect("it ends");
+                break (None, seconds);
             }
             thread::sleep(Duration::from_millis(2));
         };
-        let seconds = begun.elapsed().as_secs_f64();
-        assert!(exit.success(), "{exit}");
+        assert!(exit.is_none_or(|exit| exit.success()), "{exit:?}");
         Measured {
             seconds,
-            first_call: first_call.unwrap_or(seconds),
+            processor,
             memory,
             journal: self.journal().saturating_sub(before.0),
             calls: self.sandbox.ledger().len() - before.1,
@@ -188,8 +236,12 @@ fn row(n: usize, version: usize) -> String {
 }
 
 fn write(path: &Path, rows: impl Iterator<Item = String>) -> io::Result<()> {
+    write_below(HEADER, path, rows)
+}
+
+fn write_below(header: &str, path: &Path, rows: impl Iterator<Item = String>) -> io::Result<()> {
     let mut file = io::BufWriter::new(File::create(path)?);
-    writeln!(file, "{HEADER}")?;
+    writeln!(file, "{header}")?;
     for row in rows {
         file.write_all(row.as_bytes())?;
     }

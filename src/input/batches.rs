@@ -8,7 +8,7 @@ use std::thread;
 
 use super::{Row, Rows, Source, SourceError, SourceFault, csv};
 use crate::core::record::{Cells, TotalRow};
-use crate::core::snapshot::{Recognition, RowHash};
+use crate::core::snapshot::{Recognition, RowHash, RowPosition};
 
 /// Rows per batch: enough for the cost of passing a batch to be negligible.
 const ROWS: usize = 1_000;
@@ -49,8 +49,13 @@ pub(crate) enum InputPart {
         /// The hash of its line, if it is recognised by that.
         hash: Option<RowHash>,
     },
-    /// Rows that are as they were in the last input, by their places there.
-    Skipped(Range<usize>),
+    /// Rows that are as they were in the last input, on successive lines.
+    Skipped {
+        /// Their places in the last input.
+        places: Range<usize>,
+        /// Where the first of them is in this one.
+        first: RowPosition,
+    },
 }
 
 /// How reading ended, if it has.
@@ -70,7 +75,7 @@ impl Source {
     ) -> Result<(), E> {
         let make = |read| match read {
             InputPart::Row { row, remains, hash: _ } => Some(make(row, remains)),
-            InputPart::Skipped(_) => None,
+            InputPart::Skipped { .. } => None,
         };
         self.batches(None, make, take)
     }

@@ -136,7 +136,7 @@ pub struct Source {
     broken: bool,
     // Which columns are read, once it is set.
     used: Option<Vec<bool>>,
-    again: Again,
+    again: Arc<Again>,
     command: Option<RunningCommand>,
     // Whether the first row was read.
     has_begun: bool,
@@ -202,7 +202,7 @@ impl Source {
                 mixed: Mixed::default(),
                 broken: false,
                 used: None,
-                again,
+                again: Arc::new(again),
                 command,
                 has_begun: false,
             }),
@@ -276,6 +276,8 @@ impl Source {
     /// When it cannot be read again, or was changed meanwhile.
     pub(crate) fn again(&self) -> Result<Self, SourceError> {
         let mut again = self.again.open(&self.name)?;
+        // It may be read once more itself.
+        again.again = Arc::clone(&self.again);
         if let Some(used) = self.used.clone() {
             again.only(used);
         }

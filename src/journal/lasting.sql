@@ -164,7 +164,8 @@ CREATE TABLE snapshots (
     run     INTEGER NOT NULL,   -- the run of that input
     basis   BLOB NOT NULL,      -- a digest of everything besides its cells that decides what becomes of a row
     rows    INTEGER NOT NULL,
-    touched INTEGER NOT NULL DEFAULT 0, -- the number of its rows below
+    touched INTEGER NOT NULL DEFAULT 0, -- the number of its contacts that were changed since
+    changed INTEGER NOT NULL DEFAULT 0, -- the number of its chunks with changed rows
     sum     INTEGER NOT NULL,   -- a checksum of this row
     UNIQUE (channel, source)
 );
@@ -175,6 +176,15 @@ CREATE TABLE snapshot_chunks (
     number   INTEGER NOT NULL,  -- from 0
     hashes   BLOB NOT NULL,     -- 16 bytes a row, 0 for a row that is not to be recognised; and a checksum
     contacts BLOB NOT NULL,     -- 8 bytes a row, 0 for a row without a contact; and a checksum
+    numbers  BLOB NOT NULL,     -- the number of each row's contact if it is known, otherwise 0, as differences; and a checksum
+    PRIMARY KEY (snapshot, number)
+);
+
+-- Rows that differ from what their chunk has, while they are few.
+CREATE TABLE snapshot_changes (
+    snapshot INTEGER NOT NULL,
+    number   INTEGER NOT NULL,  -- of the chunk
+    changes  BLOB NOT NULL,     -- 34 bytes a row: its place in the chunk, then as above; and a checksum
     PRIMARY KEY (snapshot, number)
 );
 

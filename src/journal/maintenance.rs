@@ -357,7 +357,8 @@ mod tests {
         for row in 0..rows {
             let place = next.add();
             let hash = Some(key.row(&Cells::Object(vec![("n".into(), row.into())])));
-            next.settle(place, Entry { hash, contact: Some(key.contact(of_phone(row).key())) });
+            let contact = Some(key.contact(of_phone(row).key()));
+            next.settle(place, Entry { hash, contact, number: 1 });
         }
         NewSnapshot { source: "default".into(), basis: key.basis([("a", "b".into())]), base: None, next }
     }
@@ -403,6 +404,20 @@ mod tests {
                 "INSERT INTO snapshot_touched VALUES (1, x'000000000000000069df2265')",
                 "snapshot 1: some changed contacts are missing",
             ),
+            (
+                "UPDATE snapshot_chunks SET numbers = x'00' WHERE number = 0",
+                "snapshot 1: the checksum of some of its rows is wrong",
+            ),
+            (
+                "UPDATE snapshot_chunks SET numbers = (SELECT numbers FROM snapshot_chunks WHERE number = 2) WHERE number = 0",
+                "snapshot 1: the numbers of row hashes and contacts differ",
+            ),
+            (
+                "INSERT INTO snapshot_changes VALUES (1, 0, x'00')",
+                "snapshot 1: the checksum of some of its rows is wrong",
+            ),
+            ("INSERT INTO snapshot_changes VALUES (1, 0, x'00000000')", "snapshot 1: some changed rows are missing"),
+            ("INSERT INTO snapshot_changes VALUES (5, 0, x'00')", "snapshot 5: its rows belong to no source"),
             ("UPDATE snapshots SET id = 2", "snapshot 1: its rows belong to no source"),
             ("INSERT INTO snapshot_touched VALUES (5, x'00')", "snapshot 5: its rows belong to no source"),
         ] {

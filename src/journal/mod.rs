@@ -281,6 +281,14 @@ impl Journal {
         self.ask_blocking(move |store| store.set_listed(sync, written))
     }
 
+    /// Whether calls were made for an input.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn has_calls(&self, sync: i64) -> Result<bool, JournalError> {
+        self.ask_blocking(move |store| store.has_calls_of(sync))
+    }
+
     /// Number of runs that were planned from an input.
     ///
     /// # Errors
@@ -305,7 +313,7 @@ impl Journal {
     pub fn each_row<S, F>(&self, sync: i64, rows: Rows, mut state: S, each: F) -> Result<S, JournalError>
     where
         S: Send + 'static,
-        F: Fn(&mut S, ListedRow) -> ControlFlow<()> + Send + 'static,
+        F: Fn(&mut S, &ListedRow) -> ControlFlow<()> + Send + 'static,
     {
         self.ask_blocking(move |store| {
             store.each_row(sync, rows, |row| each(&mut state, row))?;

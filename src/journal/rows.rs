@@ -289,7 +289,7 @@ pub enum Carried {
 }
 
 /// A row of a list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListedRow {
     /// Its channel.
     pub channel: String,

@@ -74,6 +74,14 @@ CREATE TABLE items (
     PRIMARY KEY (run, row)
 ) WITHOUT ROWID;
 
+-- Where the rows of a run are in its input that were recognised and not mapped, if all rows are listed. Their contacts are those
+-- of the snapshot, as long as it is that of the run.
+CREATE TABLE kept_rows (
+    run      INTEGER PRIMARY KEY,
+    snapshot INTEGER NOT NULL,
+    rows     BLOB NOT NULL      -- as `store/kept_rows.rs` writes it; and a checksum
+);
+
 -- The files that list the rows of an input, for who goes on with its runs.
 CREATE TABLE listings (
     sync    INTEGER PRIMARY KEY,

@@ -46,6 +46,8 @@ pub(crate) struct BaseSnapshot {
 pub(crate) struct RowTrace {
     /// Its contact.
     pub contact: Option<ContactTag>,
+    /// The number of its contact, 0 for none.
+    pub number: i64,
     /// Whether it was unchanged and the only row of its contact so far.
     pub is_unchanged: bool,
     /// Contacts of which the input has several rows, or that share a match value.
@@ -61,7 +63,8 @@ impl Journal {
         self.ask_blocking(super::Store::snapshot_key)
     }
 
-    /// The snapshot of the last input of a channel and source; `None` where there is none with this basis.
+    /// The snapshot of the last input of a channel and source; `None` where there is none with this basis. `lists_rows` is whether
+    /// all rows will be listed: then it is also `None` where the contacts of its rows are damaged.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -70,9 +73,10 @@ impl Journal {
         channel: &str,
         source: &str,
         basis: Basis,
+        lists_rows: bool,
     ) -> Result<Option<StoredSnapshot>, JournalError> {
         let (channel, source) = (channel.to_owned(), source.to_owned());
-        self.ask_blocking(move |store| store.snapshot(&channel, &source, basis))
+        self.ask_blocking(move |store| store.snapshot(&channel, &source, basis, lists_rows))
     }
 
     /// The tag of each row's contact, 0 for a row without one; `None` where they are damaged.
@@ -101,6 +105,12 @@ impl Journal {
     #[cfg(test)]
     pub(crate) fn kept_rows(&self, run: i64) -> Result<u64, JournalError> {
         self.ask_blocking(move |store| store.kept_rows(run))
+    }
+
+    /// Forgets the rows that are stored beside their chunks.
+    #[cfg(test)]
+    pub(crate) fn forget_snapshot_changes(&self) -> Result<(), JournalError> {
+        self.ask_blocking(super::Store::forget_snapshot_changes)
     }
 
     /// Forgets that contacts were touched.

@@ -10,6 +10,7 @@ mod contacts;
 mod dictionary;
 mod history;
 mod items;
+mod kept_rows;
 mod keys;
 mod listing;
 mod maintenance;

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Key};
 use crate::core::planner::Planner;
-use crate::core::snapshot::{Basis, ContactTag, Entry, Matcher, NextSnapshot, Recognition, RowHash, SnapshotKey};
+use crate::core::snapshot::{
+    Basis, ContactTag, Entry, Matcher, NextSnapshot, Recognition, RowHash, RowPosition, SnapshotKey,
+};
 use crate::input::{Row, Source};
 use crate::journal::{BaseSnapshot, Journal, JournalError, NO_CHANNEL, NewSnapshot, Plan, RowTrace};
 
@@ -31,13 +33,16 @@ pub(super) struct KnownRows<'a> {
     is_matching: AtomicBool,
     // Whether the remaining rows are read but discarded.
     is_draining: AtomicBool,
+    // Whether all rows will be listed.
+    lists_rows: bool,
 }
 
-/// Rows that are known: their run, and their places in the snapshot of the run.
+/// Rows that are known: their run, their places in the snapshot of the run, and where the first of them is in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SkippedRows {
     pub run: usize,
     pub places: Range<usize>,
+    pub first: RowPosition,
 }
 
 /// A row that is known: its run, and its place in the snapshot of the run.
@@ -51,14 +56,14 @@ pub(super) struct KnownRow {
 pub(super) type Demoted = HashMap<RowHash, KnownRow>;
 
 impl<'a> KnownRows<'a> {
-    /// Reads the snapshots of `source` for the runs of a plan. They are used where the input can be read again, unless
-    /// `is_listed`: each row is to be listed.
+    /// Reads the snapshots of `source` for the runs of a plan. They are used where the input can be read again. `lists_rows` is
+    /// whether all rows will be listed.
     pub fn read(
         journal: &'a Journal,
         plan: &'a Arc<Plan>,
         source: String,
         (input, mapping): (&Source, &Mapping),
-        is_listed: bool,
+        lists_rows: bool,
     ) -> Result<Self, JournalError> {
         let key = journal.snapshot_key()?;
         let header = format!("{:?}", input.header());
@@ -74,8 +79,8 @@ impl<'a> KnownRows<'a> {
         let bases: Vec<Basis> = plan.runs.iter().map(|run| digest(format!("{:?}", run.policy))).collect();
         let (mut stored, mut hashes) = (Vec::with_capacity(bases.len()), Vec::with_capacity(bases.len()));
         for (run, basis) in plan.runs.iter().zip(&bases) {
-            let is_wanted = !is_listed && run.channel != NO_CHANNEL;
-            let snapshot = if is_wanted { journal.snapshot(&run.channel, &source, *basis)? } else { None };
+            let is_wanted = run.channel != NO_CHANNEL;
+            let snapshot = if is_wanted { journal.snapshot(&run.channel, &source, *basis, lists_rows)? } else { None };
             stored.push(snapshot.as_ref().map(|snapshot| snapshot.id));
             hashes.push(snapshot.map_or_else(Vec::new, |snapshot| snapshot.hashes));
         }
@@ -91,6 +96,7 @@ impl<'a> KnownRows<'a> {
             matcher,
             is_matching,
             is_draining: AtomicBool::new(false),
+            lists_rows,
         })
     }
 
@@ -135,8 +141,13 @@ impl<'a> KnownRows<'a> {
     }
 
     /// The rows that the reader skipped, by their runs.
-    pub fn skipped(&self, places: Range<usize>) -> impl Iterator<Item = SkippedRows> {
-        self.matcher.by_run(places).map(|(run, places)| SkippedRows { run, places })
+    pub fn skipped(&self, places: Range<usize>, mut first: RowPosition) -> impl Iterator<Item = SkippedRows> {
+        self.matcher.by_run(places).map(move |(run, places)| {
+            let skipped = SkippedRows { run, places, first };
+            let count = skipped.places.len() as u64;
+            (first.row, first.line) = (first.row + count, first.line + count);
+            skipped
+        })
     }
 
     /// The row of the snapshots with this hash, for the `row`th row of the input. Only the first of several equal rows gets it.
@@ -186,6 +197,11 @@ impl<'a> KnownRows<'a> {
         Ok(demoted)
     }
 
+    /// For reading the input again: all rows of the snapshots but these.
+    pub fn without(&self, demoted: &Demoted) -> Matcher {
+        self.matcher.without(demoted.values().map(|known| (known.run, known.place)))
+    }
+
     fn base(&self, run: usize) -> Option<BaseSnapshot> {
         let id = self.stored.get(run).copied().flatten()?;
         Some(BaseSnapshot { id, rows: Arc::clone(&self.matcher), run })
@@ -193,7 +209,7 @@ impl<'a> KnownRows<'a> {
 
     /// What the input leaves for the next one: nothing yet.
     pub fn begin_next(&self) -> NextRows {
-        NextRows { snapshots: self.bases.iter().map(|_| NextSnapshot::default()).collect() }
+        NextRows { snapshots: self.bases.iter().map(|_| NextSnapshot::new(self.lists_rows)).collect() }
     }
 
     /// The snapshots that the finished plan leaves, by the places of their runs.
@@ -229,14 +245,20 @@ pub(super) struct NewRow {
 }
 
 impl NextRows {
-    /// A row that is known.
-    pub fn keep(&mut self, known: KnownRow) {
-        self.snapshots[known.run].keep(known.place);
+    /// A row that is known, and where it is in the input.
+    pub fn keep(&mut self, known: KnownRow, at: RowPosition) {
+        #[cfg(test)]
+        let at = if tests::has(tests::Bug::ListsWithoutGaps) { RowPosition { line: at.row + 1, ..at } } else { at };
+        self.snapshots[known.run].keep(known.place..known.place + 1, at);
     }
 
     /// Rows that were skipped.
     pub fn keep_all(&mut self, skipped: SkippedRows) {
-        self.snapshots[skipped.run].keep_all(skipped.places);
+        let SkippedRows { run, places, first } = skipped;
+        #[cfg(test)]
+        let first =
+            if tests::has(tests::Bug::ListsWithoutGaps) { RowPosition { line: first.row + 1, ..first } } else { first };
+        self.snapshots[run].keep(places, first);
     }
 
     /// A row of this run that is mapped.
@@ -253,7 +275,8 @@ impl NextRows {
     pub fn settle(&mut self, row: NewRow, trace: &RowTrace) {
         let NewRow { run, number, hash } = row;
         let next = &mut self.snapshots[run];
-        next.settle(number, Entry { hash: hash.filter(|_| trace.is_unchanged), contact: trace.contact });
+        let hash = hash.filter(|_| trace.is_unchanged);
+        next.settle(number, Entry { hash, contact: trace.contact, number: trace.number });
         #[cfg(test)]
         if tests::has(tests::Bug::SharesNone) {
             return;

@@ -143,9 +143,9 @@ pub fn plan(
     let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
     let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec(), retry_rejected };
-    let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows: files.results.is_some() })?;
-    let is_listed = files.results.is_some();
-    let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), is_listed);
+    let lists_rows = files.results.is_some();
+    let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows })?;
+    let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), lists_rows);
     let known = source_name.map(read).transpose()?;
     let known = known.as_ref();
     let mapper = RowMapper { router: &row_router, known, keeps_cells: files.rejects.is_some() };

@@ -146,9 +146,9 @@ pub fn are_all_waiting(channel: &Channel<'_>) -> bool {
 // The rows of the channel's newest run that are rejected, with the reasons.
 fn rejected(channel: &Channel<'_>) -> BTreeMap<usize, String> {
     let run = channel.journal.newest(&channel.name).expect("the journal works").expect("a run");
-    let note = |rejected: &mut BTreeMap<usize, String>, row: ListedRow| {
+    let note = |rejected: &mut BTreeMap<usize, String>, row: &ListedRow| {
         let number = usize::try_from(row.line - 2).expect("lines are few");
-        rejected.insert(number, row.reason.unwrap_or_default());
+        rejected.insert(number, row.reason.clone().unwrap_or_default());
         ControlFlow::Continue(())
     };
     channel.journal.each_row(run.sync, Rows::Rejected, BTreeMap::new(), note).expect("the journal works")

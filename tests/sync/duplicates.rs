@@ -50,7 +50,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
     let runs = plan(&journal, source, &mapping, Routes::one(new), plan_options, &Silent, &Stop::default())
         .expect("planning succeeds");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {
-        rows.push(row);
+        rows.push(row.clone());
         std::ops::ControlFlow::Continue(())
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

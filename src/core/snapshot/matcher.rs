@@ -1,8 +1,8 @@
 //! Finds rows in a snapshot: where they were last time, else nearby, else in a table of all.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::RowHash;
 
@@ -20,16 +20,16 @@ const MISSED_OF: usize = 16;
 #[derive(Debug)]
 pub struct Matcher {
     // The hashes of all snapshots, one after the other; 0 for a row that is not to be recognised.
-    hashes: Vec<u128>,
+    hashes: Arc<Vec<u128>>,
     // Where the hashes of each snapshot end.
-    ends: Vec<usize>,
+    ends: Arc<Vec<usize>>,
     // One bit for each row: whether a row of the input was found to be it.
     found: Vec<AtomicU64>,
     // By how much rows are further down than they were.
     shift: AtomicI64,
     hits: AtomicUsize,
     misses: AtomicUsize,
-    table: OnceLock<Table>,
+    table: Arc<OnceLock<Table>>,
 }
 
 impl Matcher {
@@ -45,21 +45,29 @@ impl Matcher {
             }
             ends.push(hashes.len());
         }
-        let found = (0..hashes.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        let matcher = Self {
-            hashes,
-            ends,
-            found,
-            shift: AtomicI64::new(0),
-            hits: AtomicUsize::new(0),
-            misses: AtomicUsize::new(0),
-            table: OnceLock::new(),
-        };
+        let matcher = Self::of(Arc::new(hashes), Arc::new(ends), Arc::default());
         // Rows of several runs are mixed in the input.
         if filled > 1 {
             matcher.table.get_or_init(|| Table::new(&matcher.hashes));
         }
         matcher
+    }
+
+    fn of(hashes: Arc<Vec<u128>>, ends: Arc<Vec<usize>>, table: Arc<OnceLock<Table>>) -> Self {
+        let found = (0..hashes.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let (shift, hits, misses) = (AtomicI64::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { hashes, ends, found, shift, hits, misses, table }
+    }
+
+    /// A matcher of the same snapshots for reading the input again, in which these rows are not found: each by its run and its
+    /// place in the snapshot of the run.
+    #[must_use]
+    pub fn without(&self, rows: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let again = Self::of(Arc::clone(&self.hashes), Arc::clone(&self.ends), Arc::clone(&self.table));
+        for (run, place) in rows {
+            again.take(self.start_of(run) + place);
+        }
+        again
     }
 
     /// Whether no row can be found.
@@ -260,5 +268,8 @@ mod tests {
         assert_eq!(matcher.by_run(1..4).collect::<Vec<_>>(), [(0, 1..2), (2, 0..2)]);
         assert_eq!(matcher.by_run(0..2).collect::<Vec<_>>(), [(0, 0..2)]);
         assert_eq!(matcher.by_run(3..3).count(), 0);
+        // When the input is read again.
+        let again = matcher.without([(2, 0)]);
+        assert_eq!(places(&again, [1, 2, 3, 4]), [Some(0), None, Some(1), Some(4)]);
     }
 }

@@ -17,5 +17,5 @@ mod recognition;
 
 pub use self::hash::{Basis, ContactTag, LineHasher, RowHash, SnapshotKey};
 pub use self::matcher::Matcher;
-pub use self::next::{CHUNK, Entry, NextRow, NextSnapshot};
+pub use self::next::{CHUNK, Entry, KeptRows, NextRow, NextSnapshot, RowPosition};
 pub use self::recognition::Recognition;

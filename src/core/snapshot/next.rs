@@ -1,4 +1,5 @@
 //! The snapshot that an input leaves: rows that are in the last snapshot too, by their places there, and other rows.
+//! Where all rows are to be listed, it also has where the kept rows are in the input.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -15,6 +16,28 @@ pub struct Entry {
     pub hash: Option<RowHash>,
     /// Its contact; `None` for a row that became none.
     pub contact: Option<ContactTag>,
+    /// The number of its contact, 0 for none.
+    pub number: i64,
+}
+
+/// Where a row is in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowPosition {
+    /// Its place among the data rows, from 1.
+    pub row: u64,
+    /// The physical line on which it begins.
+    pub line: u64,
+}
+
+/// Rows of an input that are kept, on successive lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRows {
+    /// The first of them.
+    pub first: RowPosition,
+    /// The place of the first of them in the snapshot of the input.
+    pub place: u64,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// A row of the next snapshot.
@@ -35,6 +58,8 @@ pub struct NextSnapshot {
     replaced: BTreeMap<usize, usize>,
     // Contacts of which the input has several rows, or that share a match value with another one.
     shared: HashSet<ContactTag>,
+    // Where the kept rows are in the input, if they are to be listed: the first of rows on successive lines, and their number.
+    positions: Option<Vec<(RowPosition, u64)>>,
 }
 
 #[derive(Debug)]
@@ -44,13 +69,23 @@ enum Piece {
 }
 
 impl NextSnapshot {
-    /// Adds the row at this place of the last snapshot, which is unchanged.
-    pub fn keep(&mut self, place: usize) {
-        self.keep_all(place..place + 1);
+    /// An empty one. `lists_rows` is whether all rows will be listed.
+    pub fn new(lists_rows: bool) -> Self {
+        Self { positions: lists_rows.then(Vec::new), ..Self::default() }
     }
 
-    /// Adds the rows at these places of the last snapshot, which are unchanged.
-    pub fn keep_all(&mut self, kept: Range<usize>) {
+    /// Adds the rows at these places of the last snapshot, which are unchanged. `first` is where the first of them is in the
+    /// input; the others are on the next lines.
+    pub fn keep(&mut self, kept: Range<usize>, first: RowPosition) {
+        let more = kept.len() as u64;
+        if let Some(positions) = &mut self.positions {
+            match positions.last_mut() {
+                Some((before, count)) if before.row + *count == first.row && before.line + *count == first.line => {
+                    *count += more;
+                }
+                Some(_) | None => positions.push((first, more)),
+            }
+        }
         match self.pieces.last_mut() {
             Some(Piece::Kept(places)) if places.end == kept.start => places.end = kept.end,
             Some(Piece::Kept(_) | Piece::New(_)) | None => self.pieces.push(Piece::Kept(kept)),
@@ -93,6 +128,11 @@ impl NextSnapshot {
         self.shared.contains(&contact)
     }
 
+    /// Whether there are contacts of which no row is to be recognised.
+    pub fn has_shared(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.pieces
@@ -128,14 +168,47 @@ impl NextSnapshot {
         })
     }
 
-    /// Whether the rows are all those of the last snapshot, which had `rows`, in its order.
-    pub fn is_same(&self, rows: usize) -> bool {
-        let is_whole = match &self.pieces[..] {
-            [] => rows == 0,
-            [Piece::Kept(places)] => *places == (0..rows),
-            [_, ..] => false,
-        };
-        is_whole && self.replaced.is_empty() && self.shared.is_empty()
+    /// Whether the rows are those of the last snapshot, which had `rows`, in any order. Each is kept once.
+    pub fn has_same_rows(&self, rows: usize) -> bool {
+        self.entries.is_empty() && self.len() == rows && self.shared.is_empty()
+    }
+
+    /// Where the kept rows are, in the input's order; nothing unless they are to be listed. The last
+    /// snapshot had `rows`.
+    pub fn kept_rows(&self, rows: usize) -> Vec<KeptRows> {
+        // Then the last snapshot stays, with its order.
+        let has_same_rows = self.has_same_rows(rows);
+        let mut listed: Vec<KeptRows> = Vec::new();
+        let mut positions = self.positions.iter().flatten();
+        // What is left of the current positions.
+        let (mut first, mut left) = (RowPosition { row: 0, line: 0 }, 0);
+        let mut at = 0;
+        for piece in &self.pieces {
+            let mut places = match piece {
+                Piece::Kept(places) => places.clone(),
+                Piece::New(numbers) => {
+                    at += numbers.len() as u64;
+                    continue;
+                }
+            };
+            while !places.is_empty() {
+                if left == 0 {
+                    let Some(next) = positions.next() else { return listed };
+                    (first, left) = *next;
+                }
+                let replaced = self.replaced.range(places.clone()).next().map(|(place, _)| *place);
+                let is_replaced = replaced == Some(places.start);
+                let end = if is_replaced { places.start + 1 } else { replaced.unwrap_or(places.end) };
+                let count = left.min((end - places.start) as u64);
+                if !is_replaced {
+                    let place = if has_same_rows { places.start as u64 } else { at };
+                    listed.push(KeptRows { first, place, count });
+                }
+                (first.row, first.line, left, at) = (first.row + count, first.line + count, left - count, at + count);
+                places.start += usize::try_from(count).unwrap_or(usize::MAX);
+            }
+        }
+        listed
     }
 
     fn entry(&self, number: usize) -> Entry {
@@ -154,26 +227,46 @@ mod tests {
         let entry = |hash: u128, contact: u64| Entry {
             hash: RowHash::from_stored(hash),
             contact: ContactTag::from_stored(contact),
+            number: 7,
         };
-        let mut next = NextSnapshot::default();
-        next.keep(0);
-        next.keep(1);
-        assert!(next.is_same(2) && !next.is_same(3));
+        let mut next = NextSnapshot::new(true);
+        let position = |row, line| RowPosition { row, line };
+        next.keep(0..1, position(1, 2));
+        next.keep(1..2, position(2, 3));
+        assert!(next.has_same_rows(2) && !next.has_same_rows(3));
         let new = next.add();
-        next.keep(3);
+        next.keep(3..4, position(4, 5));
         let (other, rejected) = (next.add(), next.add());
-        next.keep(7);
+        // The row before it has three lines.
+        next.keep(4..7, position(7, 10));
+        next.keep(7..8, position(10, 14));
         let replaced = next.replace(1);
         next.settle(new, entry(10, 1));
         next.settle(other, entry(11, 2));
         next.settle(replaced, entry(12, 3));
         let rows: Vec<_> = next.rows().collect();
         let (kept, added) = (NextRow::Kept, |hash, contact| NextRow::New(entry(hash, contact)));
-        let expected = [kept(0), added(12, 3), added(10, 1), kept(3), added(11, 2), added(0, 0), kept(7)];
-        assert_eq!((rows.as_slice(), next.kept(), rejected), (&expected[..], 3, 2));
+        let rejected_row = NextRow::New(Entry::default());
+        let mut expected = vec![kept(0), added(12, 3), added(10, 1), kept(3), added(11, 2), rejected_row];
+        expected.extend([kept(4), kept(5), kept(6), kept(7)]);
+        assert_eq!((rows, next.kept(), rejected), (expected, 6, 2));
+        let piece = |(row, line), place, count| KeptRows { first: position(row, line), place, count };
+        let listed = [piece((1, 2), 0, 1), piece((4, 5), 3, 1), piece((7, 10), 6, 3), piece((10, 14), 9, 1)];
+        assert_eq!(next.kept_rows(9), listed);
+        let replaced = next.replace(5);
+        next.settle(replaced, entry(13, 4));
+        let listed = [piece((7, 10), 6, 1), piece((9, 12), 8, 1)];
+        assert_eq!(next.kept_rows(9)[2..4], listed);
         // A contact that has another row.
         next.share(ContactTag::from_stored(2).unwrap());
         assert_eq!(next.rows().nth(4), Some(added(0, 2)));
-        assert!(!next.is_same(7));
+        assert!(!next.has_same_rows(10));
+        // The rows of the last snapshot in another order.
+        let mut next = NextSnapshot::new(true);
+        next.keep(2..4, position(1, 2));
+        next.keep(0..2, position(3, 4));
+        assert!(next.has_same_rows(4));
+        assert_eq!(next.kept_rows(4), [piece((1, 2), 2, 2), piece((3, 4), 0, 2)]);
+        assert_eq!(next.kept_rows(5), [piece((1, 2), 0, 2), piece((3, 4), 2, 2)]);
     }
 }

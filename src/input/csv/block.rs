@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::quotes::Quoting;
 use crate::core::record::TotalRow;
-use crate::core::snapshot::RowHash;
+use crate::core::snapshot::{RowHash, RowPosition};
 
 /// Rows that are parsed and not decoded yet.
 #[derive(Debug, Default)]
@@ -26,14 +26,16 @@ struct Skipped {
     before: usize,
     // Their places in the last input.
     places: Range<usize>,
+    // Where the first of them is; the others are on the next lines.
+    first: RowPosition,
 }
 
 /// A part of a block, in the order of the input.
 #[derive(Debug)]
 pub(super) enum Part<'a> {
     Row(RawRow<'a>),
-    /// Rows that were skipped, by their places in the last input.
-    Skipped(Range<usize>),
+    /// Rows that were skipped, by their places in the last input, and where the first of them is in this one.
+    Skipped(Range<usize>, RowPosition),
 }
 
 /// One row of a block, and the positions of its cells.
@@ -143,19 +145,23 @@ impl Block {
         std::iter::from_fn(move || {
             let at = rows.peek().map_or(self.rows.len(), |(at, _)| *at);
             if let Some(skipped) = skipped.next_if(|skipped| skipped.before <= at) {
-                return Some(Part::Skipped(skipped.places.clone()));
+                return Some(Part::Skipped(skipped.places.clone(), skipped.first));
             }
             rows.next().map(|(_, place)| Part::Row(self.row(place)))
         })
     }
 
-    /// Adds a row that is skipped, by its place in the last input.
-    pub(super) fn skip(&mut self, place: usize) {
+    /// Adds a row that is skipped, by its place in the last input, and where it is in this one.
+    pub(super) fn skip(&mut self, place: usize, at: RowPosition) {
         let before = self.rows.len();
-        match self.skipped.last_mut() {
-            Some(skipped) if skipped.before == before && skipped.places.end == place => skipped.places.end += 1,
-            Some(_) | None => self.skipped.push(Skipped { before, places: place..place + 1 }),
+        if let Some(skipped) = self.skipped.last_mut() {
+            let is_next_line = skipped.first.line + skipped.places.len() as u64 == at.line;
+            if skipped.before == before && skipped.places.end == place && is_next_line {
+                skipped.places.end += 1;
+                return;
+            }
         }
+        self.skipped.push(Skipped { before, places: place..place + 1, first: at });
     }
 
     pub(super) fn last(&self) -> Option<RawRow<'_>> {

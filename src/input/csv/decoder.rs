@@ -45,7 +45,7 @@ impl Decoder {
     /// What was read into a block.
     pub(in super::super) fn parts(&self, block: &Block) -> impl Iterator<Item = InputPart> {
         block.parts().map(|part| match part {
-            Part::Skipped(places) => InputPart::Skipped(places),
+            Part::Skipped(places, first) => InputPart::Skipped { places, first },
             Part::Row(raw) => {
                 let (row, is_noted) = self.noted_row(raw);
                 let remains = matches!(row, Row::Rejected(_)).then(|| self.remains(raw)).flatten();

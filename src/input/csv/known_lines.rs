@@ -19,7 +19,7 @@ use super::super::encoding::Found as FoundCharset;
 use super::super::lines::Lines;
 use super::super::{BOM, Bytes};
 use super::block::Block;
-use crate::core::snapshot::{LineHasher, Matcher, Recognition, RowHash, SnapshotKey};
+use crate::core::snapshot::{LineHasher, Matcher, Recognition, RowHash, RowPosition, SnapshotKey};
 
 /// Maximum length of a line that is hashed. A longer row is recognised by its cells.
 const LONGEST: usize = if cfg!(test) { 120 } else { 64 * 1024 };
@@ -121,8 +121,8 @@ pub(super) fn skip(
             if let Some(Candidate { place, breaks, end }) =
                 candidate.take_if(|known| (place.is_some() || !recognition.looks_ahead()) && matcher.take(known.place))
             {
-                block.skip(place);
                 lines.pass(&view.bytes[breaks]);
+                block.skip(place, RowPosition { row: row + skipping.rows, line: lines.number() });
                 lines.end(view.bytes[end]);
                 skipping.rows += 1;
                 done = end + 1;

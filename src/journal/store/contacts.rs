@@ -35,6 +35,10 @@ pub(super) enum StoredState {
 }
 
 impl StoredContact {
+    pub(super) const fn is_known(&self) -> bool {
+        matches!(self.state, StoredState::Known { .. })
+    }
+
     pub(super) const fn is_unknown(&self) -> bool {
         matches!(self.state, StoredState::Unknown)
     }

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
 use super::planning::{Kept, NewPending, OpenPlan};
-use super::prior::Prior;
+use super::prior::{LastLocated, Prior};
 use super::snapshots::trace;
 use super::state;
 use super::stored_cells::StoredCells;
@@ -62,15 +62,18 @@ impl Store {
             Planned::Contact { row, line, contact, cells } => {
                 let prior = Prior::new(self, open, run, channel);
                 let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
-                let located = prior.locate(resolution.contact.key())?.map(|located| located.number());
+                let located = prior.locate(resolution.contact.key())?;
                 let mut trace = trace(tags, &prior, &resolution)?;
+                // The others may be removed from the journal.
+                trace.number = located.as_ref().filter(|located| located.is_known()).map_or(0, |known| known.number());
+                let last = prior.into_last();
                 let number = match located {
-                    Some(number) => number,
+                    Some(located) => located.number(),
                     None => open.add_contact(self, channel, &KeyParts::of(resolution.contact.key()))?,
                 };
                 let item = NewItem { row, line, contact: Some(number), cells: cells.as_ref(), ..NewItem::default() };
                 let (outcome, is_unchanged) =
-                    self.store_resolved(open, plan, planning, (channel, number), item, resolution)?;
+                    self.store_resolved(open, plan, planning, (channel, number, last), item, resolution)?;
                 trace.is_unchanged = is_unchanged;
                 (outcome, trace)
             }
@@ -94,7 +97,7 @@ impl Store {
         open: &mut OpenPlan,
         plan: &Plan,
         planning: &PlanningRun,
-        (channel, number): (i64, i64),
+        (channel, number, last): (i64, i64, LastLocated),
         item: NewItem<'_>,
         Resolution { contact, role }: Resolution,
     ) -> Result<(RowOutcome, bool)> {
@@ -117,7 +120,7 @@ impl Store {
                 if let Some(replaced) = replaced {
                     self.merge_into(open, run, number, replaced, EarlierRow { row: item.row, line: item.line })?;
                 }
-                let prior = Prior::new(self, open, run, channel);
+                let prior = Prior::new(self, open, run, channel).with_last(last);
                 let decision = plan.planner.decide(&contact, policy, &prior, now)?;
                 let is_unchanged = replaced.is_none() && matches!(decision, Decision::Done(Outcome::Unchanged));
                 let key = KeyParts::of(contact.key());
@@ -367,7 +370,7 @@ mod tests {
                 journal.plan_rows(&plan, rows.collect()).unwrap();
                 journal.finish_plan(&plan, None, Vec::new()).unwrap();
                 let listed = journal.each_row(plan.sync, Rows::All, Vec::new(), |listed: &mut Vec<ListedRow>, row| {
-                    listed.push(row);
+                    listed.push(row.clone());
                     std::ops::ControlFlow::Continue(())
                 });
                 let listed = listed.unwrap();

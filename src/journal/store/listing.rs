@@ -10,6 +10,7 @@ use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, json, natural, parse};
 use crate::core::output_format::{Listing, OutputFormat};
 use crate::core::record::Cells;
+use crate::journal::JournalError;
 use crate::journal::rows::{ListedRow, Rows};
 
 const WHICH_FILES: &str = "which files list its rows";
@@ -43,21 +44,38 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::journal) fn channels_of(&self, sync: i64) -> Result<u64> {
-        Ok(natural(self.db.query_row("SELECT count(*) FROM runs WHERE sync = ?1", [sync], |row| row.get(0))?))
+    /// Whether calls were made for an input.
+    pub(in crate::journal) fn has_calls_of(&self, sync: i64) -> Result<bool> {
+        let calls = "SELECT EXISTS (SELECT 1 FROM calls WHERE run IN (SELECT id FROM runs WHERE sync = ?1))";
+        Ok(self.db.query_row(calls, [sync], |row| row.get(0))?)
     }
 
-    pub(in crate::journal) fn rows_not_stored(&self, sync: i64) -> Result<u64> {
-        let rows = "SELECT coalesce(sum(unchanged + merged), 0) FROM runs WHERE sync = ?1";
-        Ok(natural(self.db.query_row(rows, [sync], |row| row.get(0))?))
+    pub(in crate::journal) fn channels_of(&self, sync: i64) -> Result<u64> {
+        Ok(natural(self.db.query_row("SELECT count(*) FROM runs WHERE sync = ?1", [sync], |row| row.get(0))?))
     }
 
     pub(in crate::journal) fn each_row(
         &self,
         sync: i64,
         rows: Rows,
-        mut each: impl FnMut(ListedRow) -> ControlFlow<()>,
+        mut each: impl FnMut(&ListedRow) -> ControlFlow<()>,
     ) -> Result<()> {
+        let mut kept = match rows {
+            Rows::All => Some(self.listed_kept(sync)?),
+            Rows::Rejected => None,
+        };
+        let mut recognised = ListedRow { state: state_name(state::UNCHANGED)?.into(), ..ListedRow::default() };
+        // Passes the recognised rows before a row; whether to stop.
+        let mut each_kept = |before: u64, each: &mut dyn FnMut(&ListedRow) -> ControlFlow<()>| {
+            let Some(kept) = &mut kept else { return Ok(false) };
+            while let Some(row) = kept.next_before(before)? {
+                row.write_to(&mut recognised);
+                if each(&recognised).is_break() {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, JournalError>(false)
+        };
         // The rows of one run are stored in order. The rows of several runs are sorted.
         let runs = if self.channels_of(sync)? == 1 { "=" } else { "IN" };
         let runs = format!("{runs} (SELECT id FROM runs WHERE sync = ?1)");
@@ -82,10 +100,12 @@ impl Store {
         ))?;
         let mut rows = query.query([sync])?;
         while let Some(row) = rows.next()? {
-            if each(self.listed(row)?).is_break() {
-                break;
+            let listed = self.listed(row)?;
+            if each_kept(listed.row, &mut each)? || each(&listed).is_break() {
+                return Ok(());
             }
         }
+        each_kept(u64::MAX, &mut each)?;
         Ok(())
     }
 

@@ -229,6 +229,7 @@ impl Store {
             removed.runs += u64::try_from(delete.execute([run])?).unwrap_or(0);
             cursor.run = run;
             self.db.execute("DELETE FROM listings WHERE sync NOT IN (SELECT sync FROM runs)", [])?;
+            self.db.execute("DELETE FROM kept_rows WHERE run NOT IN (SELECT id FROM runs)", [])?;
         }
         Ok(true)
     }

@@ -23,8 +23,11 @@ pub(super) struct Prior<'a> {
     run: i64,
     channel: i64,
     // The contact that was asked for last: the planner asks for it several times.
-    last: RefCell<Option<(Key, Option<Arc<Located>>)>>,
+    last: RefCell<LastLocated>,
 }
+
+/// A key, and its contact if it has a number.
+pub(super) type LastLocated = Option<(Key, Option<Arc<Located>>)>;
 
 /// A contact with a number.
 #[derive(Debug)]
@@ -42,9 +45,29 @@ impl Located {
     }
 }
 
+impl Located {
+    /// Whether it is known what the platform has of it.
+    pub(super) const fn is_known(&self) -> bool {
+        match self {
+            Self::New(_) => false,
+            Self::Stored(contact) => contact.is_known(),
+        }
+    }
+}
+
 impl<'a> Prior<'a> {
     pub(super) const fn new(store: &'a Store, plan: &'a OpenPlan, run: i64, channel: i64) -> Self {
         Self { store, plan, run, channel, last: RefCell::new(None) }
+    }
+
+    /// The contact that was asked for last, for [`with_last`](Self::with_last).
+    pub(super) fn into_last(self) -> LastLocated {
+        self.last.into_inner()
+    }
+
+    /// Uses what was found before, of which nothing changed meanwhile except that the contact may have got a number.
+    pub(super) fn with_last(self, last: LastLocated) -> Self {
+        Self { last: RefCell::new(last), ..self }
     }
 
     pub(super) fn locate(&self, key: &Key) -> Result<Option<Arc<Located>>> {
@@ -141,7 +164,7 @@ impl PriorRows for Prior<'_> {
 }
 
 impl Store {
-    fn alias(&self, channel: i64, value: &KeyParts<'_>) -> Result<Option<i64>> {
+    pub(super) fn alias(&self, channel: i64, value: &KeyParts<'_>) -> Result<Option<i64>> {
         let Some(field) = value.find_field(self)? else { return Ok(None) };
         let mut find =
             self.db.prepare_cached("SELECT contact FROM aliases WHERE channel = ?1 AND field = ?2 AND value = ?3")?;

@@ -4,6 +4,8 @@
 //! without a row of that source is touched in the same transaction. A damaged snapshot is ignored, and all rows are mapped.
 
 mod check;
+mod chunks;
+pub(super) mod packed;
 
 use rusqlite::{OptionalExtension, params};
 
@@ -13,7 +15,7 @@ use super::state;
 use super::{Result, Store, damaged, integer, natural};
 use crate::core::model::Key;
 use crate::core::planner::{PriorRows as _, Resolution, RowRole};
-use crate::core::snapshot::{Basis, CHUNK, ContactTag, Entry, NextRow, RowHash, SnapshotKey};
+use crate::core::snapshot::{Basis, ContactTag, SnapshotKey};
 use crate::journal::rows::Plan;
 use crate::journal::snapshots::{NewSnapshot, RowTrace, StoredSnapshot};
 
@@ -36,14 +38,18 @@ impl Store {
         channel: &str,
         source: &str,
         basis: Basis,
+        lists_rows: bool,
     ) -> Result<Option<StoredSnapshot>> {
         let Some(head) = self.snapshot_head(channel, source)? else { return Ok(None) };
         if head.basis != basis.number().to_le_bytes() || !head.is_sound(channel, source) {
             return Ok(None);
         }
+        if self.count_changes(head.id)? != head.changed {
+            return Ok(None);
+        }
         let touched = self.touched(head.id)?;
         let Some(touched) = touched.filter(|touched| touched.len() as u64 == head.touched) else { return Ok(None) };
-        let Some(mut hashes) = self.snapshot_hashes(&head)? else { return Ok(None) };
+        let Some(mut hashes) = self.hashes_of(head.id, head.rows)? else { return Ok(None) };
         if !touched.is_empty() {
             let Some(contacts) = self.contacts_of(head.id, head.rows)? else { return Ok(None) };
             for (hash, contact) in hashes.iter_mut().zip(contacts) {
@@ -52,12 +58,19 @@ impl Store {
                 }
             }
         }
+        if lists_rows {
+            let Some(numbers) = self.numbers_of(head.id, head.rows)? else { return Ok(None) };
+            // Of a row without a number, the key of the contact would not be known.
+            for (hash, _) in hashes.iter_mut().zip(numbers).filter(|(_, number)| *number == 0) {
+                *hash = 0;
+            }
+        }
         Ok(Some(StoredSnapshot { id: head.id, hashes }))
     }
 
-    fn snapshot_head(&self, channel: &str, source: &str) -> Result<Option<Head>> {
+    pub(super) fn snapshot_head(&self, channel: &str, source: &str) -> Result<Option<Head>> {
         let mut query = self.db.prepare_cached(
-            "SELECT id, run, basis, rows, touched, sum FROM snapshots WHERE channel = ?1 AND source = ?2",
+            "SELECT id, run, basis, rows, touched, changed, sum FROM snapshots WHERE channel = ?1 AND source = ?2",
         )?;
         let head = query.query_row([channel, source], |row| {
             Ok(Head {
@@ -66,40 +79,17 @@ impl Store {
                 basis: row.get(2)?,
                 rows: natural(row.get(3)?),
                 touched: natural(row.get(4)?),
-                sum: row.get(5)?,
+                changed: natural(row.get(5)?),
+                sum: row.get(6)?,
             })
         });
         Ok(head.optional()?)
     }
 
-    fn snapshot_hashes(&self, head: &Head) -> Result<Option<Vec<u128>>> {
-        let mut query =
-            self.db.prepare_cached("SELECT hashes FROM snapshot_chunks WHERE snapshot = ?1 ORDER BY number")?;
-        let mut chunks = query.query([head.id])?;
-        // A damaged number must not take all memory.
-        let mut hashes: Vec<u128> = Vec::with_capacity(usize::try_from(head.rows).unwrap_or(0).min(CHUNK * CHUNK));
-        while let Some(chunk) = chunks.next()? {
-            let Some(chunk) = checked_parts::<HASH>(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else {
-                return Ok(None);
-            };
-            hashes.extend(chunk.map(u128::from_le_bytes));
-        }
-        Ok((hashes.len() as u64 == head.rows).then_some(hashes))
-    }
-
-    // The tags of all rows, 0 for a row without a contact; `None` where they are damaged.
-    fn contacts_of(&self, snapshot: i64, rows: u64) -> Result<Option<Vec<u64>>> {
-        let mut query =
-            self.db.prepare_cached("SELECT contacts FROM snapshot_chunks WHERE snapshot = ?1 ORDER BY number")?;
-        let mut chunks = query.query([snapshot])?;
-        let mut contacts: Vec<u64> = Vec::new();
-        while let Some(chunk) = chunks.next()? {
-            let Some(chunk) = checked_parts::<TAG>(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else {
-                return Ok(None);
-            };
-            contacts.extend(chunk.map(u64::from_le_bytes));
-        }
-        Ok((contacts.len() as u64 == rows).then_some(contacts))
+    // The number of chunks beside which changed rows are stored.
+    fn count_changes(&self, snapshot: i64) -> Result<u64> {
+        let mut query = self.db.prepare_cached("SELECT count(*) FROM snapshot_changes WHERE snapshot = ?1")?;
+        Ok(natural(query.query_row([snapshot], |row| row.get(0))?))
     }
 
     // In ascending order; `None` where they are damaged.
@@ -134,13 +124,15 @@ impl Store {
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let mut found = Vec::with_capacity(rows.len());
         for (at, keys) in rows {
-            let run = plan.runs[*at].run;
-            let Some(tally) = open.runs.get(&run) else { continue };
-            let prior = Prior::new(self, open, run, tally.channel);
+            let Some(tally) = open.runs.get(&plan.runs[*at].run) else { continue };
             for key in keys {
                 found.push((*at, tags.contact(key)));
-                if let Some(known) = prior.key_of(key)? {
-                    found.push((*at, tags.contact(&known)));
+                if !tally.has_aliases() {
+                    continue;
+                }
+                let known = self.alias(tally.channel, &KeyParts::of(key))?;
+                if let Some(known) = known.map_or(Ok(None), |known| self.key_of_contact(known))? {
+                    found.push((*at, tags.contact_of_text(&known.text())));
                 }
             }
         }
@@ -230,13 +222,17 @@ impl Store {
             return Ok(());
         }
         self.touch_items(run, channel, Some(&new.source))?;
+        let mut before = 0;
         let mut head = match (self.snapshot_head(channel, &new.source)?, &new.base) {
             (Some(head), Some(base)) if head.id == base.id => {
-                self.write_chunks(head.id, base.rows.hashes_of(base.run).len(), new)?;
+                before = base.rows.hashes_of(base.run).len();
+                self.write_chunks(head.id, before, new)?;
                 head
             }
             (Some(head), _) => {
-                self.db.execute("DELETE FROM snapshot_chunks WHERE snapshot = ?1", [head.id])?;
+                for table in ["snapshot_chunks", "snapshot_changes"] {
+                    self.db.execute(&format!("DELETE FROM {table} WHERE snapshot = ?1"), [head.id])?;
+                }
                 self.write_chunks(head.id, 0, new)?;
                 head
             }
@@ -254,10 +250,18 @@ impl Store {
             self.db.execute("DELETE FROM snapshot_touched WHERE snapshot = ?1", [head.id])?;
         }
         (head.run, head.basis, head.touched) = (run, new.basis.number().to_le_bytes().to_vec(), 0);
-        head.rows = new.next.len() as u64;
+        (head.rows, head.changed) = (new.next.len() as u64, self.count_changes(head.id)?);
+        self.store_kept_rows(run, head.id, &new.next.kept_rows(before))?;
         self.db.execute(
-            "UPDATE snapshots SET run = ?2, basis = ?3, rows = ?4, touched = 0, sum = ?5 WHERE id = ?1",
-            params![head.id, run, head.basis, integer(head.rows), head.sum_of(channel, &new.source)],
+            "UPDATE snapshots SET run = ?2, basis = ?3, rows = ?4, touched = 0, changed = ?5, sum = ?6 WHERE id = ?1",
+            params![
+                head.id,
+                run,
+                head.basis,
+                integer(head.rows),
+                integer(head.changed),
+                head.sum_of(channel, &new.source)
+            ],
         )?;
         Ok(())
     }
@@ -277,6 +281,20 @@ impl Store {
     }
 
     #[cfg(test)]
+    pub(in crate::journal) fn forget_snapshot_changes(&self) -> Result<()> {
+        self.db.execute("DELETE FROM snapshot_changes", [])?;
+        let mut query = self.db.prepare("SELECT channel, source FROM snapshots")?;
+        let names = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        for (channel, source) in names.collect::<rusqlite::Result<Vec<_>>>()? {
+            let Some(head) = self.snapshot_head(&channel, &source)? else { continue };
+            let head = Head { changed: 0, ..head };
+            let sum = head.sum_of(&channel, &source);
+            self.db.execute("UPDATE snapshots SET changed = 0, sum = ?2 WHERE id = ?1", params![head.id, sum])?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
     pub(in crate::journal) fn forget_touched(&self) -> Result<()> {
         let mut query = self.db.prepare("SELECT channel, source FROM snapshots")?;
         let names = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
@@ -289,61 +307,13 @@ impl Store {
         self.db.execute("DELETE FROM snapshot_touched", [])?;
         Ok(())
     }
-
-    // Writes the rows of a snapshot that had `before` rows, chunk by chunk, where they differ.
-    fn write_chunks(&self, snapshot: i64, before: usize, new: &NewSnapshot) -> Result<()> {
-        if new.next.is_same(before) {
-            return Ok(());
-        }
-        let contacts =
-            if before > 0 { self.contacts_of(snapshot, before as u64)?.unwrap_or_default() } else { Vec::new() };
-        let hashes = new.base.as_ref().map_or(&[][..], |base| base.rows.hashes_of(base.run));
-        let mut write = self.db.prepare_cached(
-            "INSERT OR REPLACE INTO snapshot_chunks (snapshot, number, hashes, contacts) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        let mut chunk = Chunk::default();
-        let mut rows = new.next.rows().enumerate().peekable();
-        let mut number = 0_i64;
-        while let Some((at, row)) = rows.next() {
-            match row {
-                NextRow::Kept(place) => {
-                    let (hash, contact) = (hashes.get(place).copied(), contacts.get(place).copied());
-                    let is_shared = contact.and_then(ContactTag::from_stored).is_none_or(|tag| new.next.is_shared(tag));
-                    chunk.push(hash.filter(|_| !is_shared).unwrap_or(0), contact.unwrap_or(0));
-                    chunk.is_same &= place == at && !is_shared;
-                }
-                NextRow::New(Entry { hash, contact }) => {
-                    chunk.push(hash.map_or(0, RowHash::number), contact.map_or(0, ContactTag::number));
-                    chunk.is_same = false;
-                }
-            }
-            let is_last = rows.peek().is_none();
-            if chunk.rows == CHUNK || is_last {
-                // A last chunk that lost rows is another one.
-                let is_stored = chunk.is_same && (chunk.rows == CHUNK || before == at + 1);
-                if !is_stored {
-                    write.execute(params![
-                        snapshot,
-                        number,
-                        with_checksum(&chunk.hashes),
-                        with_checksum(&chunk.contacts)
-                    ])?;
-                }
-                number += 1;
-                chunk = Chunk::default();
-            }
-        }
-        self.db
-            .execute("DELETE FROM snapshot_chunks WHERE snapshot = ?1 AND number >= ?2", params![snapshot, number])?;
-        Ok(())
-    }
 }
 
 /// What the next snapshot has to know of a row, before the row is stored.
 pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resolution) -> Result<RowTrace> {
     let Resolution { contact, role } = resolution;
     let tag = tags.contact(contact.key());
-    let mut trace = RowTrace { contact: Some(tag), is_unchanged: false, shared: Vec::new() };
+    let mut trace = RowTrace { contact: Some(tag), ..RowTrace::default() };
     match role {
         RowRole::Counts { replaced: None } => {}
         RowRole::Counts { replaced: Some(_) } | RowRole::Merged { .. } | RowRole::Rejected { .. } => {
@@ -367,12 +337,13 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
 
 /// A snapshot without its rows.
 #[derive(Debug, Default)]
-struct Head {
-    id: i64,
+pub(super) struct Head {
+    pub id: i64,
     run: i64,
     basis: Vec<u8>,
-    rows: u64,
+    pub rows: u64,
     touched: u64,
+    changed: u64,
     sum: i64,
 }
 
@@ -382,42 +353,25 @@ impl Head {
     }
 
     fn sum_of(&self, channel: &str, source: &str) -> i64 {
-        let Self { id, run, basis, rows, touched, .. } = self;
-        crc32fast::hash(format!("{id} {run} {basis:?} {rows} {touched} {channel:?} {source:?}").as_bytes()).into()
-    }
-}
-
-/// Rows that are stored together.
-struct Chunk {
-    hashes: Vec<u8>,
-    contacts: Vec<u8>,
-    rows: usize,
-    // Whether all of its rows stand where they stood.
-    is_same: bool,
-}
-
-impl Default for Chunk {
-    fn default() -> Self {
-        Self { hashes: Vec::new(), contacts: Vec::new(), rows: 0, is_same: true }
-    }
-}
-
-impl Chunk {
-    fn push(&mut self, hash: u128, contact: u64) {
-        self.hashes.extend_from_slice(&hash.to_le_bytes());
-        self.contacts.extend_from_slice(&contact.to_le_bytes());
-        self.rows += 1;
+        let Self { id, run, basis, rows, touched, changed, .. } = self;
+        let text = format!("{id} {run} {basis:?} {rows} {touched} {changed} {channel:?} {source:?}");
+        crc32fast::hash(text.as_bytes()).into()
     }
 }
 
 // The bytes with their checksum.
-fn with_checksum(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn with_checksum(bytes: &[u8]) -> Vec<u8> {
     [bytes, &crc32fast::hash(bytes).to_le_bytes()].concat()
+}
+
+/// The bytes without their checksum; `None` where they are damaged.
+pub(super) fn checked(stored: &[u8]) -> Option<&[u8]> {
+    let (bytes, sum) = stored.split_last_chunk::<SUM>()?;
+    (*sum == crc32fast::hash(bytes).to_le_bytes()).then_some(bytes)
 }
 
 // The parts of bytes with a checksum, each of `SIZE` bytes; `None` where they are damaged.
 fn checked_parts<const SIZE: usize>(stored: &[u8]) -> Option<impl Iterator<Item = [u8; SIZE]>> {
-    let (bytes, sum) = stored.split_last_chunk::<SUM>()?;
-    let (parts, rest) = bytes.as_chunks::<SIZE>();
-    (rest.is_empty() && *sum == crc32fast::hash(bytes).to_le_bytes()).then(|| parts.iter().copied())
+    let (parts, rest) = checked(stored)?.as_chunks::<SIZE>();
+    rest.is_empty().then(|| parts.iter().copied())
 }

@@ -56,6 +56,10 @@ pub(super) enum Bug {
     TouchesNone,
     /// Rows are skipped whatever follows them.
     SkipsBeforeAny,
+    /// Listed rows are thought to follow each other.
+    ListsWithoutGaps,
+    /// Rows that are stored beside their chunk are forgotten.
+    ForgetsChanges,
 }
 
 thread_local! {
@@ -82,6 +86,8 @@ struct Setting {
     // Whether the second channel is another process's.
     sharded: bool,
     keeps_rejects: bool,
+    // Whether all rows are listed.
+    lists_rows: bool,
     max_changes: Option<RowLimit>,
     source: &'static str,
     form: Form,
@@ -121,6 +127,7 @@ fn any_setting(rng: &mut Rng) -> Setting {
         by_channel: rng.bool(),
         sharded: rng.u8(..3) == 0,
         keeps_rejects: rng.bool(),
+        lists_rows: rng.u8(..3) == 0,
         max_changes: None,
         source: "a",
         form: any_form(rng),
@@ -296,6 +303,7 @@ struct Planned {
     runs: Vec<(i64, String)>,
     pending: Vec<(usize, Item)>,
     kept: u64,
+    sync: i64,
 }
 
 fn input(text: &str, setting: &Setting) -> Source {
@@ -329,7 +337,10 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
     let options = PlanOptions {
         duplicates: setting.duplicates,
         guards: InputGuards { max_changes: setting.max_changes, ..InputGuards::default() },
-        files: ListFiles { rejects: setting.keeps_rejects.then(|| "bad".into()), results: None },
+        files: ListFiles {
+            rejects: setting.keeps_rejects.then(|| "bad".into()),
+            results: setting.lists_rows.then(|| "all".into()),
+        },
         retry_rejected: false,
         source_name: with_snapshot.then(|| setting.source.to_owned()),
     };
@@ -363,13 +374,23 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
             result.lines.push(format!("{:?}", wait(journal.in_doubt(*run, channel)).unwrap()));
         }
     }
-    let listed = journal.each_row(plan.sync, Rows::All, Vec::new(), |listed: &mut Vec<ListedRow>, row| {
-        listed.push(row);
+    result.sync = plan.sync;
+    result.lines.extend(listed(journal, plan.sync, setting));
+    result
+}
+
+// The rows of an input as they are listed: those that need nothing only where all rows are to be listed.
+fn listed(journal: &Journal, sync: i64, setting: &Setting) -> Vec<String> {
+    let listed = journal.each_row(sync, Rows::All, Vec::new(), |listed: &mut Vec<ListedRow>, row| {
+        listed.push(row.clone());
         ControlFlow::Continue(())
     });
-    let listed = listed.unwrap().into_iter().filter(|row| row.state != "unchanged");
-    result.lines.extend(listed.map(|row| format!("{row:?}")));
-    result
+    let listed = listed.unwrap().into_iter().filter(|row| setting.lists_rows || row.state != "unchanged");
+    let mut lines: Vec<String> = listed.map(|row| format!("{row:?}")).collect();
+    if setting.lists_rows {
+        lines.push(format!("{} rows are not stored", journal.rows_not_stored(sync).unwrap()));
+    }
+    lines
 }
 
 // The journal answers on the caller's thread.
@@ -491,6 +512,7 @@ fn vary(setting: &Setting, rng: &mut Rng) -> Setting {
         2 => varied.duplicates = Duplicates::First,
         3 => varied.json = !varied.json,
         4 => varied.take = !varied.take,
+        9 => varied.lists_rows = !varied.lists_rows,
         5 => varied.sharded = !varied.sharded,
         6 => varied.max_changes = Some(RowLimit::Share(1_000)),
         8 if rng.u8(..4) == 0 => varied.form = any_form(rng),
@@ -532,9 +554,18 @@ fn history(seed: u64) -> BTreeMap<&'static str, u64> {
         let (fates, ends) = (any_fates(expected.pending.len(), &mut rng), rng.bool());
         let sent = send(&full, &expected, &fates, ends);
         assert_eq!(send(&short, &found, &fates, ends), sent, "seed {seed}, sending of night {night}\n{story}");
+        if setting.lists_rows && expected.sync > 0 {
+            let expected = listed(&full, expected.sync, &setting);
+            let found = listed(&short, found.sync, &setting);
+            assert_eq!(found, expected, "seed {seed}, list of night {night}\n{story}");
+            *counts.entry("listed").or_default() += found.len() as u64;
+        }
         writeln!(story, "fates: {fates:?}").unwrap();
         if has(Bug::TouchesNone) {
             short.forget_touched().unwrap();
+        }
+        if has(Bug::ForgetsChanges) {
+            short.forget_snapshot_changes().unwrap();
         }
         *counts.entry("known").or_default() += found.kept;
         *counts.entry("pending").or_default() += found.pending.len() as u64;
@@ -561,7 +592,15 @@ fn nights_with_a_snapshot_have_the_results_of_nights_without() {
 #[test]
 fn planted_mistakes_are_found() {
     const MOST: u64 = 200;
-    for bug in [Bug::AnyMapping, Bug::KeepsSharing, Bug::SharesNone, Bug::TouchesNone, Bug::SkipsBeforeAny] {
+    for bug in [
+        Bug::AnyMapping,
+        Bug::KeepsSharing,
+        Bug::SharesNone,
+        Bug::TouchesNone,
+        Bug::SkipsBeforeAny,
+        Bug::ListsWithoutGaps,
+        Bug::ForgetsChanges,
+    ] {
         BUG.set(Some(bug));
         let fails = |seed: &u64| std::panic::catch_unwind(|| history(*seed)).is_err();
         let found = (0..MOST).find(fails);

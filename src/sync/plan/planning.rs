@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::PlanError;
 use super::row_mapper::{MappedRow, ReadRow, RowMapper};
@@ -130,16 +129,16 @@ impl<'a, O: Observer> Planning<'a, O> {
         let read = batch.len();
         for row in batch {
             match row {
-                ReadRow::Known(known) => {
+                ReadRow::Known(known, at) => {
                     self.rows += 1;
                     if let Some(next) = &mut self.next {
-                        next.keep(known);
+                        next.keep(known, at);
                     }
                 }
-                ReadRow::Skipped(places) => {
+                ReadRow::Skipped(places, first) => {
                     self.rows += places.len() as u64;
                     if let (Some(known), Some(next)) = (self.known, &mut self.next) {
-                        known.skipped(places).for_each(|skipped| next.keep_all(skipped));
+                        known.skipped(places, first).for_each(|skipped| next.keep_all(skipped));
                     }
                 }
                 ReadRow::NotRouted(why) => self.add_not_routed(why),
@@ -221,12 +220,13 @@ impl<'a, O: Observer> Planning<'a, O> {
             let known = sharing.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map_changed(row, None, Some(hash)) {
                 ReadRow::Mapped(new) => Some((*known, hash, new)),
-                ReadRow::Known(_) | ReadRow::Skipped(_) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
+                ReadRow::Known(..) | ReadRow::Skipped(..) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
             }
         };
         let mut count = 0;
-        // All rows are parsed: those that are searched for are known.
-        let recognition = Recognition { may_skip: &AtomicBool::new(false), ..known.recognition() };
+        // The other known rows are skipped again.
+        let matcher = known.without(sharing);
+        let recognition = Recognition { matcher: &matcher, ..known.recognition() };
         source.again()?.in_recognised_batches(&recognition, map, |batch| {
             self.check_stop()?;
             for (known, hash, mapped) in batch.into_iter().flatten() {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 use crate::core::routing::{NotRouted, RoutedRow};
-use crate::core::snapshot::RowHash;
+use crate::core::snapshot::{RowHash, RowPosition};
 use crate::input::{InputPart, Row};
 use crate::journal::Planned;
 use crate::sync::known_rows::{KnownRow, KnownRows};
@@ -13,10 +13,11 @@ use crate::sync::row_router::RowRouter;
 
 /// What a row that was read is.
 pub(super) enum ReadRow {
-    /// It did not change since the last input.
-    Known(KnownRow),
-    /// They did not change since the last input, and were not even parsed: their places in the snapshots of all runs.
-    Skipped(Range<usize>),
+    /// It did not change since the last input: which row it is, and where it is.
+    Known(KnownRow, RowPosition),
+    /// They did not change since the last input, and were not even parsed: their places in the snapshots of all runs, and where
+    /// the first of them is.
+    Skipped(Range<usize>, RowPosition),
     /// It was mapped.
     Mapped(Box<MappedRow>),
     /// It goes to no run.
@@ -48,9 +49,9 @@ impl RowMapper<'_> {
     pub fn map_part(&self, part: InputPart) -> ReadRow {
         match part {
             InputPart::Row { row, remains, hash } => self.map(row, remains, hash),
-            InputPart::Skipped(places) => {
+            InputPart::Skipped { places, first } => {
                 self.router.note_skipped();
-                ReadRow::Skipped(places)
+                ReadRow::Skipped(places, first)
             }
         }
     }
@@ -67,7 +68,7 @@ impl RowMapper<'_> {
             && let Some(found) = known.find(record.row, hash)
         {
             self.router.note_unchanged(record);
-            return ReadRow::Known(found);
+            return ReadRow::Known(found, RowPosition { row: record.row, line: record.line });
         }
         self.map_changed(row, remains, hash)
     }

@@ -14,7 +14,12 @@ pub(super) const QUOTED: u8 = b'\t';
 /// Returns the text of a cell so that no spreadsheet calculates it: with a tab before it when it, or a part of it that
 /// another delimiter would make a cell, begins like a formula. After trimming, the text is the same.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.starts_with(GUARD) && text.split([',', ';', '|', GUARD, '\n', '\r']).any(begins_like_a_formula) {
+    // Most cells, such as numbers, are plain.
+    let is_plain = || text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !text.starts_with(GUARD)
+        && !is_plain()
+        && text.split([',', ';', '|', GUARD, '\n', '\r']).any(begins_like_a_formula)
+    {
         Cow::Owned(format!("{GUARD}{text}"))
     } else {
         Cow::Borrowed(text)

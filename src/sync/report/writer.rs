@@ -67,6 +67,8 @@ struct Files {
     rejects: Option<Rejects>,
     results: Option<Results>,
     failure: Option<ListError>,
+    // Whether they list all rows as they ended, because none was pending.
+    are_final: bool,
 }
 
 impl ListClaims {
@@ -126,12 +128,17 @@ impl Listed {
         }
         if !is_end {
             journal.set_listed(self.sync, false)?;
+        } else if files.are_final && !journal.has_calls(self.sync)? {
+            // Nothing can have changed since.
+            journal.set_listed(self.sync, true)?;
+            return Ok(());
         }
         // One that cannot be written does not keep the other one from being completed.
         let rejects = self.rewrite_rejects(journal, files.rejects.take());
         let results = self.rewrite_results(journal, files.results.take(), is_end);
         let failed = match (rejects, results) {
-            (Ok(rejects), Ok(results)) => {
+            (Ok(rejects), Ok((results, has_pending))) => {
+                files.are_final = results.is_some() && !has_pending;
                 (files.rejects, files.results) = (rejects, results);
                 None
             }
@@ -139,7 +146,7 @@ impl Listed {
                 files.rejects = rejects;
                 Some(error)
             }
-            (Err(error), Ok(results)) => {
+            (Err(error), Ok((results, _))) => {
                 files.results = results;
                 Some(error)
             }
@@ -162,20 +169,24 @@ impl Listed {
         Ok(Some(rejects))
     }
 
+    // Also returns whether rows are pending.
     fn rewrite_results(
         &self,
         journal: &Journal,
         file: Option<Results>,
         is_end: bool,
-    ) -> Result<Option<Results>, ListingError> {
-        let Some(mut results) = file else { return Ok(None) };
+    ) -> Result<(Option<Results>, bool), ListingError> {
+        let Some(mut results) = file else { return Ok((None, false)) };
         results.begin()?;
         // Before the end, pending rows are left out: they are appended when they end.
-        let mut results = each(journal, self.sync, Rows::All, results, move |results, row| {
-            if is_end || row.state != "pending" { result(results, row) } else { Ok(()) }
-        })?;
+        let add = move |(results, has_pending): &mut (Results, bool), row: &ListedRow| {
+            let is_pending = row.state == "pending";
+            *has_pending |= is_pending;
+            if is_end || !is_pending { result(results, row) } else { Ok(()) }
+        };
+        let (mut results, has_pending) = each(journal, self.sync, Rows::All, (results, false), add)?;
         results.put_in_place()?;
-        Ok(Some(results))
+        Ok((Some(results), has_pending))
     }
 }
 
@@ -251,7 +262,7 @@ fn each<F: Send + 'static>(
     add: impl Fn(&mut F, &ListedRow) -> Result<(), ListError> + Send + 'static,
 ) -> Result<F, ListingError> {
     let (file, failure) =
-        journal.each_row(sync, rows, (file, None), move |(file, failure), row| match add(file, &row) {
+        journal.each_row(sync, rows, (file, None), move |(file, failure), row| match add(file, row) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 *failure = Some(error);
@@ -368,6 +379,7 @@ mod tests {
                 rejects: Some(Rejects::new(claim(ListKind::Rejects), format)),
                 results: Some(Results::new(claim(ListKind::Results), false)),
                 failure: None,
+                are_final: false,
             };
             let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: Stop::default() };
             let listed = Listed { sync: 1, shared: Arc::new(shared) };

@@ -43,6 +43,8 @@ pub struct Progress<'a> {
 #[derive(Default)]
 struct State {
     bar: Option<ProgressBar>,
+    // The bar while the input is read. How many rows it has is not known.
+    reading: Option<ProgressBar>,
     shown: Option<Instant>,
     channels: Vec<ChannelState>,
     done: u64,
@@ -91,6 +93,7 @@ impl<'a> Progress<'a> {
 
     /// Prints how many rows of the input the configuration leaves out, and how rejected rows can be tried again.
     pub fn read_to_the_end(&self, planned: &PlannedRuns, channels: &Channels) {
+        self.end();
         let NotRoutedCounts { left_out, of_other_channels, of_no_channel } = planned.not_routed;
         if left_out > 0 {
             self.console
@@ -115,8 +118,31 @@ impl<'a> Progress<'a> {
 
     /// Removes the bar. Later lines are printed below earlier ones.
     pub fn end(&self) {
-        self.state.borrow_mut().bar = None;
+        let state = &mut *self.state.borrow_mut();
+        (state.bar, state.reading) = (None, None);
         self.console.clear_bar();
+    }
+
+    // Shows how many rows were read: in the bar, or now and then in a line.
+    fn read(&self, state: &mut State, rows: u64) {
+        if !self.console.shows_progress() {
+            return;
+        }
+        let has_bar = self.console.has_bar();
+        let shown = *state.shown.get_or_insert_with(Instant::now);
+        let every = if has_bar { BAR_EVERY } else { LINE_EVERY };
+        if shown.elapsed() < every {
+            return;
+        }
+        state.shown = Some(Instant::now());
+        let text = format!("{} read", counted_rows(rows));
+        if has_bar {
+            let style = || ProgressStyle::with_template("{msg}").expect("the template is well formed");
+            let bar = state.reading.get_or_insert_with(|| self.console.draw_bar(0).with_style(style()));
+            bar.set_message(format!("reading {}: {text}", self.input));
+        } else {
+            self.console.say(Level::Info, &text);
+        }
     }
 
     fn begin(&self, state: &mut State) {
@@ -252,18 +278,19 @@ impl State {
     }
 }
 
+/// An error may end the command while the bar is drawn.
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Observes the reading of the input, which concerns all channels.
 impl Observer for Progress<'_> {
     fn observe(&self, event: &Event<'_>) {
         let state = &mut *self.state.borrow_mut();
         match event {
-            Event::Read { rows } => {
-                let shown = *state.shown.get_or_insert_with(Instant::now);
-                if self.console.shows_progress() && shown.elapsed() >= LINE_EVERY {
-                    state.shown = Some(Instant::now());
-                    self.console.say(Level::Info, &format!("{} read", counted_rows(*rows)));
-                }
-            }
+            Event::Read { rows } => self.read(state, *rows),
             Event::Done { row, line, outcome: Outcome::Rejected(reason), .. } => {
                 self.rejected(state, (*line, *row), reason);
             }
