@@ -123,9 +123,38 @@ impl StoreOwner {
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
     {
+        self.begin(durability, work)?.wait()
+    }
+
+    /// Hands on some work, whose result is waited for later, outside an asynchronous runtime.
+    pub(super) fn begin<T, F>(&self, durability: Durability, work: F) -> Result<Begun<T>, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
+    {
+        Ok(match self {
+            Self::Caller(store) => Begun::Done(alone(store, work)),
+            Self::Thread(owner) => Begun::HandedOn(post(owner, durability, work)?),
+        })
+    }
+}
+
+/// Work that the journal does or has done.
+#[derive(Debug)]
+pub(crate) enum Begun<T> {
+    Done(Result<T, JournalError>),
+    HandedOn(oneshot::Receiver<Result<T, JournalError>>),
+}
+
+impl<T> Begun<T> {
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the work failed.
+    pub(crate) fn wait(self) -> Result<T, JournalError> {
         match self {
-            Self::Caller(store) => alone(store, work),
-            Self::Thread(owner) => post(owner, durability, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
+            Self::Done(result) => result,
+            Self::HandedOn(answer) => answer.blocking_recv().map_err(|_| JournalError::Gone)?,
         }
     }
 }

@@ -25,6 +25,7 @@ pub use self::error::JournalError;
 use self::group_commit::{Durability, StoreOwner};
 pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;
+pub(crate) use self::planning::BegunRows;
 pub(crate) use self::rows::FirstRows;
 pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::group_commit::Durability;
+use super::group_commit::{Begun, Durability};
 use super::{Extent, FirstRows, Journal, JournalError, NewPlan, NewSnapshot, Plan, Planned, RowOutcome, RowTrace};
 use crate::core::output_format::Listing;
+
+/// Rows that are being planned.
+pub(crate) type BegunRows = Begun<Vec<(RowOutcome, RowTrace)>>;
 
 impl Journal {
     /// Begins the plan of the runs of one input, in this order. Unfinished plans of their channels, which earlier processes
@@ -16,19 +19,25 @@ impl Journal {
         self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
     }
 
-    /// Plans rows, each for the run at its index in the plan, and returns the outcome of each, with what the next snapshot has to
-    /// know of it.
+    /// Begins to plan rows, each for the run at its index in the plan. The result is the outcome of each, with what the next
+    /// snapshot has to know of it.
     ///
     /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
+    /// A [`JournalError`] when the journal is gone.
+    pub(crate) fn begin_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<BegunRows, JournalError> {
+        let plan = Arc::clone(plan);
+        // Nothing depends on them before the plan is finished, which is durable.
+        self.owner.begin(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
+    }
+
+    /// Plans rows, and waits for the result.
+    #[cfg(test)]
     pub(crate) fn plan_rows(
         &self,
         plan: &Arc<Plan>,
         rows: Vec<(usize, Planned)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
-        let plan = Arc::clone(plan);
-        // Nothing depends on them before the plan is finished, which is durable.
-        self.owner.ask_blocking(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
+        self.begin_rows(plan, rows)?.wait()
     }
 
     /// What a plan has so far.

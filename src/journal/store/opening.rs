@@ -17,6 +17,9 @@ use crate::journal::error::is_damage;
 use crate::journal::files::{FileId, Presence, has_other_names, with_suffix};
 use crate::journal::lock::{LOCK_ENDING, calls_of};
 
+/// How a journal is opened. Only one thread at a time uses a connection, so that SQLite need not lock it for each value.
+const TO_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// How long to wait for another process that holds the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -72,7 +75,7 @@ impl Store {
     fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
         // Whether the last process ended without closing the journal.
         let was_left_open = is_alone && fs::metadata(with_suffix(file, "-wal")).is_ok_and(|log| log.len() > 0);
-        let mut store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
+        let mut store = Self::on(Connection::open_with_flags(file, TO_WRITE)?, false);
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         let is_new = store.check(path)?;
         if is_new {

@@ -15,7 +15,7 @@ use crate::core::routing::{NotRouted, NotRoutedCounts};
 use crate::core::snapshot::Recognition;
 use crate::core::task::Outcome;
 use crate::input::{InputPart, Source};
-use crate::journal::{Journal, NewSnapshot, Plan, Planned, RowOutcome};
+use crate::journal::{BegunRows, Journal, NewSnapshot, Plan, Planned, RowOutcome};
 use crate::sync::event::{Event, Observer};
 use crate::sync::known_rows::{Demoted, KnownRows, NewRow, NextRows};
 use crate::sync::stop::Stop;
@@ -52,6 +52,8 @@ pub(super) struct Planning<'a, O> {
     stop: &'a Stop,
     // The rows that are not in the journal yet.
     gathered: Vec<Gathered>,
+    // The rows that the journal plans meanwhile, and their places in the next snapshots.
+    begun: Option<(BegunRows, Vec<Option<NewRow>>)>,
     weight: usize,
     is_overfull: bool,
     batches: usize,
@@ -79,6 +81,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             observer,
             stop,
             gathered: Vec::new(),
+            begun: None,
             weight: 0,
             is_overfull: false,
             batches: 0,
@@ -152,7 +155,7 @@ impl<'a, O: Observer> Planning<'a, O> {
         }
         self.batches += 1;
         if !self.is_matching() {
-            return if self.batches.is_multiple_of(TOGETHER) || read < FEW { self.flush() } else { Ok(()) };
+            return if self.batches.is_multiple_of(TOGETHER) || read < FEW { self.hand_on() } else { Ok(()) };
         }
         if self.weight > MOST_HELD {
             self.is_overfull = true;
@@ -245,27 +248,43 @@ impl<'a, O: Observer> Planning<'a, O> {
         if self.stop.reason().is_some() { Err(PlanError::Stopped) } else { Ok(()) }
     }
 
-    /// Plans the rows that were gathered.
+    /// Plans the rows that were gathered, and waits for all of them.
     pub fn flush(&mut self) -> Result<(), PlanError> {
+        self.hand_on()?;
+        let begun = self.begun.take();
+        self.settle(begun)
+    }
+
+    // Hands the rows that were gathered on to the journal, which plans them while further rows are read.
+    fn hand_on(&mut self) -> Result<(), PlanError> {
         self.check_stop()?;
         let mut gathered = mem::take(&mut self.gathered).into_iter().peekable();
         while gathered.peek().is_some() {
             let (batch, new): (Vec<_>, Vec<_>) =
                 gathered.by_ref().take(PLANNED_AT_ONCE).map(|row| ((row.run, row.planned), row.new)).unzip();
-            for ((settled, trace), new) in self.journal.plan_rows(self.plan, batch)?.into_iter().zip(new) {
-                if let (Some(next), Some(new)) = (&mut self.next, new) {
-                    next.settle(new, &trace);
-                }
-                match settled {
-                    RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
-                        self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
-                    }
-                    RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
-                }
-            }
+            let begun = self.journal.begin_rows(self.plan, batch)?;
+            let earlier = self.begun.replace((begun, new));
+            self.settle(earlier)?;
             self.check_stop()?;
         }
         self.observer.observe(&Event::Read { rows: self.rows });
+        Ok(())
+    }
+
+    // Waits for rows that were handed on.
+    fn settle(&mut self, begun: Option<(BegunRows, Vec<Option<NewRow>>)>) -> Result<(), PlanError> {
+        let Some((begun, new)) = begun else { return Ok(()) };
+        for ((settled, trace), new) in begun.wait()?.into_iter().zip(new) {
+            if let (Some(next), Some(new)) = (&mut self.next, new) {
+                next.settle(new, &trace);
+            }
+            match settled {
+                RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                    self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
+                }
+                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
+            }
+        }
         Ok(())
     }
 }
