@@ -108,7 +108,7 @@ impl Store {
         self.hold(started.keys().filter_map(|channel| locks.get(channel)).flatten())
     }
 
-    /// Checks that the journal and the channel's locks are in place before a read-only call.
+    /// Checks that the journal and the channel's locks are in place, before a read-only call or when its run begins or ends.
     pub(super) fn looks(&self, channel: &str) -> Result<()> {
         self.hold(self.locks.borrow().get(channel).into_iter().flatten())
     }

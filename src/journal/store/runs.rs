@@ -132,22 +132,26 @@ impl Store {
         // planning one.
         if run.channel != NO_CHANNEL {
             let left = "SELECT sync FROM runs WHERE channel = ?1 AND state = 'planning'";
-            self.drop_runs(&format!("state = 'planning' AND sync IN ({left})"), &run.channel)?;
+            let mut find = self.db.prepare_cached(left)?;
+            // Dropping runs reads all of them.
+            if find.exists([&run.channel])? {
+                self.drop_runs(&format!("state = 'planning' AND sync IN ({left})"), &run.channel)?;
+            }
         }
-        self.db.execute(
+        let mut insert = self.db.prepare_cached(
             "INSERT INTO runs (sync, channel, url, kind, rate, input, policy, state, started_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planning', ?8)",
-            params![
-                first.unwrap_or_default(),
-                run.channel,
-                run.url,
-                run.kind,
-                run.rate,
-                run.input,
-                json(&run.policy),
-                millis(run.now)
-            ],
         )?;
+        insert.execute(params![
+            first.unwrap_or_default(),
+            run.channel,
+            run.url,
+            run.kind,
+            run.rate,
+            run.input,
+            json(&run.policy),
+            millis(run.now)
+        ])?;
         let id = self.db.last_insert_rowid();
         if first.is_none() {
             self.db.execute("UPDATE runs SET sync = id WHERE id = ?1", [id])?;
@@ -271,34 +275,36 @@ impl Store {
     fn finish_run(&self, run: i64, channel: &str, channel_number: i64, plan: &FinishedPlan) -> Result<()> {
         // Rows of no channel are never sent.
         let state = if channel == NO_CHANNEL { RunState::Finished } else { RunState::Planned };
-        self.db.execute("UPDATE runs SET state = ?2 WHERE id = ?1", params![run, state.name()])?;
-        self.db.execute("DELETE FROM merging WHERE run = ?1", [run])?;
+        // There may be a thousand runs.
+        let execute = |sql: &str, values: &[&dyn ToSql]| self.db.prepare_cached(sql)?.execute(values);
+        execute("UPDATE runs SET state = ?2 WHERE id = ?1", &[&run, &state.name()])?;
+        execute("DELETE FROM merging WHERE run = ?1", &[&run])?;
         if channel == NO_CHANNEL {
             self.db.execute("DELETE FROM runs WHERE id = ?1 AND rows = 0", [run])?;
         }
         if self.dry {
             return Ok(());
         }
-        self.db.execute(
+        execute(
             "INSERT OR REPLACE INTO aliases (channel, field, value, contact)
              SELECT ?2, field, value, contact FROM new_aliases WHERE run = ?1",
-            [run, channel_number],
+            &[&run, &channel_number],
         )?;
-        self.db.execute("DELETE FROM new_aliases WHERE run = ?1", [run])?;
+        execute("DELETE FROM new_aliases WHERE run = ?1", &[&run])?;
         self.replace_runs(run, channel, plan)?;
         // Most rows of a nightly run are among these. Their counts stay in the run's summary.
         let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
-        self.db.execute(
+        execute(
             &format!("DELETE FROM items WHERE state IN (?3, ?4) AND run IN (SELECT id FROM runs WHERE {done})"),
-            params![channel, run, state::UNCHANGED, state::MERGED],
+            &[&channel, &run, &state::UNCHANGED, &state::MERGED],
         )?;
-        self.db.execute(
+        execute(
             &format!(
                 "UPDATE items SET cells = NULL WHERE cells IS NOT NULL AND run IN (SELECT id FROM runs WHERE {done})"
             ),
-            params![channel, run],
+            &[&channel, &run],
         )?;
-        self.db.execute(&format!("UPDATE runs SET pruned = 1 WHERE {done}"), params![channel, run])?;
+        execute(&format!("UPDATE runs SET pruned = 1 WHERE {done}"), &[&channel, &run])?;
         Ok(())
     }
 

@@ -78,20 +78,21 @@ impl Store {
         call_timeout: Duration,
         now: Timestamp,
     ) -> Result<()> {
-        self.hold_all()?;
-        self.db.execute(
+        // Not those of the other channels: each of a thousand would look at the files of all.
+        self.looks(channel)?;
+        let mut write_url = self.db.prepare_cached(
             "INSERT INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1
              ON CONFLICT (name) DO UPDATE SET url = excluded.url",
-            [run],
         )?;
+        write_url.execute([run])?;
         self.close_open(channel, window, call_timeout, now)?;
         self.forget_past_calls(run);
         self.sending_in.borrow_mut().remove(&run);
         // The summary of an earlier stop is outdated: if this process is killed, the rows themselves show its progress.
-        self.db.execute(
+        let mut write_state = self.db.prepare_cached(
             "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
-            params![run, window.as_str()],
         )?;
+        write_state.execute(params![run, window.as_str()])?;
         Ok(())
     }
 
@@ -438,11 +439,20 @@ impl Store {
         summary: &str,
     ) -> Result<()> {
         // A row whose outcome is not stored is not done.
-        self.hold_all()?;
-        self.db.execute(
+        let mut find = self.db.prepare_cached("SELECT channel FROM runs WHERE id = ?1")?;
+        let channel: Option<String> = find.query_row([run], |row| row.get(0)).optional()?;
+        self.looks(channel.as_deref().unwrap_or_default())?;
+        let mut write = self.db.prepare_cached(
             "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
-            params![run, state.name(), reason, millis(Timestamp::default() + worked), millis(now), summary],
         )?;
+        write.execute(params![
+            run,
+            state.name(),
+            reason,
+            millis(Timestamp::default() + worked),
+            millis(now),
+            summary
+        ])?;
         if state == RunState::Finished {
             self.loss_is_over(run)?;
         }
