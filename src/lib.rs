@@ -146,6 +146,17 @@ pub mod locks {
     pub use crate::sync::{HeldChannel, Locked, LockedChannel};
 }
 
+/// Learning the platform's contacts, and reading them back.
+pub mod read_back {
+    pub use crate::core::guess::masked;
+    pub use crate::core::marker::PullSuggestion;
+    pub use crate::core::verification::{Difference, Remedy};
+    pub use crate::sync::{
+        DifferingContact, Pull, PullConflict, PullOutcome, PullSummary, VerifiedInput, Verify, VerifyOutcome,
+        VerifySummary, pull, verify,
+    };
+}
+
 /// The rules by which rows become contacts.
 pub mod mapping {
     pub use crate::core::doubtful_values::DoubtfulValues;

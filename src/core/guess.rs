@@ -18,6 +18,7 @@ use crate::core::headings::{Heading, Sense};
 use crate::core::mapping::rules::Country;
 
 pub use self::exports::Export;
+pub use self::mask::masked;
 pub use self::suggestion::{Chosen, ColumnGuess, CountryGuess, Guess, Made, Meaning, Sampled};
 pub use crate::core::headings::Language;
 

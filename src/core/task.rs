@@ -227,6 +227,10 @@ impl Task {
     }
 
     fn begin(contact: Contact, remote_state: RemoteState, policy: Policy, goal: Goal, now: Timestamp) -> Self {
+        let remote_state = match remote_state {
+            RemoteState::Known(known) => RemoteState::Known(known.narrowed_to(&contact)),
+            other @ (RemoteState::Unknown | RemoteState::InDoubt(_)) => other,
+        };
         let stage = Stage::Writing;
         let mut task = Self {
             contact,

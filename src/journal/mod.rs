@@ -9,11 +9,13 @@ mod group_commit;
 mod lock;
 mod maintenance;
 mod planning;
+mod readings;
 mod rows;
 mod sending;
 mod snapshots;
 mod store;
 mod tokens;
+mod verifications;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -26,6 +28,7 @@ use self::group_commit::{Durability, StoreOwner};
 pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;
 pub(crate) use self::planning::BegunRows;
+pub(crate) use self::readings::{OpenReading, PullAsked, ShownContact};
 pub(crate) use self::rows::FirstRows;
 pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
@@ -35,6 +38,7 @@ pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
 use self::store::open_files::Noted;
+pub(crate) use self::verifications::{OpenVerification, Unread, VerifyAsked};
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;

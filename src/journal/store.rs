@@ -23,6 +23,7 @@ mod past_calls;
 mod planning;
 mod prior;
 mod rate_limits;
+mod readings;
 mod rejections;
 mod runs;
 mod sending;
@@ -30,6 +31,7 @@ mod snapshots;
 mod state;
 mod stored_cells;
 mod tokens;
+mod verifications;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -57,9 +59,10 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 7;
+const SCHEMA_VERSION: i64 = 8;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
+const READING_TABLES: &str = include_str!("readings.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 /// The states of runs that can be resumed, as a list in SQL.
 const RESUMABLE: &str = "('planned', 'sending', 'stopped', 'failed')";
@@ -179,6 +182,7 @@ impl Store {
 
     fn create(&self) -> Result<()> {
         self.db.execute_batch(LASTING_TABLES)?;
+        self.db.execute_batch(READING_TABLES)?;
         self.db.execute_batch(RUN_TABLES)?;
         self.db.pragma_update(None, "application_id", APPLICATION_ID)?;
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;

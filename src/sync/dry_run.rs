@@ -10,6 +10,8 @@ use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
 use crate::core::forecast::Forecast;
 use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
+use crate::core::marker::{MarkerCandidates, PullSuggestion};
+use crate::core::model::RemoteState;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -28,6 +30,9 @@ use crate::sync::shared_window_eta::{Load, etas};
 use crate::sync::summary::plan_summary;
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{JournalOf, Overrides};
+
+/// Number of pending contacts that are looked at for a field that all have in common.
+const LOOKED_AT: u32 = 1_000;
 
 /// A channel that a sync would send to.
 #[derive(Clone, Debug)]
@@ -81,6 +86,8 @@ pub struct DryRunOutcome {
     pub has_room: bool,
     /// The rate limits that the platform stated, by channel, where they are lower than the channel's rate.
     pub learnt: Vec<(String, LearntLimit)>,
+    /// The pull that would take fewer calls than searching for the unknown contacts one by one, for an input of one channel.
+    pub pull: Option<PullSuggestion>,
     /// Why a sync would refuse the input, if it would.
     pub refused: Option<RefusedInput>,
 }
@@ -140,7 +147,32 @@ pub fn dry_run<R: Reporter>(
         (None, Err(why)) => Some(RefusedInput::read(why, &journal, planned.sync)?),
         (None, Ok(())) => None,
     };
-    Ok(DryRunOutcome { summary, has_room, learnt, refused })
+    let pull = match (&planned.runs[..], &channels[..]) {
+        ([run], [_]) => suggested_pull(&journal, *run, summary.calls.find.min, environment)?,
+        _ => None,
+    };
+    Ok(DryRunOutcome { summary, has_room, learnt, pull, refused })
+}
+
+// A pull by a field that has the same value in the first unknown contacts.
+fn suggested_pull<R>(
+    journal: &Journal,
+    run: i64,
+    finds: u64,
+    environment: Environment<'_, R>,
+) -> Result<Option<PullSuggestion>, SyncError> {
+    if finds == 0 {
+        return Ok(None);
+    }
+    let mut candidates = MarkerCandidates::default();
+    let items = environment.runtime.block_on(journal.pending(run, 0, LOOKED_AT))?;
+    for item in items.iter().filter(|item| matches!(item.remote_state, RemoteState::Unknown)) {
+        candidates.take(&item.contact);
+        if candidates.is_decided() {
+            break;
+        }
+    }
+    Ok(candidates.suggestion(finds))
 }
 
 // The summary of each channel, and whether a call of each could end within the limits.

@@ -101,6 +101,11 @@ pub enum Event<'a> {
         /// The reason.
         reason: &'a str,
     },
+    /// Contacts were read back from the platform.
+    ReadBack {
+        /// Number of contacts so far.
+        contacts: u64,
+    },
     /// Contacts that the input no longer has may exist on the platform: their create was lost, and they have no match
     /// field to search for.
     InDoubt {

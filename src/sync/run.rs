@@ -28,12 +28,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 
 use self::admission_control::AdmissionControl;
-use self::call_budget::CallBudget;
+pub(super) use self::call_budget::CallBudget;
 pub(super) use self::contact_budget::ContactBudget;
 use self::contact_budget::ContactShare;
 use self::create_trust::CreateTrust;
 use self::held_rejections::HeldRejections;
 use self::open_creates::OpenCreates;
+pub(super) use self::reaction::follow;
+pub(super) use self::tries::TryCount;
 use crate::core::channel::WindowId;
 use crate::core::circuit_breaker::CircuitBreaker;
 use crate::core::eta::{Limits, TYPICAL_LATENCY};

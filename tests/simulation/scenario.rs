@@ -183,6 +183,7 @@ impl Observer for Watcher {
             | Event::Trouble { .. }
             | Event::Limited { .. }
             | Event::Others { .. }
+            | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }

@@ -10,6 +10,9 @@ use serde_json::json;
 
 use support::{Harness, JOURNAL, People, TOKEN};
 
+/// The present version.
+const VERSION: i64 = 8;
+
 /// The tables of version 6, the last that held contacts as JSON.
 const SIXTH: [&str; 2] =
     [include_str!("../../src/journal/tests/lasting_6.sql"), include_str!("../../src/journal/tests/runs_6.sql")];
@@ -95,7 +98,7 @@ async fn a_journal_of_each_earlier_version_is_upgraded_without_loss() {
         // The contacts are known, and one search after the lag settles the lost create. The earlier version did not record the
         // token, so three reads verify that it is the channel's.
         assert_eq!((ran.summary().count("unchanged"), harness.calls().as_str()), (60, "1 find, 3 read"), "{version}");
-        assert_eq!(version_of(&journal), 7);
+        assert_eq!(version_of(&journal), VERSION);
         // A copy of the journal as it was is left, and named.
         let backup = harness.path(&format!("{JOURNAL}.backup-v{version}"));
         let name = format!("{JOURNAL}.backup-v{version}");
@@ -153,7 +156,7 @@ async fn only_what_writes_upgrades_a_journal_and_it_says_so() {
     };
     let first = check().run().await.exits(0);
     assert!(first.stderr_lines("journal ").iter().any(|line| line.contains(&backup)), "{first:?}");
-    assert_eq!(version_of(&journal), 7);
+    assert_eq!(version_of(&journal), VERSION);
     let again = check().run().await.exits(0);
     assert!(!again.stderr.contains("backup"), "{again:?}");
 }
@@ -214,6 +217,27 @@ async fn a_stopped_run_of_an_earlier_version_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_journal_of_version_7_gets_the_tables_for_reading_back() {
+    let harness = Harness::unlimited().await;
+    let people = People::new(5, 3, 1);
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let journal = harness.path(JOURNAL);
+    let db = Connection::open(&journal).expect("a journal");
+    for table in ["readings", "shown_contacts", "shown_aliases", "unread_contacts", "differences", "accepted"] {
+        db.execute_batch(&format!("DROP TABLE {table}")).unwrap_or_else(|error| panic!("{table}: {error}"));
+    }
+    db.pragma_update(None, "user_version", 7).expect("a journal");
+    drop(db);
+    harness.calls();
+    let verify = format!("verify --journal {JOURNAL} --url {} --rate 1000000", harness.sandbox.url());
+    harness.program(&verify).run().await.exits(0);
+    assert_eq!((version_of(&journal), harness.calls()), (VERSION, "5 read".into()));
+    let summary = harness.sync("in.csv --match email").run().await.exits(0).summary();
+    assert_eq!((summary.rows(), harness.calls()), ("5 unchanged".into(), "none".into()));
+}
+
+#[tokio::test]
 async fn a_kill_during_an_upgrade_loses_nothing() {
     let harness = Harness::unlimited().await;
     let people = People::new(3_000, 3, 1);
@@ -251,7 +275,7 @@ async fn a_kill_during_an_upgrade_loses_nothing() {
         let ran = run().run().await.exits(0);
         assert_eq!(ran.summary().count("unchanged"), 3_000, "{case}");
         assert!(!harness.calls().contains("find"), "{case}");
-        assert_eq!((version_of(&harness.path(JOURNAL)), version_of(&backup)), (7, 6), "{case}");
+        assert_eq!((version_of(&harness.path(JOURNAL)), version_of(&backup)), (VERSION, 6), "{case}");
         // The copy of the interrupted upgrade is used again.
         assert!(!harness.path(&format!("{JOURNAL}.backup-v6-2")).exists(), "{case}");
     }

@@ -53,6 +53,10 @@ Examples:
     Sync(SyncArgs),
     /// Finish an interrupted run without reading its input again
     Resume(ResumeArgs),
+    /// Learn the platform's contacts, ten a call, by a field that they have in common
+    Pull(PullArgs),
+    /// Read known contacts back and list what differs
+    Verify(VerifyArgs),
     /// List the runs of a journal
     Runs(RunsArgs),
     /// Check, shrink or copy a journal
@@ -86,6 +90,8 @@ impl Command {
             Self::Plan(args) => Some(&args.place.config),
             Self::Sync(args) => Some(&args.place.config),
             Self::Resume(args) => Some(&args.place.config),
+            Self::Pull(args) => Some(&args.place.config),
+            Self::Verify(args) => Some(&args.place.config),
             Self::Runs(args) => Some(&args.config),
             Self::Journal(command) => Some(command.config()),
             // `init` writes the configuration.
@@ -96,7 +102,7 @@ impl Command {
     /// Whether it may run for hours, so that its lines need date and time.
     pub const fn works_long(&self) -> bool {
         match self {
-            Self::Sync(_) | Self::Resume(_) => true,
+            Self::Sync(_) | Self::Resume(_) | Self::Pull(_) | Self::Verify(_) => true,
             Self::Demo
             | Self::Init(_)
             | Self::Check(_)
@@ -217,6 +223,75 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync pull --field source --value crm --platform respondio --match phone
+  contactsync pull --field source --value crm --until 06:00
+  contactsync pull --field source --value crm --config mexico.toml --json")]
+pub struct PullArgs {
+    /// Learn the contacts that have this field, such as `source`, with the value of `--value`
+    #[arg(long, value_name = "FIELD", help_heading = "Marker")]
+    pub field: String,
+    /// Learn the contacts whose field has exactly this value
+    #[arg(long, value_name = "VALUE", help_heading = "Marker")]
+    pub value: String,
+    #[command(flatten)]
+    pub matching: MatchArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Print the summary as one JSON object on standard output
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync verify --platform respondio --sample 500
+  contactsync verify contacts.csv --match phone --show-values
+  contactsync verify --repair --max-calls 3000 --json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+pub struct VerifyArgs {
+    /// Verify only the contacts and fields of this file; `-` is standard input [default: all known contacts]
+    #[arg(value_name = "INPUT")]
+    pub input: Option<String>,
+    /// Verify at most this many contacts, chosen at random [default: all]
+    #[arg(long, value_name = "N", help_heading = "Verification")]
+    pub sample: Option<u64>,
+    /// Choose the sample by this number; the same number chooses the same contacts [default: another one each time]
+    #[arg(long, value_name = "N", requires = "sample", help_heading = "Verification")]
+    pub seed: Option<u64>,
+    /// Let the next sync send what differs
+    #[arg(long, conflicts_with = "accept", help_heading = "Verification")]
+    pub repair: bool,
+    /// Accept the platform's values: they are not listed again, and not sent until the input has another value
+    #[arg(long, help_heading = "Verification")]
+    pub accept: bool,
+    /// Read the contacts by the pages of this marker field if that takes fewer calls [default: that of the last `pull`]
+    #[arg(long, value_name = "FIELD", requires = "value", help_heading = "Verification")]
+    pub field: Option<String>,
+    /// Set the value of the marker field
+    #[arg(long, value_name = "VALUE", requires = "field", help_heading = "Verification")]
+    pub value: Option<String>,
+    #[command(flatten)]
+    pub matching: MatchArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Print values as they are instead of masked
+    #[arg(long, help_heading = OUTPUT)]
+    pub show_values: bool,
+    /// Print the summary and the differences as one JSON object on standard output
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }

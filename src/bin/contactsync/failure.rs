@@ -56,21 +56,26 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// The exit code of a command that ended early for this reason.
+    pub const fn of_stop(reason: &StopReason) -> Self {
+        match reason {
+            StopReason::Unauthorized(_) | StopReason::Unrenewed(_) => Self::Unauthorized,
+            StopReason::Unlisted(_) => Self::Failed,
+            StopReason::WrongUrl(_) => Self::Usage,
+            StopReason::Signal(_)
+            | StopReason::Down(_)
+            | StopReason::KindDown(_)
+            | StopReason::Refusing(_)
+            | StopReason::AskedToWait(_)
+            | StopReason::Deadline
+            | StopReason::MaxCalls(_) => Self::Stopped,
+        }
+    }
+
     /// The exit code of a run that was sent.
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
-            Some(StopReason::Unauthorized(_) | StopReason::Unrenewed(_)) => Self::Unauthorized,
-            Some(StopReason::Unlisted(_)) => Self::Failed,
-            Some(StopReason::WrongUrl(_)) => Self::Usage,
-            Some(
-                StopReason::Signal(_)
-                | StopReason::Down(_)
-                | StopReason::KindDown(_)
-                | StopReason::Refusing(_)
-                | StopReason::AskedToWait(_)
-                | StopReason::Deadline
-                | StopReason::MaxCalls(_),
-            ) => Self::Stopped,
+            Some(reason) => Self::of_stop(reason),
             None if ending.summary.pending > 0 => Self::Stopped,
             None if ending.summary.rejected > 0 => Self::Rejected,
             None => Self::Done,

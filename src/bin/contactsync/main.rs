@@ -107,6 +107,8 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Plan(args) => commands::plan::run(args, config, console),
         Command::Sync(args) => commands::sync::run(args, config, console),
         Command::Resume(args) => commands::resume::run(args, config, console),
+        Command::Pull(args) => commands::pull::run(args, config, console),
+        Command::Verify(args) => commands::verify::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
         Command::Journal(command) => commands::journal::run(command, config, console),
         Command::Sandbox(args) => commands::sandbox::run(args, console),

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::core::doubt::Doubt;
+use crate::core::model::contact::Contact;
 use crate::core::model::key::ContactId;
 use crate::core::model::remote::Remote;
 use crate::core::model::value::{Field, Value};
+use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 /// A contact on the platform, as far as the journal knows it.
@@ -30,6 +32,9 @@ pub struct Known {
     pub doubt: bool,
     /// The id that the input gives for it and that the platform no longer has.
     pub replaces: Option<ContactId>,
+    /// Whether all of the contact was seen: a field that is not listed has no value, and a tag that is not listed is missing.
+    #[serde(default)]
+    pub is_whole: bool,
 }
 
 impl Known {
@@ -44,6 +49,7 @@ impl Known {
             made_at: None,
             doubt: false,
             replaces: None,
+            is_whole: false,
         }
     }
 
@@ -54,6 +60,21 @@ impl Known {
             self.fields.entry(field.name.to_string()).or_insert_with(|| field.value.clone());
         }
         self
+    }
+
+    /// The same contact, where that all of it was seen becomes what it means for `contact`: the fields that this one clears and
+    /// the tags that it removes are known to be absent. From then on, a call may change a part without the rest being unknown.
+    #[must_use]
+    pub fn narrowed_to(self, contact: &Contact) -> Self {
+        if !self.is_whole {
+            return self;
+        }
+        let mut known = self.blank_in(contact.clear());
+        known.is_whole = false;
+        let is_absent = |tag: &&Text| !known.tags.contains(tag.as_str());
+        let absent: Vec<String> = contact.remove_tags().iter().filter(is_absent).map(Text::to_string).collect();
+        known.absent_tags.extend(absent);
+        known
     }
 
     /// Whether the input may give this id for the contact.

@@ -1,6 +1,7 @@
 //! Upgrading a journal of an earlier version, in one transaction. A kill at any moment leaves the journal as it was.
 //!
 //! Up to version 6, the tables were changed in place. Version 7 has other tables: the old ones are renamed, read, and dropped.
+//! Version 8 has further tables.
 //! A value that cannot be read is taken over as it is, for its reader to report.
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
 use super::state;
-use super::{LASTING_TABLES, RUN_TABLES, Result, SCHEMA_VERSION, Store, parse};
+use super::{LASTING_TABLES, READING_TABLES, RUN_TABLES, Result, SCHEMA_VERSION, Store, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::doubt::Doubt;
@@ -76,6 +77,8 @@ impl Store {
             }
             self.to_version_7()?;
         }
+        // Version 8 has further tables.
+        self.db.execute_batch(READING_TABLES)?;
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())
     }

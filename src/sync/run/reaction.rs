@@ -11,8 +11,9 @@ use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal};
 use crate::core::retry::asked_wait;
 use crate::core::time::Timestamp;
 use crate::journal::SendJournal;
+use crate::platform::limiter::RateLimiter;
 use crate::sync::event::{Event, Observer};
-use crate::sync::stop::StopReason;
+use crate::sync::stop::{Stop, StopReason};
 use crate::sync::transport::Transport;
 
 impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
@@ -27,44 +28,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             self.job.stop.ask(StopReason::Unauthorized(message.clone()));
         }
         self.wait_as_asked(attempt, at);
-        match self.admission.record(kind, attempt, is_own, at) {
-            Reaction::Recovered => self.limiter.recover(),
-            Reaction::None => {}
-            Reaction::Pause(wait) => {
-                self.limiter.pause_and_probe(wait);
-                self.job.observer.observe(&Event::Paused { wait });
-            }
-            Reaction::PauseKind(wait) => self.job.observer.observe(&Event::KindPaused { kind, wait }),
-            Reaction::Stop(cause) => {
-                self.job.stop.ask(StopReason::Down(format!("the platform is not available: {cause}")));
-            }
-            Reaction::StopForKind { span, cause } => {
-                let (calls, span) = (plural(kind), in_words(span));
-                self.job.stop.ask(StopReason::KindDown(format!("{calls} have failed for {span}: {cause}")));
-            }
-            Reaction::StopForThrottling => {
-                let message = match attempt {
-                    Attempt::Throttled { message: Some(message), .. } => format!(": {message}"),
-                    Attempt::Throttled { message: None, .. }
-                    | Attempt::Page(_)
-                    | Attempt::Contact(_)
-                    | Attempt::Created(_)
-                    | Attempt::Done
-                    | Attempt::Missing { .. }
-                    | Attempt::Taken { .. }
-                    | Attempt::Refused { .. }
-                    | Attempt::Unauthorized { .. }
-                    | Attempt::Queued { .. }
-                    | Attempt::WrongPath { .. }
-                    | Attempt::Unsent { .. }
-                    | Attempt::Lost { .. } => String::new(),
-                };
-                let calls = plural(kind);
-                let text = format!("the platform refuses all {calls} for its limit (429, too many requests){message}");
-                self.job.stop.ask(StopReason::Down(text));
-            }
-            Reaction::StopForWrongUrl(message) => self.job.stop.ask(StopReason::WrongUrl(message)),
-        }
+        let reaction = self.admission.record(kind, attempt, is_own, at);
+        follow(&reaction, (kind, attempt), self.limiter, self.job.observer, self.job.stop);
     }
 
     /// Follows what an answer means for its contact beyond the next step, and for the refusals before it. `begun` and
@@ -130,6 +95,54 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             self.job.observer.observe(&event);
         }
         self.stop_if_wait_is_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
+    }
+}
+
+/// Follows what the circuit breaker decided after an attempt: pauses all calls, or stops.
+pub(in crate::sync) fn follow(
+    reaction: &Reaction,
+    (kind, attempt): (CallKind, &Attempt),
+    limiter: &RateLimiter,
+    observer: &impl Observer,
+    stop: &Stop,
+) {
+    match reaction {
+        Reaction::Recovered => limiter.recover(),
+        Reaction::None => {}
+        Reaction::Pause(wait) => {
+            limiter.pause_and_probe(*wait);
+            observer.observe(&Event::Paused { wait: *wait });
+        }
+        Reaction::PauseKind(wait) => observer.observe(&Event::KindPaused { kind, wait: *wait }),
+        Reaction::Stop(cause) => {
+            stop.ask(StopReason::Down(format!("the platform is not available: {cause}")));
+        }
+        Reaction::StopForKind { span, cause } => {
+            let (calls, span) = (plural(kind), in_words(*span));
+            stop.ask(StopReason::KindDown(format!("{calls} have failed for {span}: {cause}")));
+        }
+        Reaction::StopForThrottling => {
+            let message = match attempt {
+                Attempt::Throttled { message: Some(message), .. } => format!(": {message}"),
+                Attempt::Throttled { message: None, .. }
+                | Attempt::Page(_)
+                | Attempt::Contact(_)
+                | Attempt::Created(_)
+                | Attempt::Done
+                | Attempt::Missing { .. }
+                | Attempt::Taken { .. }
+                | Attempt::Refused { .. }
+                | Attempt::Unauthorized { .. }
+                | Attempt::Queued { .. }
+                | Attempt::WrongPath { .. }
+                | Attempt::Unsent { .. }
+                | Attempt::Lost { .. } => String::new(),
+            };
+            let calls = plural(kind);
+            let text = format!("the platform refuses all {calls} for its limit (429, too many requests){message}");
+            stop.ask(StopReason::Down(text));
+        }
+        Reaction::StopForWrongUrl(message) => stop.ask(StopReason::WrongUrl(message.clone())),
     }
 }
 

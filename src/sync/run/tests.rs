@@ -160,6 +160,7 @@ impl Observer for Listener {
             | Event::AskedToWait { .. }
             | Event::Limited { .. }
             | Event::Others { .. }
+            | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }

@@ -7,12 +7,14 @@ mod demo_sync;
 pub mod init;
 pub mod journal;
 pub mod plan;
+pub mod pull;
 pub mod reference;
 mod request;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;
 pub mod sync;
+pub mod verify;
 
 use std::path::Path;
 

@@ -9,6 +9,7 @@ pub mod notices;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
+pub mod read_back;
 pub mod reporter;
 pub mod runs;
 pub mod suggestion;

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use contactsync::history::LearntLimit;
+use contactsync::read_back::PullSuggestion;
 use contactsync::report::{PlanSummary, Range};
-use contactsync::{Clock, DryRunOutcome, Timestamp};
+use contactsync::{Clock, DryRunOutcome, Field, Timestamp};
 
 use crate::failure::Failure;
 use crate::render::duration::{short_time, time_range};
 use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::render::time::time_of_day;
 use crate::settings::{Bounds, Channel, Channels, End};
+use crate::shell::quoted;
 
 /// Prints what a sync would do. `when` is the time that it takes; `None` if the time limit is too short for a single call.
 pub fn print(
@@ -25,6 +27,7 @@ pub fn print(
     }
     let mut lines = text(&outcome.summary, channels.here(), when, &outcome.learnt);
     lines.extend(stated(&outcome.learnt, channels.are_several(), clock));
+    lines.extend(outcome.pull.as_ref().map(cheaper));
     print_lines(&lines)
 }
 
@@ -108,6 +111,16 @@ fn text(
         });
     }
     lines
+}
+
+// A pull that takes fewer calls than searching one by one, with both prices.
+fn cheaper(PullSuggestion { marker: Field { name, value }, finds, pages }: &PullSuggestion) -> String {
+    let (argument, finds, pages) = (value.text(), counted_calls(*finds), counted_calls(*pages));
+    let command = format!("contactsync pull --field {} --value {}", quoted(name), quoted(&argument));
+    format!(
+        "searching for the unknown contacts takes {finds}; if they are on the platform with `{name}` = `{argument}`, \
+         `{command}` learns them in {pages}"
+    )
 }
 
 fn range(min: u64, max: u64) -> String {

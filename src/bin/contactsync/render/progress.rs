@@ -306,6 +306,7 @@ impl Observer for Progress<'_> {
             | Event::Limited { .. }
             | Event::Others { .. }
             | Event::Left { .. }
+            | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }

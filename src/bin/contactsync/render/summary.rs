@@ -168,7 +168,8 @@ fn calls(calls: &Calls<u64>) -> String {
 }
 
 // The time that a run took. It is not rounded up, unlike the time that is left.
-fn took(seconds: f64) -> String {
+/// A time in seconds, for the end of a summary.
+pub fn took(seconds: f64) -> String {
     let whole = std::time::Duration::from_secs_f64(seconds).as_secs();
     match (whole / 3600, whole / 60 % 60, whole % 60) {
         (0, 0, _) => format!("{seconds:.1} s"),

@@ -104,6 +104,7 @@ impl ChannelProgress<'_> {
             | Event::Trouble { .. }
             | Event::Done { .. }
             | Event::Left { .. }
+            | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }
@@ -163,6 +164,7 @@ impl Observer for ChannelProgress<'_> {
                     "further rows that are left for the next run are counted but not shown (-v shows them all)";
                 self.all.show_row(state.left, &text, further);
             }
+            Event::ReadBack { contacts } => state.done = *contacts,
             Event::InDoubt { contacts } => self.say_in_doubt(*contacts),
             Event::Tick { used, limit, eta, wait, calls: _ } => {
                 let channel = &mut state.channels[self.place];

@@ -1,0 +1,255 @@
+//! The SQL of verifications: the contacts that are still to be read back, what differed, and what was accepted.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::checked_json::{checked_json, parse_checked};
+use super::compact::Owner;
+use super::keys::KeyParts;
+use super::readings::{GOES_ON_FOR, PULL, READING, VERIFICATION};
+use super::{Result, Store, damaged, millis, natural};
+use crate::core::model::{Field, Key, Known, Remote};
+use crate::core::time::Timestamp;
+use crate::core::verification::{Difference, Remedy, differences, repaired, sampled};
+use crate::core::walk::Walk;
+use crate::journal::readings::PullAsked;
+use crate::journal::verifications::{Differing, OpenVerification, Unread, VerifyAsked, VerifyProgress};
+
+impl Store {
+    pub(in crate::journal) fn begin_verification(
+        &self,
+        channel: &str,
+        (asked, seed): (&VerifyAsked, u64),
+        only: Option<&BTreeSet<i64>>,
+        (now, search_lag): (Timestamp, Duration),
+    ) -> Result<OpenVerification> {
+        let channel = self.channel_number(channel)?;
+        let marker = self.last_marker(channel)?;
+        let open = |id, progress, begun: Timestamp| {
+            let recent = self.changed_since(channel, begun.before(search_lag))?;
+            Ok(OpenVerification { id, progress, recent, marker })
+        };
+        let mut query = self
+            .db
+            .prepare_cached("SELECT id, asked, walk, begun, ended FROM readings WHERE channel = ?1 AND kind = ?2")?;
+        let earlier: Option<(i64, String, String, i64, bool)> = query
+            .query_row([channel, VERIFICATION], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })
+            .optional()?;
+        if let Some((id, before, progress, begun, false)) = &earlier {
+            let begun = Timestamp::from_millis(natural(*begun));
+            let is_fresh = begun <= now && now.since(begun) < GOES_ON_FOR;
+            if is_fresh && parse_checked::<VerifyAsked>(READING, before)? == *asked {
+                return open(*id, parse_checked(READING, progress)?, begun);
+            }
+        }
+        if let Some((id, ..)) = earlier {
+            self.end_verification(id)?;
+            self.db.execute("DELETE FROM readings WHERE id = ?1", [id])?;
+        }
+        let mut query = self.db.prepare_cached(
+            "SELECT contacts.number FROM contacts CROSS JOIN states ON states.contact = contacts.number
+             WHERE contacts.channel = ?1 ORDER BY contacts.number",
+        )?;
+        let known = query.query_map([channel], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let mut chosen: Vec<i64> =
+            known.into_iter().filter(|number| only.is_none_or(|only| only.contains(number))).collect();
+        if let Some(count) = asked.sample {
+            chosen = sampled(&chosen, usize::try_from(count).unwrap_or(usize::MAX), asked.seed.unwrap_or(seed));
+        }
+        let progress = VerifyProgress { contacts: chosen.len() as u64, ..VerifyProgress::default() };
+        self.db.execute(
+            "INSERT INTO readings (channel, kind, asked, walk, begun, ended) VALUES (?1, ?2, ?3, ?4, ?5, FALSE)",
+            params![channel, VERIFICATION, checked_json(asked), checked_json(&progress), millis(now)],
+        )?;
+        let id = self.db.last_insert_rowid();
+        let mut insert = self.db.prepare_cached("INSERT INTO unread_contacts (reading, contact) VALUES (?1, ?2)")?;
+        for number in chosen {
+            insert.execute([id, number])?;
+        }
+        open(id, progress, now)
+    }
+
+    // The marker of the last pull that came to its end.
+    fn last_marker(&self, channel: i64) -> Result<Option<(Field, Option<u64>)>> {
+        let mut query =
+            self.db.prepare_cached("SELECT asked, walk FROM readings WHERE channel = ?1 AND kind = ?2 AND ended")?;
+        let pulled: Option<(String, String)> =
+            query.query_row([channel, PULL], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((asked, walk)) = pulled else { return Ok(None) };
+        let PullAsked { field, value, .. } = parse_checked(READING, &asked)?;
+        let walk: Walk = parse_checked(READING, &walk)?;
+        Ok(Some((Field::text(field, value), walk.total())))
+    }
+
+    pub(in crate::journal) fn count_unread(&self, reading: i64) -> Result<u64> {
+        let mut query = self.db.prepare_cached("SELECT count(*) FROM unread_contacts WHERE reading = ?1")?;
+        Ok(query.query_row([reading], |row| row.get(0)).map(natural)?)
+    }
+
+    pub(in crate::journal) fn unread(&self, reading: i64, after: i64, limit: u32) -> Result<Vec<Unread>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT contact FROM unread_contacts WHERE reading = ?1 AND contact > ?2 ORDER BY contact LIMIT ?3",
+        )?;
+        let numbers = query.query_map(params![reading, after, limit], |row| row.get(0))?;
+        let mut unread = Vec::new();
+        for contact in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
+            match self.known_with_key(contact)? {
+                Some((key, known)) => unread.push(Unread { contact, key: key.text(), known }),
+                // It is in doubt by now, or gone.
+                None => self.set_read(reading, contact)?,
+            }
+        }
+        Ok(unread)
+    }
+
+    fn known_with_key(&self, contact: i64) -> Result<Option<(KeyParts<'static>, Known)>> {
+        let Some(key) = self.key_of_contact(contact)? else { return Ok(None) };
+        let known = self.known_of(contact, &key)?;
+        Ok(known.map(|known| (key, known)))
+    }
+
+    fn set_read(&self, reading: i64, contact: i64) -> Result<()> {
+        let mut delete = self.db.prepare_cached("DELETE FROM unread_contacts WHERE reading = ?1 AND contact = ?2")?;
+        delete.execute([reading, contact])?;
+        Ok(())
+    }
+
+    pub(in crate::journal) fn set_verified(
+        &self,
+        reading: i64,
+        shown: &[Remote],
+        scope: Option<&BTreeSet<String>>,
+    ) -> Result<()> {
+        let mut query = self.db.prepare_cached(
+            "SELECT states.contact FROM states INDEXED BY states_by_id
+             JOIN unread_contacts ON unread_contacts.contact = states.contact WHERE states.id = ?1 AND reading = ?2",
+        )?;
+        for remote in shown {
+            let numbers = query.query_map(params![remote.id.as_str(), reading], |row| row.get(0))?;
+            for contact in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
+                let Some((key, known)) = self.known_with_key(contact)? else { continue };
+                let key = Key::parse_match(&key.text());
+                let found = self.not_accepted(contact, differences(key.as_ref(), &known, remote, scope))?;
+                if found.is_empty() {
+                    self.set_read(reading, contact)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::journal) fn set_progress(&self, reading: i64, progress: &VerifyProgress) -> Result<()> {
+        let mut update = self.db.prepare_cached("UPDATE readings SET walk = ?2 WHERE id = ?1")?;
+        update.execute(params![reading, checked_json(progress)])?;
+        Ok(())
+    }
+
+    // The differences that were not accepted before.
+    fn not_accepted(&self, contact: i64, found: Vec<Difference>) -> Result<Vec<Difference>> {
+        let mut query =
+            self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM accepted WHERE contact = ?1 AND difference = ?2)")?;
+        let mut left = Vec::new();
+        for difference in found {
+            let is_accepted: bool = query.query_row(params![contact, checked_json(&difference)], |row| row.get(0))?;
+            if !is_accepted {
+                left.push(difference);
+            }
+        }
+        Ok(left)
+    }
+
+    pub(in crate::journal) fn add_differences(
+        &self,
+        reading: i64,
+        contact: i64,
+        found: Vec<Difference>,
+        remedy: Remedy,
+    ) -> Result<()> {
+        self.set_read(reading, contact)?;
+        let found = self.not_accepted(contact, found)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut insert = self.db.prepare_cached(
+            "INSERT OR REPLACE INTO differences (reading, contact, nth, difference) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for (nth, difference) in (0_i64..).zip(&found) {
+            insert.execute(params![reading, contact, nth, checked_json(difference)])?;
+        }
+        match remedy {
+            Remedy::None => Ok(()),
+            Remedy::Repair => self.repair(contact, &found),
+            Remedy::Accept => self.accept(contact, &found),
+        }
+    }
+
+    // The next sync maps the contact's row, and sends what it has otherwise than the platform.
+    fn repair(&self, contact: i64, found: &[Difference]) -> Result<()> {
+        if found.contains(&Difference::Replaced) {
+            return Ok(());
+        }
+        let Some((key, known)) = self.known_with_key(contact)? else { return Ok(()) };
+        let mut query = self.db.prepare_cached("SELECT channel FROM contacts WHERE number = ?1")?;
+        let channel: i64 = query.query_row([contact], |row| row.get(0))?;
+        self.touch(&self.channels.text(self, channel)?, &key.text(), None)?;
+        self.set_known(Owner { number: contact, key: key.value() }, &repaired(known, found))
+    }
+
+    fn accept(&self, contact: i64, found: &[Difference]) -> Result<()> {
+        let mut insert =
+            self.db.prepare_cached("INSERT OR IGNORE INTO accepted (contact, difference) VALUES (?1, ?2)")?;
+        for difference in found {
+            match difference {
+                // Such a contact cannot be taken as it is.
+                Difference::Gone | Difference::Replaced => {}
+                Difference::Field { .. } | Difference::TagMissing { .. } | Difference::TagPresent { .. } => {
+                    insert.execute(params![contact, checked_json(difference)])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::journal) fn differing(&self, reading: i64) -> Result<Vec<Differing>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT contact, difference FROM differences WHERE reading = ?1 ORDER BY contact, nth")?;
+        let mut rows = query.query([reading])?;
+        let mut all: Vec<(i64, Differing)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (contact, difference): (i64, String) = (row.get(0)?, row.get(1)?);
+            let difference: Difference = parse_checked("a difference", &difference)?;
+            match all.last_mut().filter(|(last, _)| *last == contact) {
+                Some((_, differing)) => differing.differences.push(difference),
+                None => {
+                    let (key, known) = self
+                        .known_with_key(contact)?
+                        .ok_or_else(|| damaged("a difference", "its contact is missing"))?;
+                    let (key, id) = (key.text(), known.id.as_str().to_owned());
+                    all.push((contact, Differing { key, id, differences: vec![difference] }));
+                }
+            }
+        }
+        Ok(all.into_iter().map(|(_, differing)| differing).collect())
+    }
+
+    pub(in crate::journal) fn end_verification(&self, reading: i64) -> Result<()> {
+        self.db.execute("DELETE FROM unread_contacts WHERE reading = ?1", [reading])?;
+        self.db.execute("DELETE FROM differences WHERE reading = ?1", [reading])?;
+        self.end_reading(reading)
+    }
+
+    /// The contacts of the finished plan of a dry run that the journal has.
+    pub(in crate::journal) fn contacts_of_plan(&self, run: i64) -> Result<BTreeSet<i64>> {
+        let plans = self.plans.borrow();
+        let plan = plans.finished.values().find(|plan| plan.run == run);
+        let plan = plan.ok_or_else(|| damaged("a plan", "it is not finished"))?;
+        let mut query = self.db.prepare_cached("SELECT contact FROM states")?;
+        let known = query.query_map([], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(known.into_iter().filter(|number| plan.members.has(*number)).collect())
+    }
+}
