@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ended, Journal, JournalError};
 use crate::core::lesson::Listed;
-use crate::core::model::ContactId;
+use crate::core::model::{Contact, ContactId};
 use crate::core::time::Timestamp;
 use crate::core::walk::{PageCounts, Walk};
 
@@ -39,7 +39,7 @@ pub(crate) struct Learnt {
     /// The last of them; `None` once there are no more.
     pub last: Option<String>,
     /// Contacts that are known now.
-    pub learnt: u64,
+    pub known: u64,
     /// Contacts that are left to a search, because a create of them is in doubt.
     pub in_doubt: u64,
     /// Contacts without the marker.
@@ -111,6 +111,14 @@ impl Journal {
         since: Timestamp,
     ) -> Result<Learnt, JournalError> {
         self.ask(move |store| store.learn((reading, pass), after.as_deref(), since)).await
+    }
+
+    /// The first pending contacts of a run of which nothing is known, in the input's order.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn first_unknown(&self, run: i64, limit: u32) -> Result<Vec<Contact>, JournalError> {
+        self.ask_blocking(move |store| store.first_unknown(run, limit))
     }
 
     /// Ends a pull, and removes what it was shown.

@@ -11,7 +11,6 @@ use crate::core::forecast::Forecast;
 use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
 use crate::core::marker::{MarkerCandidates, PullSuggestion};
-use crate::core::model::RemoteState;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -148,26 +147,20 @@ pub fn dry_run<R: Reporter>(
         (None, Ok(())) => None,
     };
     let pull = match (&planned.runs[..], &channels[..]) {
-        ([run], [_]) => suggested_pull(&journal, *run, summary.calls.find.min, environment)?,
+        ([run], [_]) => suggested_pull(&journal, *run, summary.calls.find.min)?,
         _ => None,
     };
     Ok(DryRunOutcome { summary, has_room, learnt, pull, refused })
 }
 
 // A pull by a field that has the same value in the first unknown contacts.
-fn suggested_pull<R>(
-    journal: &Journal,
-    run: i64,
-    finds: u64,
-    environment: Environment<'_, R>,
-) -> Result<Option<PullSuggestion>, SyncError> {
+fn suggested_pull(journal: &Journal, run: i64, finds: u64) -> Result<Option<PullSuggestion>, SyncError> {
     if finds == 0 {
         return Ok(None);
     }
     let mut candidates = MarkerCandidates::default();
-    let items = environment.runtime.block_on(journal.pending(run, 0, LOOKED_AT))?;
-    for item in items.iter().filter(|item| matches!(item.remote_state, RemoteState::Unknown)) {
-        candidates.take(&item.contact);
+    for contact in journal.first_unknown(run, LOOKED_AT)? {
+        candidates.take(&contact);
         if candidates.is_decided() {
             break;
         }

@@ -318,7 +318,7 @@ impl Pulling<'_> {
         let mut after = None;
         loop {
             let part = self.journal.learn(counted, after, since).await?;
-            summary.learnt += part.learnt;
+            summary.learnt += part.known;
             summary.in_doubt += part.in_doubt;
             summary.unmarked += part.unmarked;
             for (key, one, other) in part.conflicts {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contactsync::Field;
 use contactsync::report::CallKind;
-use contactsync::sandbox::Faults;
+use contactsync::sandbox::{Faults, StoredContact};
 use serde_json::Value as Json;
 
 use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
@@ -34,11 +34,17 @@ async fn synced(count: usize) -> (Harness, People) {
     (harness, people)
 }
 
+/// The contact of row `number`, counted from zero. Contacts may be created in another order than that of the file.
+fn stored(harness: &Harness, number: usize) -> StoredContact {
+    let email = format!("person.{number}@example.com");
+    let stored = harness.sandbox.contacts(TOKEN);
+    stored.into_iter().find(|contact| contact.fields["email"].text() == email).expect("a contact of the file")
+}
+
 /// Changes a field of these contacts as an agent would.
 fn edit(harness: &Harness, numbers: &[usize]) {
-    let stored = harness.sandbox.contacts(TOKEN);
     for number in numbers {
-        let id = stored[*number].id.clone();
+        let id = stored(harness, *number).id;
         let changed = [Field::text("field_02", format!("by hand {number}"))];
         assert!(harness.sandbox.edit(TOKEN, &id, changed, [""; 0]));
     }
@@ -95,8 +101,7 @@ async fn accepted_values_are_not_listed_again_and_stay_until_the_input_changes()
     let night = harness.sync("in.csv --match email").run().await.exits(0).summary();
     assert_eq!((night.rows(), harness.calls()), ("1 updated, 39 unchanged".into(), "1 update".into()));
     // The edit of another field is listed.
-    let stored = harness.sandbox.contacts(TOKEN);
-    harness.sandbox.edit(TOKEN, &stored[11].id, [Field::text("field_01", "by hand")], [""; 0]);
+    harness.sandbox.edit(TOKEN, &stored(&harness, 11).id, [Field::text("field_01", "by hand")], [""; 0]);
     let (_, differences) = found(&verify(&harness, "").run().await.exits(3));
     assert_eq!(differences, ["email=person.11@example.com field field_01"]);
 }
@@ -104,17 +109,15 @@ async fn accepted_values_are_not_listed_again_and_stay_until_the_input_changes()
 #[tokio::test]
 async fn dropped_fields_are_found_and_tags_of_agents_stay() {
     let (harness, people) = synced(5).await;
-    let stored = harness.sandbox.contacts(TOKEN);
-    harness.sandbox.edit(TOKEN, &stored[1].id, [Field::text("field_01", "")], [""; 0]);
-    harness.sandbox.edit(TOKEN, &stored[2].id, [Field::text("own", "of an agent")], ["of an agent"]);
+    harness.sandbox.edit(TOKEN, &stored(&harness, 1).id, [Field::text("field_01", "")], [""; 0]);
+    harness.sandbox.edit(TOKEN, &stored(&harness, 2).id, [Field::text("own", "of an agent")], ["of an agent"]);
     let (_, differences) = found(&verify(&harness, "--repair").run().await.exits(3));
     assert_eq!(differences, ["email=person.1@example.com field field_01"]);
     harness.calls();
     let night = harness.sync("in.csv --match email").run().await.exits(0).summary();
     assert_eq!((night.rows(), harness.calls()), ("1 updated, 4 unchanged".into(), "1 update".into()));
-    let after = harness.sandbox.contacts(TOKEN);
-    assert!(after[2].tags.contains("of an agent"));
-    assert_eq!(after[1].fields["field_01"].text(), people.people[1].fields[0].1);
+    assert!(stored(&harness, 2).tags.contains("of an agent"));
+    assert_eq!(stored(&harness, 1).fields["field_01"].text(), people.people[1].fields[0].1);
 }
 
 #[tokio::test]
@@ -188,7 +191,7 @@ async fn contacts_with_a_marker_are_read_by_pages() {
     let (summary, _) = found(&verify(&harness, "--sample 10 --seed 7").run().await);
     assert_eq!((&summary["contacts"], harness.calls()), (&10.into(), "10 read".into()));
     // The marker can be given, and a contact that lost it is read by id.
-    let lost = harness.sandbox.contacts(TOKEN)[20].id.clone();
+    let lost = stored(&harness, 20).id;
     harness.sandbox.edit(TOKEN, &lost, [Field::text("source", "agent")], [""; 0]);
     let (_, differences) = found(&verify(&harness, "--field source --value crm").run().await.exits(3));
     assert_eq!((differences.len(), harness.calls()), (3, "20 find, 3 read".into()));
@@ -224,8 +227,7 @@ async fn a_contact_that_is_gone_is_reported_and_repaired_without_a_duplicate() {
 async fn an_input_restricts_the_contacts_and_the_fields() {
     let (harness, _) = synced(10).await;
     edit(&harness, &[1, 2, 3]);
-    let stored = harness.sandbox.contacts(TOKEN);
-    harness.sandbox.edit(TOKEN, &stored[4].id, [Field::text("field_01", "by hand")], [""; 0]);
+    harness.sandbox.edit(TOKEN, &stored(&harness, 4).id, [Field::text("field_01", "by hand")], [""; 0]);
     harness
         .write("some.csv", "email,field_02\nperson.2@example.com,x\nperson.4@example.com,x\nperson.9@example.com,x\n");
     let (summary, differences) = found(&verify(&harness, "some.csv --match email").run().await.exits(3));

@@ -14,7 +14,7 @@ use super::sending::LONGEST_CALL;
 use super::{Result, Store, damaged, millis, natural};
 use crate::core::call::CallKind;
 use crate::core::lesson::{Before, Lesson, Listed, lesson};
-use crate::core::model::{ContactId, Key, Known, RemoteState};
+use crate::core::model::{Contact, ContactId, Key, Known, RemoteState};
 use crate::core::time::Timestamp;
 use crate::core::walk::{PageCounts, Walk};
 use crate::journal::readings::{Learnt, OpenReading, PullAsked, ShownContact};
@@ -189,15 +189,15 @@ impl Store {
             Lesson::Learn(known) => {
                 self.learn_as(channel, key, &known)?;
                 self.learn_aliases((reading, channel), key, &listed.id)?;
-                learnt.learnt += 1;
+                learnt.known += 1;
             }
             Lesson::LearnOfHolder(known) => {
                 if let Some(holder) = holder {
                     self.learn_as(channel, &holder.key, &known)?;
                 }
-                learnt.learnt += 1;
+                learnt.known += 1;
             }
-            Lesson::Recent => learnt.learnt += 1,
+            Lesson::Recent => learnt.known += 1,
             Lesson::InDoubt => learnt.in_doubt += 1,
             Lesson::Conflict(other) => learnt.conflicts.push((key.text(), listed.id.clone(), Some(other))),
             Lesson::Replaced => {
@@ -284,6 +284,28 @@ impl Store {
             }
         }
         Ok(changed)
+    }
+
+    /// The first pending contacts of a run of which nothing is known. A dry run has the keys of new contacts in memory.
+    pub(in crate::journal) fn first_unknown(&self, run: i64, limit: u32) -> Result<Vec<Contact>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT contact, content FROM pending WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM states WHERE contact = pending.contact)
+                 AND NOT EXISTS (SELECT 1 FROM doubts WHERE contact = pending.contact) ORDER BY row LIMIT ?2",
+        )?;
+        let rows = query.query_map(params![run, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut contacts = Vec::new();
+        for row in rows.collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()? {
+            let (number, content) = row;
+            let stored = self.key_of_contact(number)?;
+            let key = match stored {
+                Some(key) => Some(key),
+                None => self.plans.borrow().key_in_memory(self, run, number)?,
+            };
+            if let Some(key) = key {
+                contacts.push(compact::read_contact(self, Owner { number, key: key.value() }, &key, &content)?);
+            }
+        }
+        Ok(contacts)
     }
 
     /// Removes some of what a pull was shown. `false` in the end.

@@ -223,16 +223,14 @@ impl Store {
         while let Some(row) = rows.next()? {
             let (contact, difference): (i64, String) = (row.get(0)?, row.get(1)?);
             let difference: Difference = parse_checked("a difference", &difference)?;
-            match all.last_mut().filter(|(last, _)| *last == contact) {
-                Some((_, differing)) => differing.differences.push(difference),
-                None => {
-                    let (key, known) = self
-                        .known_with_key(contact)?
-                        .ok_or_else(|| damaged("a difference", "its contact is missing"))?;
-                    let (key, id) = (key.text(), known.id.as_str().to_owned());
-                    all.push((contact, Differing { key, id, differences: vec![difference] }));
-                }
+            if let Some((_, differing)) = all.last_mut().filter(|(last, _)| *last == contact) {
+                differing.differences.push(difference);
+                continue;
             }
+            let found = self.known_with_key(contact)?;
+            let (key, known) = found.ok_or_else(|| damaged("a difference", "its contact is missing"))?;
+            let (key, id) = (key.text(), known.id.as_str().to_owned());
+            all.push((contact, Differing { key, id, differences: vec![difference] }));
         }
         Ok(all.into_iter().map(|(_, differing)| differing).collect())
     }
