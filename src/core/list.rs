@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use crate::core::headings::{PRIMARY_INSIDE, is_address_list};
+use crate::core::plain_kind::PlainKind;
 use crate::core::text::{bare_name, folded_key, visible};
 use crate::core::yes_no;
 
@@ -170,6 +171,9 @@ const VALUE_TYPES: &[&str] = &[
     "custom",
 ];
 
+/// The longest name of a pair, in bytes.
+const PAIR_NAME: usize = 64;
+
 /// Labels of the phones and addresses of one contact.
 const LABELS: &str = "\
     home work mobile main other personal private office business default primary secondary preferred cell cellphone \
@@ -198,6 +202,11 @@ impl<'a> JsonList<'a> {
     pub fn new(path: &str, items: &'a [Json]) -> Self {
         let key = path.rsplit('.').next().unwrap_or_default();
         Self { items, may_be_fields: !is_address_list(key) }
+    }
+
+    /// Whether its key is that of a list of phones or of e-mail addresses.
+    pub(crate) const fn are_addresses(self) -> bool {
+        !self.may_be_fields
     }
 
     /// The first element that says that it is the primary one (`"primary": true`, `"type": "primary"`), else the first.
@@ -234,7 +243,7 @@ impl<'a> JsonList<'a> {
     /// The same with their values, where they have one.
     pub(crate) fn fields(self) -> Option<Vec<(Cow<'a, str>, Option<&'a Json>)>> {
         let by = self.naming()?;
-        Some(self.items.iter().map(|item| (by.name(item).unwrap_or_default(), value(item))).collect())
+        Some(self.items.iter().map(|item| (by.name(item).unwrap_or_default(), by.value(item))).collect())
     }
 
     /// Whether its elements are fields of several names.
@@ -255,7 +264,7 @@ impl<'a> JsonList<'a> {
         let is_alike = |known: &str| plain_name(known).to_lowercase() == lowercase;
         let spellings: [&dyn Fn(&str) -> bool; 3] = [&is_exact, &is_same, &is_alike];
         let value_of = |is_it: &dyn Fn(&Json) -> bool| {
-            let mut values = self.items.iter().filter(|item| is_it(item)).filter_map(value).peekable();
+            let mut values = self.items.iter().filter(|item| is_it(item)).filter_map(|item| by.value(item)).peekable();
             let first = values.peek().copied();
             values.find(|json| !is_blank(json)).or(first)
         };
@@ -288,12 +297,32 @@ impl<'a> JsonList<'a> {
 
     /// The value of the first element with this label.
     pub fn labelled_value(self, label: &str) -> Option<&'a Json> {
-        self.labelled(label).and_then(value)
+        self.labelled(label).map_or_else(|| self.pair(label), value)
+    }
+
+    // The value of the first pair with this label.
+    fn pair(self, label: &str) -> Option<&'a Json> {
+        let lowercase = label.to_lowercase();
+        let is_it = |name: &str| visible(name).trim().to_lowercase() == lowercase;
+        let mut pairs = self.items.iter().filter(|_| self.are_pairs()).filter_map(pair);
+        pairs.find(|(name, _)| is_it(name)).map(|(_, value)| value)
+    }
+
+    /// Whether its elements are pairs of a name and a value: `[["city", "Lima"], ["plan", "pro"]]`.
+    pub(crate) fn are_pairs(self) -> bool {
+        let mut items = self.items.iter().filter(|item| !item.is_null()).peekable();
+        items.peek().is_some() && items.all(|item| pair(item).is_some())
     }
 
     // The kind of names of its elements, if at least one element has both a name and a value.
     fn naming(self) -> Option<Naming> {
-        if !self.may_be_fields || !self.items.iter().any(|item| value(item).is_some()) {
+        if !self.may_be_fields {
+            return None;
+        }
+        if self.are_pairs() {
+            return Some(Naming::Pair);
+        }
+        if !self.items.iter().any(|item| value(item).is_some()) {
             return None;
         }
         let fields = || self.items.iter().filter(|item| value(item).is_some());
@@ -329,6 +358,8 @@ enum Naming {
     Name,
     Label,
     Id,
+    // The elements are pairs of a name and a value.
+    Pair,
 }
 
 impl Naming {
@@ -343,6 +374,14 @@ impl Naming {
                 let description = description(item)?;
                 under(description, ID).and_then(id_text).or_else(|| field_id(description))
             }),
+            Self::Pair => pair(item).map(|(name, _)| Cow::Borrowed(name)),
+        }
+    }
+
+    fn value(self, item: &Json) -> Option<&Json> {
+        match self {
+            Self::Name | Self::Label | Self::Id => value(item),
+            Self::Pair => pair(item).map(|(_, value)| value),
         }
     }
 }
@@ -461,6 +500,14 @@ fn is_typed_value_key(key: &str) -> bool {
     }
     let folded = folded_key(key);
     VALUE_STARTS.iter().any(|start| folded.strip_prefix(start).is_some_and(|rest| is_folded_one_of(rest, VALUE_TYPES)))
+}
+
+// The name and the value of a pair: `["city", "Lima"]`.
+fn pair(item: &Json) -> Option<(&str, &Json)> {
+    let Json::Array(items) = item else { return None };
+    let [Json::String(name), value] = items.as_slice() else { return None };
+    let is_name = PlainKind::of(&items[0]).is_none_or(|kind| !kind.is_sure()) && !name.trim().is_empty();
+    (is_name && name.len() <= PAIR_NAME).then_some((name, value))
 }
 
 // The value of a field.
@@ -616,6 +663,14 @@ mod tests {
             (r#"[{"field_id":7,"val":"x","at":1},{"field_id":8,"val":"y","at":2}]"#, true),
             (r#"[{"id":"a1","fieldValueString":"x"},{"id":"b2","fieldValueString":"y"}]"#, true),
             (r#"[{"question":"How?","answer":"x"},{"question":"Why?","answer":"y"}]"#, true),
+            (r#"[["city","Lima"],["plan",7]]"#, true),
+            (r#"[null,["city","Lima"],["plan",null]]"#, true),
+            (r#"[["city","Lima"]]"#, false),
+            (r#"[["city","Lima"],["plan","pro",1]]"#, false),
+            (r#"[["city","Lima"],{"name":"plan","value":"pro"}]"#, true),
+            (r#"[["ann@x.mx","Ann"],["bo@x.mx","Bo"]]"#, false),
+            (r"[[19.4,-99.1],[20.5,-98.2]]", false),
+            (r#"[["","x"],[" ","y"]]"#, false),
             (r#"[{"id":7,"content":"Lima"},{"id":9,"content":"gold"}]"#, true),
             (r#"[{"custom_field_definition_id":7,"value":"x"},{"custom_field_definition_id":8,"value":null}]"#, true),
             // Some without a value or a name.

@@ -29,6 +29,7 @@ pub(crate) mod non_value;
 pub mod output_format;
 pub mod page;
 pub mod past_rejection;
+pub(crate) mod plain_kind;
 pub mod planner;
 pub mod record;
 pub mod refusals;

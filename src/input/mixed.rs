@@ -109,13 +109,14 @@ impl Mixed {
                             }
                         }
                     }
-                    None => self.elements(path, items, line, notices),
+                    None => self.elements(path, list, items, line, notices),
                 }
                 if items.len() > 1 && !list.is_primary_first() {
                     self.primary_not_first(path, line, notices);
                 }
                 // Paths lead to the first element far more often than to another one.
-                if let Some(first) = items.first().filter(|first| depth > 0 && first.is_object()) {
+                let is_entered = |first: &&Json| depth > 0 && (first.is_object() || first.is_array());
+                if let Some(first) = items.first().filter(is_entered) {
                     self.below(path, "0", first, depth, line, notices);
                 }
             }
@@ -155,7 +156,7 @@ impl Mixed {
     }
 
     // A list whose elements have no name and value.
-    fn elements(&mut self, path: &str, items: &[Json], line: u64, notices: &Notices) {
+    fn elements(&mut self, path: &str, of: JsonList<'_>, items: &[Json], line: u64, notices: &Notices) {
         let known = self.orders.iter().position(|(known, _)| **known == *path);
         let at = match known {
             Some(at) => at,
@@ -167,14 +168,19 @@ impl Mixed {
         };
         let (list, order) = &mut self.orders[at];
         let (mut is_reordered, list) = (false, Arc::clone(list));
-        order.watch(items, |finding| {
+        order.watch(items, of.are_addresses(), |finding| {
             let kind = |key: &str| NoticeKind::ElementOrder { list: Arc::clone(&list), key: key.into() };
             match finding {
                 Finding::Reordered(key) => {
-                    is_reordered |= !is_label_key(key) && !is_attribute_key(key);
+                    is_reordered |= !is_label_key(key) && !is_attribute_key(key) && !of.are_pairs();
                     notices.add(kind(key), line);
                 }
                 Finding::Data(key) => notices.remove(&kind(key)),
+                Finding::Plain { by_kind } => {
+                    is_reordered |= by_kind;
+                    notices.add(NoticeKind::ValueOrder(Arc::clone(&list)), line);
+                }
+                Finding::PlainData => notices.remove(&NoticeKind::ValueOrder(Arc::clone(&list))),
             }
         });
         // Of phones with labels, any one is a phone of the contact.

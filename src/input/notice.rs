@@ -97,6 +97,9 @@ pub enum NoticeKind {
         /// The key of the texts.
         key: Arc<str>,
     },
+    /// The values of this list, by the keys that lead to it, are at other positions than in an earlier row, such as an e-mail
+    /// address in place of a phone.
+    ValueOrder(Arc<str>),
     /// Another element of this list than the first is marked as primary.
     PrimaryNotFirst(Arc<str>),
     /// The command whose output is the input succeeded, and wrote this last line to standard error.
@@ -124,6 +127,7 @@ impl NoticeKind {
             | Self::JsonText(_)
             | Self::FieldOrder(_)
             | Self::ElementOrder { .. }
+            | Self::ValueOrder(_)
             | Self::PrimaryNotFirst(_) => true,
             Self::RepeatedHeader
             | Self::Total

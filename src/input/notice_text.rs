@@ -62,6 +62,7 @@ impl fmt::Display for Notice {
             NoticeKind::JsonText(column) => json_text(column, line, rows),
             NoticeKind::FieldOrder(list) => field_order(list, line, rows),
             NoticeKind::ElementOrder { list, key } => element_order(list, key, line, rows),
+            NoticeKind::ValueOrder(list) => value_order(list, line, rows),
             NoticeKind::CommandMessages(text) => format!("it wrote to standard error: {text}"),
             NoticeKind::PrimaryNotFirst(list) => primary_not_first(list, line, rows),
         })
@@ -176,6 +177,14 @@ fn element_order(list: &str, key: &str, line: u64, rows: u64) -> String {
     format!(
         "the list `{list}` has its elements (identified by `{key}`) at other positions in {rows} (first on line {line}) than in \
          earlier rows, and the mapping reads one by position{by_label}"
+    )
+}
+
+fn value_order(list: &str, line: u64, rows: u64) -> String {
+    let rows = counted(rows, "row", "rows");
+    format!(
+        "the list `{list}` has its values at other positions in {rows} (first on line {line}) than in earlier rows, and the \
+         mapping reads one by position; export them under separate keys"
     )
 }
 

@@ -270,6 +270,170 @@ async fn init_reports_another_order_as_a_plan_does() {
 }
 
 #[tokio::test]
+async fn pairs_of_a_name_and_a_value_are_read_by_name() {
+    let mail = r#"["email","ann@x.mx"]"#;
+    let phone = r#"["phone","+525512345671"]"#;
+    let rows = [format!("\"f\":[{mail},{phone}]"), format!("\"f\":[{phone},{mail}]")];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    for (path, value) in [("f.email", "ann@x.mx"), ("f.phone", "+525512345671"), ("f.Phone", "+525512345671")] {
+        let (contacts, warnings) = read_from(path, &rows).await;
+        assert_eq!((contacts, warnings), (vec![arrived(1, value), arrived(2, value)], vec![]), "{path}");
+    }
+    // By position it is another field in the next row.
+    let (_, warnings) = read_from("f.0.1", &rows).await;
+    let said = "the list `f` has its fields in another order in 1 row (first on line 2)";
+    assert!(warnings.iter().any(|line| line.contains(said)), "{warnings:?}");
+    // Values that are no text, blanks, and fields that only some rows have.
+    for (path, row, expected) in [
+        ("f.plan", r#""f":[["city","Lima"],["plan",7]]"#, "7"),
+        ("f.plan", r#""f":[["plan",null],["plan","pro"]]"#, "pro"),
+        ("f.plan", r#""f":[null,["plan","pro"]]"#, "pro"),
+        ("f.plan", r#""f":[["city","Lima"]]"#, ""),
+        ("f.a.b", r#""f":[["a.b","pro"],["a","Lima"]]"#, "pro"),
+        ("a.0.f.plan", r#""a":[{"f":[["city","Lima"],["plan","pro"]]}]"#, "pro"),
+        // The labels of phones.
+        ("phones.mobile", r#""phones":[["home","1"],["mobile","2"]]"#, "2"),
+        // No pairs of a name and a value: by position alone.
+        ("f.1.0", r#""f":[["a","1"],["b","2","3"]]"#, "b"),
+        ("f.a", r#""f":[["a","1"],["b","2","3"]]"#, ""),
+        ("f.0.1", r#""f":[["ann@x.mx","1"],["bo@x.mx","2"]]"#, "1"),
+        ("f.0.1", r#""f":[["+525512345671","1"],["+525512345672","2"]]"#, "1"),
+        ("f.1.1", r#""f":[[19.4,-99.1],[20.5,-98.2]]"#, "-98.2"),
+    ] {
+        let (contacts, warnings) = read_from(path, &[row]).await;
+        assert_eq!((contacts, warnings), (vec![arrived(1, expected)], vec![]), "{path} {row}");
+    }
+}
+
+#[tokio::test]
+async fn plain_values_in_another_order_are_reported() {
+    let said = |rows: &str, line: u32| {
+        format!(
+            "the list `c` has its values at other positions in {rows} (first on line {line}) than in earlier rows, and the mapping \
+             reads one by position"
+        )
+    };
+    let (mail, phone) = ("\"ann@x.mx\"", "\"+52 55 1234 5671\"");
+    let list = |values: &[&str]| format!("\"c\":[{}]", values.join(","));
+    for (rows, expected) in [
+        (vec![list(&[mail, phone]), list(&[phone, mail])], Some(said("1 row", 2))),
+        (vec![list(&[phone, mail]), list(&[phone, mail]), list(&[mail, phone])], Some(said("1 row", 3))),
+        (vec![list(&[mail, "\"Ann\""]), list(&["\"Bo\"", mail]), list(&["\"Cy\"", mail])], Some(said("2 rows", 2))),
+        (vec![list(&["\"Ann\"", phone]), list(&[phone, "\"Bo\""])], Some(said("1 row", 2))),
+        (vec![list(&["525512345671", mail]), list(&[mail, "525512345672"])], Some(said("1 row", 2))),
+        (vec![list(&["\"1990-05-17\"", phone]), list(&[phone, "\"1990-05-18\""])], Some(said("1 row", 2))),
+        (vec![list(&[mail, "\"https://x.mx\""]), list(&["\"https://y.mx\"", mail])], Some(said("1 row", 2))),
+        // One value in a row.
+        (vec![list(&[mail]), list(&[phone])], Some(said("1 row", 2))),
+        (vec![list(&[phone, mail]), list(&[mail])], Some(said("1 row", 2))),
+        // The same texts, none of which is an address.
+        (vec![list(&["\"gold\"", "\"Lima\""]), list(&["\"Lima\"", "\"gold\""])], Some(said("1 row", 2))),
+        // The same order, values of one kind, and blanks.
+        (vec![list(&[mail, phone]), list(&["\"bo@x.mx\"", "\"+525512345672\""]), list(&[mail])], None),
+        (vec![list(&[phone, "\"+525512345672\""]), list(&["\"+525512345672\"", phone])], None),
+        (vec![list(&[mail, "null"]), list(&["\"bo@x.mx\"", "\"\""]), list(&[]), list(&["\" \"", phone])], None),
+        (vec![list(&["\"Ann\"", "\"Lima\""]), list(&["\"Bo\"", "\"Quito\""])], None),
+        (vec![list(&["1", "2"]), list(&["2", "1"])], None),
+        (vec![list(&["\"n/a\""]), list(&[phone])], None),
+    ] {
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let (_, warnings) = read_from("c.0", &rows).await;
+        match expected {
+            Some(expected) => assert!(warnings.iter().any(|line| line.contains(&expected)), "{rows:?} {warnings:?}"),
+            None => assert_eq!(warnings, [""; 0], "{rows:?}"),
+        }
+        assert_eq!(read_from("name", &rows).await.1, [""; 0], "{rows:?}");
+    }
+    // The texts are data where they have no end.
+    let rows: Vec<String> = (0..40).map(|at| list(&[&format!("\"A{at}\""), &format!("\"A{}\"", at + 1)])).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    assert_eq!(read_from("c.0", &[rows[1], r#""c":["A2","A1"]"#]).await.1.len(), 1);
+    assert_eq!(read_from("c.0", &[&[r#""c":["A2","A1"]"#], rows.as_slice()].concat()).await.1, [""; 0]);
+    // Of phones, a text is a remark.
+    let (_, warnings) = read_from(
+        "phones.0",
+        &[r#""phones":["sin dato","+525512345671"]"#, r#""phones":["+525512345672","sin dato"]"#],
+    )
+    .await;
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_match_value_is_not_read_from_plain_values_in_another_order() {
+    for (text, path) in [
+        (
+            "{\"name\":\"P\",\"c\":[\"+525512345671\",\"ann@x.mx\"]}\n{\"name\":\"P\",\"c\":[\"bo@x.mx\",\"+525512345672\"]}\n",
+            "c.0",
+        ),
+        ("{\"name\":\"P\",\"c\":[\"+525512345671\"]}\n{\"name\":\"P\",\"c\":[\"bo@x.mx\"]}\n", "c.0"),
+        (
+            "{\"name\":\"P\",\"a\":{\"name\":\"P\",\"c\":[\"Ann\",\"+525512345671\"]}}\n{\"name\":\"P\",\"a\":{\"name\":\"P\",\"c\":[\"+525512345672\",\"Bo\"]}}\n",
+            "a.c.1",
+        ),
+        (
+            "{\"name\":\"P\",\"a\":[[\"Ann\",\"+525512345671\"]]}\n{\"name\":\"P\",\"a\":[[\"+525512345672\",\"Bo\"]]}\n",
+            "a.0.1",
+        ),
+    ] {
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", text);
+        let rules = format!("match = \"key\"\nunmapped = \"ignore\"\n[fields]\nkey = \"{path}\"\n");
+        harness.write("contactsync.toml", rules);
+        let ran = harness.sync("in.jsonl").run().await.exits(2);
+        let list = path.rsplit_once('.').map_or(path, |(list, _)| list);
+        let fault =
+            format!("in.jsonl:2: expected the elements of the list `{list}` in the same order as in earlier rows");
+        assert!(ran.stderr.contains(&fault), "{text} {ran:?}");
+        assert!(there(&harness).is_empty(), "{text}");
+        let check = harness.program("check in.jsonl").run().await.exits(2);
+        assert!((check.stdout + &check.stderr).contains(&fault), "{text}");
+    }
+    // Pairs: by name alone.
+    let harness = Harness::unlimited().await;
+    harness.write(
+        "in.jsonl",
+        "{\"name\":\"P\",\"f\":[[\"email\",\"ann@x.mx\"],[\"phone\",\"+525512345671\"]]}\n\
+         {\"name\":\"P\",\"f\":[[\"phone\",\"+525512345672\"],[\"email\",\"bo@x.mx\"]]}\n",
+    );
+    let rules = |path: &str| format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n");
+    harness.write("contactsync.toml", rules("f.0.1"));
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(3).summary().rows(), "2 rejected");
+    harness.write("contactsync.toml", rules("f.phone"));
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "2 created");
+    assert_eq!(there(&harness), ["phone=+525512345671", "phone=+525512345672"]);
+}
+
+#[tokio::test]
+async fn init_reads_plain_values_by_their_positions_and_leaves_out_pairs() {
+    let harness = Harness::unlimited().await;
+    let row = |id: u32, c: &str| format!("{{\"id\":700{id},\"name\":\"P{id}\",\"c\":[{c}]}}\n");
+    harness.write("same.jsonl", row(1, r#""a@x.mx","+525512345671""#) + &row(2, r#""b@x.mx","+525512345672""#));
+    harness.program("init same.jsonl").run().await.exits(0);
+    let written = fs::read_to_string(harness.path("contactsync.toml")).unwrap();
+    assert!(written.contains("column = \"c.0\"") && written.contains("column = \"c.1\""), "{written}");
+    assert!(written.contains("\nphone = {") && written.contains("\nemail = {"), "{written}");
+    assert_eq!(harness.sync("same.jsonl").run().await.exits(0).summary().rows(), "2 created");
+    // In another order, it is reported.
+    let harness = Harness::unlimited().await;
+    harness.write("in.jsonl", row(1, r#""a@x.mx","+525512345671""#) + &row(2, r#""+525512345672","b@x.mx""#));
+    let init = harness.program("init in.jsonl").run().await.exits(0);
+    assert!(
+        init.stderr.contains("the list `c` has its values at other positions in 1 row (first on line 2)"),
+        "{init:?}"
+    );
+    // Pairs are fields by name.
+    let harness = Harness::unlimited().await;
+    harness.write(
+        "in.jsonl",
+        row(1, r#"["email","a@x.mx"],["phone","+525512345671"]"#)
+            + &row(2, r#"["phone","+525512345672"],["email","b@x.mx"]"#),
+    );
+    let init = harness.program("init in.jsonl").run().await.exits(0);
+    assert!(init.stderr.contains("the list `c` holds fields by name and value"), "{init:?}");
+    assert!(!fs::read_to_string(harness.path("contactsync.toml")).unwrap().contains("c.0"));
+}
+
+#[tokio::test]
 async fn text_of_programs_is_no_tag() {
     let csv = "phone,tags\n+525512345671,#REF!\n+525512345672,VIP;undefined\n+525512345673,#N/A\n+525512345674,null\n\
                +525512345675,\"VIP, #vip\"\n+525512345676,None\n";

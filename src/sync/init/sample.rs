@@ -10,6 +10,7 @@ use crate::core::guess::Sampled;
 use crate::core::list::JsonList;
 use crate::core::mapping::is_place;
 use crate::core::model::Value;
+use crate::core::plain_kind::PlainKind;
 use crate::core::record::Cells;
 use crate::input::{Row, Source};
 
@@ -18,6 +19,9 @@ const ROWS: usize = 1_000;
 
 /// The keys of a contact in the platform's own shape.
 const SHAPE_KEYS: [&str; 7] = ["custom_fields", "id", "contact_id", "tags", "remove_tags", "created_at", "updated_at"];
+
+/// How many plain values of several kinds in a list are columns.
+const POSITIONS: usize = 8;
 
 /// How deep objects in objects are looked into.
 const DEPTH: usize = 4;
@@ -195,6 +199,13 @@ impl ColumnSample {
                     }
                     return;
                 }
+                // Values of several kinds are several columns.
+                if depth < DEPTH && !list.are_addresses() && are_of_several_kinds(items) {
+                    for (at, json) in items.iter().enumerate().take(POSITIONS) {
+                        self.put(row, &format!("{path}.{at}"), json, depth + 1);
+                    }
+                    return;
+                }
                 if let Some(first) = list.primary().filter(|_| depth < DEPTH) {
                     if first.is_object() {
                         self.lists.insert(path.to_owned());
@@ -227,6 +238,13 @@ impl ColumnSample {
 // Whether a path can lead to a field by this name: numbers are positions in a list.
 fn is_step(name: &str) -> bool {
     !name.contains('.') && !name.is_empty() && !is_place(name) && name != JsonList::PRIMARY_STEP
+}
+
+// Whether plain values are of different kinds, such as an e-mail address and a phone.
+fn are_of_several_kinds(items: &[Json]) -> bool {
+    let mut kinds = items.iter().filter_map(PlainKind::of);
+    let first = kinds.next();
+    kinds.any(|kind| Some(kind) != first)
 }
 
 fn is_list_of_tags(key: &str) -> bool {

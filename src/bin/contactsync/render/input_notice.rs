@@ -49,7 +49,7 @@ pub fn matters(notice: &Notice, mapping: Option<&Mapping>) -> bool {
     match &notice.kind {
         NoticeKind::FalseInText(path) => mapping.is_some_and(|mapping| mapping.sends_false(path)),
         NoticeKind::JsonText(column) => mapping.is_some_and(|mapping| mapping.sends_json_text(column)),
-        NoticeKind::FieldOrder(list) | NoticeKind::ElementOrder { list, .. } => {
+        NoticeKind::FieldOrder(list) | NoticeKind::ElementOrder { list, .. } | NoticeKind::ValueOrder(list) => {
             mapping.is_some_and(|mapping| mapping.takes_by_position(list))
         }
         NoticeKind::PrimaryNotFirst(list) => mapping.is_some_and(|mapping| mapping.takes_first(list)),
