@@ -10,6 +10,7 @@ use std::io::BufRead;
 
 use serde::de::IgnoredAny;
 
+use super::edge;
 use super::lines::Lines;
 use super::nesting::ValueAround;
 use super::notice::Notices;
@@ -340,6 +341,12 @@ impl Rows {
         if !self.path.is_empty() {
             self.pages.add_row(&self.text);
         }
+        if self.path.last().is_some_and(|key| key == edge::EDGES) {
+            self.check(&part)?;
+            if let Some(row) = edge::row(&self.text) {
+                self.text = row;
+            }
+        }
         match self.object.read(&self.text) {
             Ok(object) => {
                 let checked = self.before.check(&object, &self.text, in_array);
@@ -452,7 +459,7 @@ impl Place {
 
 /// Finds the end of a value: its closing bracket or quote, or the end of its word.
 #[derive(Debug, Default)]
-struct Scan {
+pub(super) struct Scan {
     depth: usize,
     in_text: bool,
     escaped: bool,
@@ -461,7 +468,7 @@ struct Scan {
 
 impl Scan {
     /// The number of these bytes that belong to the value, and whether it ends within them.
-    fn pass(&mut self, bytes: &[u8]) -> (usize, bool) {
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> (usize, bool) {
         for (at, &byte) in bytes.iter().enumerate() {
             if self.in_text {
                 match byte {

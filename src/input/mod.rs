@@ -20,6 +20,7 @@ mod day_order;
 mod decompress;
 mod delimiter;
 mod detected;
+mod edge;
 mod element_order;
 mod encoding;
 mod error;

@@ -4,7 +4,7 @@
 //! Only what is around the rows counts. Of the rows themselves, a hash of each page shows whether it occurs twice. Keys are
 //! compared without case and punctuation.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem;
 
@@ -52,6 +52,8 @@ struct Page {
     // The number of rows, and the hash of all of them.
     rows: u64,
     hash: DefaultHasher,
+    // The count beside the rows, which may be of this page or of all pages.
+    count: Option<u64>,
     // The number of rows before it, the most rows of a page, and the number of its first row.
     offset: Option<u64>,
     size: Option<u64>,
@@ -87,6 +89,18 @@ struct Seen {
     repeated: u64,
     repeated_rows: u64,
     repeated_line: u64,
+    counts: Counts,
+}
+
+/// The counts that pages have beside their rows. Each may be the number of rows of its page, or of all pages.
+#[derive(Debug, Default)]
+struct Counts {
+    // By count, the pages that have it, and their rows.
+    pages: BTreeMap<u64, (u64, u64)>,
+    // Whether a page has as many rows as its count.
+    has_equal: bool,
+    // How many rows pages have less than their counts.
+    missing: u64,
 }
 
 /// The plain values of one object around the rows.
@@ -118,6 +132,30 @@ impl Page {
     }
 }
 
+impl Counts {
+    fn add(&mut self, count: u64, rows: u64) {
+        if self.pages.len() < PAGES || self.pages.contains_key(&count) {
+            let (pages, all) = self.pages.entry(count).or_default();
+            *pages += 1;
+            *all += rows;
+        }
+        self.has_equal |= count == rows;
+        self.missing += count.saturating_sub(rows);
+    }
+
+    // How many rows are missing by counts that are those of their pages: they differ, and one is right.
+    fn missing_in_pages(&self) -> u64 {
+        let is_of_all = |(count, (pages, rows)): (&u64, &(u64, u64))| *pages > 1 && count == rows;
+        let are_of_pages = self.has_equal && self.pages.len() > 1 && !self.pages.iter().any(is_of_all);
+        if are_of_pages { self.missing } else { 0 }
+    }
+
+    // Whether the only count is that of the rows of all pages: it is more than a page has.
+    fn is_reached_by(&self, rows: u64) -> bool {
+        self.pages.len() == 1 && self.missing > 0 && self.pages.contains_key(&rows)
+    }
+}
+
 impl Seen {
     fn add(&mut self, page: &Page) {
         let hash = page.hash.finish();
@@ -127,6 +165,8 @@ impl Seen {
             }
             self.repeated += 1;
             self.repeated_rows += page.rows;
+        } else if let Some(count) = page.count.filter(|_| page.size.is_none() && page.number.is_none()) {
+            self.counts.add(count, page.rows);
         }
         match page.number {
             Some(number) if self.numbers.len() < PAGES => {
@@ -223,7 +263,12 @@ impl Pages {
                 self.page.names_next(links_next(json));
                 self.members(&name, json, depth, figures);
             }
-            Some(Hint::Count(Count::Plain)) if !json.is_object() => figures.count = figures.count.max(count(json)),
+            Some(Hint::Count(Count::Plain)) if !json.is_object() => {
+                if depth == DEPTH {
+                    self.page.count = self.page.count.max(count(json));
+                }
+                figures.count = figures.count.max(count(json));
+            }
             Some(Hint::Count(Count::Plain | Count::Rows)) => {
                 self.page.has_size |= name == "totalsize";
                 let rows = count(json).max(self.count_inside(json));
@@ -286,16 +331,20 @@ impl Pages {
         }
         let (rows, read) = (rows.saturating_sub(seen.repeated_rows), self.read - seen.repeated);
         let Figures { count, page, size, last } = self.envelope;
-        // Beside the number of the page, a count may be the size of a page, unless that size is there as well.
-        let is_size = page.is_some() && size.is_none_or(|size| count == Some(size));
+        // A count may be the size of a page: if it is equal to that size, or beside the number of the page without a size.
+        let is_size = size.map_or(page.is_some(), |size| count == Some(size));
         let counted = self.row_count.max(count.filter(|_| !is_size));
         let counted = self.filtered.or(counted);
         let page_count = self.page_count.max(last.filter(|_| page.is_some()));
         let Some(last) = &self.last else { return };
-        let has_all = self.filtered.or(self.total).is_some_and(|total| (1..=rows).contains(&total));
+        let has_all = self.filtered.or(self.total).is_some_and(|total| (1..=rows).contains(&total))
+            || seen.counts.is_reached_by(rows);
+        let missing = seen.counts.missing_in_pages();
         let is_all = has_all && !last.has_size && last.says_more != Some(true);
         if let Some(total) = counted.filter(|total| *total > rows) {
             notices.set(NoticeKind::FewerRows { total }, line, rows);
+        } else if missing > 0 {
+            notices.set(NoticeKind::FewerRows { total: rows + missing }, line, rows);
         } else if let Some(total) = page_count.filter(|total| *total > read) {
             notices.set(NoticeKind::FewerPages { total }, line, read);
         } else if last.has_more() && !is_all {

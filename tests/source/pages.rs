@@ -564,6 +564,92 @@ fn pages_with_fewer_rows_than_they_announce_are_reported() {
     check_notice(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
 }
 
+/// A page with so many rows, the first with this phone, and these other values.
+fn page_of_rows(first: u32, rows: u32, others: &str) -> String {
+    let rows: Vec<String> = (first..first + rows).map(|phone| format!("{{\"phone\":\"+{phone}\"}}")).collect();
+    format!("{{\"contacts\":[{}],{others}}}\n", rows.join(","))
+}
+
+#[test]
+fn a_count_may_be_that_of_a_page_or_of_all_pages() {
+    let next = r#""next":"https://x""#;
+    let page = |first: u32, rows: u32, count: u32| page_of_rows(first, rows, &format!("\"count\":{count},{next}"));
+    let last =
+        |first: u32, rows: u32, count: u32| page_of_rows(first, rows, &format!("\"count\":{count},\"next\":null"));
+    // The count of all pages.
+    check_notice(&page(1, 3, 5), Some("it has 3 of the 5 rows that its pages mention"));
+    check_notice(&(page(1, 3, 9) + &last(4, 3, 9)), Some("it has 6 of the 9 rows that its pages mention"));
+    check_notice(&(page(1, 3, 5) + &last(4, 2, 5)), None);
+    // It is reached, so a link on the last page leads to an empty one.
+    check_notice(&(page(1, 3, 5) + &page(4, 2, 5)), None);
+    check_notice(&(page(1, 3, 3) + &page(4, 0, 3)), None);
+    // A single page with that many rows may be the first one.
+    check_notice(&page(1, 3, 3), Some("the last page announces further pages, but the file ends after 3 rows"));
+    check_notice(&last(1, 3, 3), None);
+    // The count of each page.
+    check_notice(&(page(1, 3, 3) + &last(4, 2, 2)), None);
+    check_notice(&(page(1, 3, 3) + &page(4, 3, 3) + &last(7, 1, 1)), None);
+    check_notice(
+        &(page(1, 3, 3) + &page(4, 2, 2)),
+        Some("the last page announces further pages, but the file ends after 5 rows"),
+    );
+    check_notice(&(page(1, 3, 3) + &last(4, 2, 5)), Some("it has 5 of the 8 rows that its pages mention"));
+    check_notice(
+        &(page(1, 2, 3) + &page(4, 3, 3) + &last(7, 1, 1)),
+        Some("it has 6 of the 7 rows that its pages mention"),
+    );
+    // Two exports in one file, and a contact that was added between two pages.
+    check_notice(&(page(1, 2, 4) + &last(3, 2, 4) + &last(5, 3, 3)), None);
+    check_notice(&(page(1, 2, 5) + &page(3, 2, 6) + &last(5, 2, 6)), None);
+    // The most rows of a page.
+    for others in [r#""count":100,"limit":100,"next":null"#, r#""count":100,"page":1,"next":null"#] {
+        check_notice(&page_of_rows(1, 3, others), None);
+    }
+    // Fewer than a page has, which loses nothing.
+    check_notice(&last(1, 3, 2), None);
+}
+
+#[test]
+fn the_rows_of_a_connection_are_its_nodes() {
+    let page = |edges: &str, info: &str| format!("{{\"data\":{{\"contacts\":{{\"edges\":[{edges}]{info}}}}}}}\n");
+    let (ann, bo) = (r#"{"node":{"phone":"+1","score":1.50},"cursor":"a"}"#, r#"{"cursor":"b","node":{"phone":"+2"}}"#);
+    let (more, end) =
+        (r#","pageInfo":{"hasNextPage":true,"endCursor":"b"}"#, r#","pageInfo":{"hasNextPage":false,"endCursor":"b"}"#);
+    let under = "data.contacts.edges";
+    check(&page(&format!("{ann},{bo}"), end), under, &["1 phone=\"+1\" score=1.5", "1 phone=\"+2\""]);
+    check(&page(&format!("{ann},\n{bo}"), ""), under, &["1 phone=\"+1\" score=1.5", "2 phone=\"+2\""]);
+    // What else belongs to an edge, unless its node has the same key.
+    check(
+        &page(&format!("{},{bo}", ann.replace("\"cursor\"", "\"role\"")), end),
+        under,
+        &["1 phone=\"+1\" score=1.5 role=\"a\"", "1 phone=\"+2\""],
+    );
+    check(
+        &page(&format!("{},{bo}", ann.replace("\"cursor\"", "\"phone\"")), end),
+        under,
+        &["1 [] expected the key once in an object, found it twice", "1 phone=\"+2\""],
+    );
+    // An edge without a node is no contact.
+    check(&page(&format!("{ann},{{\"node\":null}}"), end), under, &["1 phone=\"+1\" score=1.5", "1 node=null"]);
+    // Nodes without edges.
+    check(
+        r#"{"data":{"contacts":{"nodes":[{"phone":"+1"}],"pageInfo":{"hasNextPage":false}}}}"#,
+        "data.contacts.nodes",
+        &["1 phone=\"+1\""],
+    );
+    // Further pages.
+    let missing = |rows: &str| format!("the last page announces further pages, but the file ends after {rows}");
+    check_notice(&page(ann, more), Some(&missing("1 row")));
+    check_notice(&(page(ann, more) + &page(bo, more)), Some(&missing("2 rows")));
+    check_notice(&(page(ann, more) + &page(bo, end)), None);
+    check_notice(&page(ann, end), None);
+    check_notice(
+        r#"{"data":{"contacts":{"nodes":[{"phone":"+1"}],"pageInfo":{"hasNextPage":true}}}}"#,
+        Some(&missing("1 row")),
+    );
+    check_notice(&page(ann, r#","totalCount":3"#), Some("it has 1 of the 3 rows that its pages mention"));
+}
+
 #[test]
 fn complete_pages_are_not_reported() {
     for others in [
