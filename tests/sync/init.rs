@@ -310,3 +310,54 @@ async fn init_counts_the_rows_that_its_mapping_rejects() {
     assert!(ran.stderr.contains("column `phone`: 3 rows, with at least three different names"), "{ran:?}");
     assert!(!ran.stderr.contains("would be rejected"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn init_refuses_a_first_row_of_values() {
+    let harness = Harness::unlimited().await;
+    let rows = "+525512345671,Ann,ann@x.mx\n+525512345672,Bo,bo@x.mx\n+525512345673,Cy,cy@x.mx\n";
+    for (text, has_values) in [
+        (rows.to_owned(), true),
+        (rows.replace("+52551234567", "A"), true),
+        (rows.replace(",ann@x.mx", ",").replace(",bo@x.mx", ",").replace(",cy@x.mx", ","), true),
+        (format!("phone,name,email\n{rows}"), false),
+        // The id of a field, and an address in a question.
+        (format!("phone,name,12345678\n{}", rows.replace("@x.mx", "")), false),
+        (format!("phone,name,ask bo@x.mx\n{rows}"), false),
+    ] {
+        harness.write("in.csv", &text);
+        let ran = harness.program("init in.csv --force").run().await.exits(if has_values { 2 } else { 0 });
+        let said = ran.stderr.contains("in.csv: the first row has values in place of column names")
+            && ran.stderr.contains("use `--no-header`");
+        assert_eq!(said, has_values, "{text} {ran:?}");
+    }
+    harness.write("in.csv", rows);
+    harness.program("init in.csv --no-header --force").run().await.exits(0);
+    assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
+}
+
+#[tokio::test]
+async fn init_converts_dates_although_one_is_not_in_the_calendar() {
+    let harness = Harness::unlimited().await;
+    let row = |at: u32| {
+        let date = if at == 7 { "31/02/1990".to_owned() } else { format!("{}/{}/1990", at % 28 + 1, at % 12 + 1) };
+        format!("+5255123{at:05},{date},{}\n", if at == 9 { "1990-02-31" } else { "1990-02-03" })
+    };
+    harness.write("in.csv", "phone,Birthday,joined\n".to_owned() + &(0..100).map(row).collect::<String>());
+    let init = harness.program("init in.csv").run().await.exits(0);
+    assert!(init.stderr.contains("2 of the first 100 rows would be rejected"), "{init:?}");
+    let written = fs::read_to_string(harness.path("contactsync.toml")).unwrap();
+    for line in [
+        "birthday = { column = \"Birthday\", transform = [{ date = \"D/M/YYYY\" }] }",
+        "joined = { column = \"joined\", transform = [{ date = \"YYYY-MM-DD\" }] }",
+        "# \"joined\": sent under the same name; 99 of 100 values are dates as YYYY-MM-DD; 1 is not in the calendar, and its row \
+         would be rejected",
+        "# Review it and correct mistakes; `contactsync check` shows the first contacts as they would be sent.",
+    ] {
+        assert!(written.lines().any(|found| found == line), "{line}\n{written}");
+    }
+    let ran = harness.sync("in.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "98 created, 2 rejected");
+    let sent: Vec<String> =
+        harness.sandbox.contacts(TOKEN).iter().map(|contact| contact.fields["birthday"].text().into_owned()).collect();
+    assert!(sent.iter().all(|date| date.starts_with("1990-")), "{sent:?}");
+}

@@ -211,7 +211,11 @@ impl Drafts {
         let what = match (own_field(name), candidate.sense) {
             (Some(_), _) => "a field of the platform, by its name".to_owned(),
             (None, Some(sense)) => format!("{}, {by_name}", noun(sense)),
-            (None, None) => "sent unchanged under the same name".to_owned(),
+            (None, None) => format!(
+                "sent {}under {} name",
+                if steps.is_empty() { "unchanged " } else { "" },
+                if field == name { "the same" } else { "another" }
+            ),
         };
         (Meaning::Field { name: field, made: steps }, instead, what + &more + about_false)
     }
@@ -280,10 +284,24 @@ impl Drafts {
         }
         let by_country = self.country.and_then(|country| Some((country, DayOrder::of_country(country)?)));
         let order = by_country.map_or_else(|| DayOrder::of_language(self.language), |(_, order)| order);
-        match kinds::dates(&candidate.values, order) {
+        let values = &candidate.values;
+        let found = kinds::dates(values, order).map(|dates| (dates, 0));
+        let found = found.or_else(|| kinds::dates_and_impossible(values, order));
+        let (are_dates, rejected) = match &found {
+            Some((_, impossible @ 1..)) => {
+                let rows = if *impossible == 1 { "its row" } else { "their rows" };
+                let verb = if *impossible == 1 { "is" } else { "are" };
+                (
+                    format!("{} of {} values are dates", values.len() - impossible, values.len()),
+                    format!("; {impossible} {verb} not in the calendar, and {rows} would be rejected"),
+                )
+            }
+            Some((_, 0)) | None => ("all values are dates".to_owned(), String::new()),
+        };
+        match found.map(|(dates, _)| dates) {
             Some(Dates::Iso) => (Vec::new(), None, "; dates in ISO 8601 already".into()),
             Some(Dates::Forms(forms)) => {
-                let why = format!("; all values are dates as {}", forms.join(" or "));
+                let why = format!("; {are_dates} as {}{rejected}", forms.join(" or "));
                 (vec![Made::Date(forms)], None, why)
             }
             Some(Dates::Either(forms, others)) => {
@@ -292,7 +310,7 @@ impl Drafts {
                     None => format!("the headings' language ({})", self.language.map_or("no language", Language::name)),
                 };
                 let why = format!(
-                    "; all values are dates as {} and as {}, and {decides} decides",
+                    "; {are_dates} as {} and as {}, and {decides} decides{rejected}",
                     forms.join(" or "),
                     others.join(" or ")
                 );

@@ -138,6 +138,46 @@ pub fn dates(values: &[&str], order: DayOrder) -> Option<Dates> {
     }
 }
 
+/// The forms of most of `values`, if all others look like dates that are not in the calendar, such as `31/02/1990`; and the
+/// number of the others.
+pub fn dates_and_impossible(values: &[&str], order: DayOrder) -> Option<(Dates, usize)> {
+    let forms = forms_of(&[ISO.as_slice(), &DAY_FIRST, &MONTH_FIRST].concat());
+    let mut possible = Vec::new();
+    for value in values {
+        let mut is_impossible = false;
+        let is_read = |form: &DateForm| match form.read(value) {
+            Ok(_) | Err(NoDate::NoValue) => true,
+            Err(NoDate::NotInCalendar) => {
+                is_impossible = true;
+                false
+            }
+            Err(NoDate::OtherForm | NoDate::ShortYear) => false,
+        };
+        if is_zero_date(value) || forms.iter().map(|(_, form)| form).any(is_read) {
+            possible.push(*value);
+        } else if !is_impossible {
+            return None;
+        }
+    }
+    let impossible = values.len() - possible.len();
+    if impossible == 0 || impossible * 2 >= values.len() {
+        return None;
+    }
+    let dates = match dates(&possible, order)? {
+        // Only a step rejects what is not in the calendar.
+        Dates::Iso => Dates::Forms(fitting(&possible, &ISO)?.forms),
+        dates @ (Dates::Forms(_) | Dates::Either(..)) => dates,
+    };
+    Some((dates, impossible))
+}
+
+// These forms of days with each form of times.
+fn forms_of(days: &[&str]) -> Vec<(String, DateForm)> {
+    let sources = days.iter().flat_map(|day| TIMES.iter().map(move |time| format!("{day}{time}")));
+    let parsed = |source: &String| source.parse().expect("each part stands once, an hour of half a day with its half");
+    sources.map(|source| (source.clone(), parsed(&source))).collect()
+}
+
 // The forms of some values, each of which is a date in one of them.
 struct Fitting {
     forms: Vec<String>,
@@ -146,18 +186,13 @@ struct Fitting {
 }
 
 fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
-    let source: Vec<String> =
-        days.iter().flat_map(|day| TIMES.iter().map(move |time| format!("{day}{time}"))).collect();
-    let parsed = |source: &String| -> DateForm {
-        source.parse().expect("each part stands once, an hour of half a day with its half")
-    };
-    let forms: Vec<DateForm> = source.iter().map(parsed).collect();
+    let forms = forms_of(days);
     let mut chosen: Vec<usize> = Vec::new();
     let mut has_zeros = false;
     for value in values {
         // Forms that were chosen already come first.
         let mut tried = chosen.iter().copied().chain(0..forms.len());
-        let (found, is_zero) = tried.find_map(|at| match forms[at].read(value) {
+        let (found, is_zero) = tried.find_map(|at| match forms[at].1.read(value) {
             Ok(_) => Some((at, false)),
             Err(NoDate::NoValue) => Some((at, true)),
             Err(NoDate::OtherForm | NoDate::NotInCalendar | NoDate::ShortYear) => None,
@@ -171,7 +206,7 @@ fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
         }
     }
     chosen.sort_unstable();
-    Some(Fitting { forms: chosen.into_iter().map(|at| source[at].clone()).collect(), has_zeros })
+    Some(Fitting { forms: chosen.into_iter().map(|at| forms[at].0.clone()).collect(), has_zeros })
 }
 
 /// Whether one of `values` is a date whose year has two digits.
@@ -238,6 +273,36 @@ mod tests {
         check(&["25/12/80"], DayFirst, None);
         check(&["25/12/1980", "12/25/1980"], DayFirst, None);
         check(&["x"], DayFirst, None);
+        check(&[], DayFirst, None);
+    }
+
+    #[test]
+    fn dates_that_are_not_in_the_calendar_are_set_aside() {
+        use DayOrder::{DayFirst, MonthFirst};
+        let check = |values: &[&str], order: DayOrder, expected: Option<(Dates, usize)>| {
+            assert_eq!(dates_and_impossible(values, order), expected, "{values:?}");
+        };
+        let owned = |forms: &[&str]| forms.iter().map(|&form| form.to_owned()).collect::<Vec<String>>();
+        let forms = |forms: &[&str], count: usize| Some((Dates::Forms(owned(forms)), count));
+        check(&["25/12/1980", "31/02/1990", "01/02/1990"], MonthFirst, forms(&["D/M/YYYY"], 1));
+        check(&["12/25/1980", "02/31/1990", "1/2/1990"], DayFirst, forms(&["M/D/YYYY"], 1));
+        check(&["25/12/1980", "1/2/1990", "31/02/1990", "31/11/1990", "1/3/1990"], MonthFirst, forms(&["D/M/YYYY"], 2));
+        check(
+            &["1/2/1990", "3/4/1990", "31/02/1990"],
+            DayFirst,
+            Some((Dates::Either(owned(&["D/M/YYYY"]), owned(&["M/D/YYYY"])), 1)),
+        );
+        // In ISO 8601 as well, because only a step rejects them.
+        check(&["1980-12-25", "1990-02-30", "1990-02-03"], DayFirst, forms(&["YYYY-MM-DD"], 1));
+        check(&["25/12/1980 10:00", "1/2/1990 11:30", "31/02/1990 10:00"], DayFirst, forms(&["D/M/YYYY H:mm"], 1));
+        // Missing dates are no impossible ones.
+        check(&["0000-00-00", "1980-12-25", "31/02/1990"], DayFirst, forms(&["YYYY-MM-DD"], 1));
+        // None or half of them, other text, and days and months in both orders.
+        check(&["25/12/1980", "01/02/1990"], DayFirst, None);
+        check(&["25/12/1980", "31/02/1990"], DayFirst, None);
+        check(&["25/12/1980", "1/2/1990", "31/02/1990", "x"], DayFirst, None);
+        check(&["25/12/1980", "12/25/1980", "1/2/1990", "31/02/1990"], DayFirst, None);
+        check(&["25/12/1980", "1/2/1990", "31/02/90"], DayFirst, None);
         check(&[], DayFirst, None);
     }
 

@@ -262,6 +262,14 @@ fn dates_are_guessed_by_country_then_by_language() {
     assert_eq!(date("US", &["Birthday", "31/12/1990", "1/2/1990"]), "birthday date D/M/YYYY");
     assert_eq!(date("GB", &["Birthday", "1990-12-31", "31/12/1990"]), "birthday date YYYY-MM-DD|D/M/YYYY");
     assert_eq!(date("GB", &["Birthday", "0000-00-00", "31/12/1990"]), "birthday date D/M/YYYY");
+    // One that is not in the calendar, in a column of any name.
+    let impossible = ["Birthday", "31/12/1990", "1/2/1990", "31/02/1990"];
+    assert_eq!(date("", &impossible), "birthday date D/M/YYYY");
+    assert_eq!(date("", &["Joined", "31/12/1990", "1/2/1990", "31/02/1990"]), "Joined date D/M/YYYY");
+    assert_eq!(date("", &["Joined", "1990-12-31", "1990-02-01", "1990-02-31"]), "Joined date YYYY-MM-DD");
+    let why = guess(&columns(&impossible), None).columns[0].why.clone();
+    let expected = "; 2 of 3 values are dates as D/M/YYYY; 1 is not in the calendar, and its row would be rejected";
+    assert!(why.ends_with(expected), "{why}");
 }
 
 #[test]
@@ -464,4 +472,15 @@ fn a_false_that_is_a_value_is_not_made_blank() {
     assert_eq!(of_values("email", &["False", "a@example.com"], false), ("email null false lower".into(), None));
     let name = ("firstName null false".to_owned(), Some("firstName".to_owned()));
     assert_eq!(of_values("name", &["false", "Ann"], true), name);
+}
+
+#[test]
+fn a_reason_calls_only_unchanged_values_unchanged() {
+    let check = |lines: &[&str], expected: &str| {
+        let why = guess(&columns(lines), None).columns[0].why.clone();
+        assert!(why.starts_with(expected), "{lines:?} {why}");
+    };
+    check(&["Joined", "31/12/1990"], "sent under the same name; all values are dates as D/M/YYYY");
+    check(&["Joined", "1990-12-31"], "sent unchanged under the same name; dates in ISO 8601 already");
+    check(&["Plan", "pro"], "sent unchanged under the same name");
 }

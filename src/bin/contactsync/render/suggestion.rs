@@ -37,7 +37,7 @@ fn head(guess: &Guess, input: &str) -> String {
     };
     let mut text = format!(
         "# A suggested mapping for {}, from its header and {rows}. The values in the comments are masked.\n\
-         # Review it and correct mistakes; `contactsync plan` shows what would be sent.\n",
+         # Review it and correct mistakes; `contactsync check` shows the first contacts as they would be sent.\n",
         string(input)
     );
     if let Some(export) = guess.export {
