@@ -11,7 +11,7 @@ use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
     BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, InputGuards, KEPT_HISTORY, Limits,
     Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions,
-    Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+    Selection, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\
@@ -84,6 +84,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         duplicates: Duplicates::default(),
         retry_rejected: false,
         guards: InputGuards::default(),
+        selection: Selection::default(),
+        approved: None,
         lists: &RowLists::default(),
         overrides: Overrides::default(),
         // The seed of the random spread of retries. A program takes another one each time.

@@ -17,8 +17,8 @@
 //! use contactsync::source::SourceOptions;
 //! use contactsync::{
 //!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, InputGuards, KEPT_HISTORY, Limits, Mapping, Mode,
-//!     OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace,
-//!     sync_input,
+//!     OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Silent, Source, Stop, SyncInput, TagsMode, Token,
+//!     Workspace, sync_input,
 //! };
 //!
 //! fn main() -> Result<(), Box<dyn Error>> {
@@ -52,6 +52,8 @@
 //!         duplicates: Duplicates::Last,
 //!         retry_rejected: false,
 //!         guards: InputGuards::default(),
+//!         selection: Selection::default(),
+//!         approved: None,
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),
 //!         options: RunOptions {
@@ -80,6 +82,7 @@ mod sync;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 
+pub use crate::core::approval::Approval;
 pub use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::Duplicates;
@@ -87,6 +90,7 @@ pub use crate::core::eta::Limits;
 pub use crate::core::guard::{InputGuards, RowLimit};
 pub use crate::core::mapping::Mapping;
 pub use crate::core::model::{Contact, Field, Mode};
+pub use crate::core::selection::{ContactRef, Selection};
 pub use crate::core::task::Policy;
 pub use crate::core::time::Timestamp;
 pub use crate::input::{Format, Input, Source};
@@ -169,12 +173,16 @@ pub mod mapping {
 pub mod options {
     pub use crate::core::duplicates::UnknownDuplicates;
     pub use crate::core::guard::{BadRowLimit, Refused};
+    pub use crate::core::selection::BadContactRef;
 }
 
 /// The results of a run or a plan: summaries, outcomes, and lists of rows.
 pub mod report {
+    pub use crate::core::approval::{Counted, Difference};
     pub use crate::core::call::CallKind;
+    pub use crate::core::contact_change::{ChangeKind, ContactChange, FieldChange};
     pub use crate::core::forecast::Range;
+    pub use crate::core::guess::masked;
     pub use crate::core::routing::NotRoutedCounts;
     pub use crate::core::task::Outcome;
     pub use crate::sync::report::{
@@ -217,5 +225,5 @@ pub mod engine {
     pub use crate::core::token_recognition::{Acquaintance, Verdict};
     pub use crate::journal::{Carried, Ended, Item, NewRun, Recorded, Rows, SendJournal, StateUpdate};
     pub use crate::platform::dialect;
-    pub use crate::sync::{Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, send, send_all};
+    pub use crate::sync::{Approving, Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, send, send_all};
 }

@@ -16,8 +16,8 @@ use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
     BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Format, GuardError, Http,
     InputGuards, Interrupted, Journal, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer,
-    Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent, Source, Stop, StopReason,
-    SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
+    Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Selection, Silent, Source, Stop,
+    StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -111,6 +111,8 @@ impl Harness {
             duplicates: Duplicates::default(),
             retry_rejected: false,
             guards: InputGuards::default(),
+            selection: Selection::default(),
+            approved: None,
             lists: &RowLists::default(),
             overrides: wanted.overrides,
             options: Self::options(wanted),
@@ -186,6 +188,8 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
             duplicates: Duplicates::default(),
             retry_rejected: false,
             guards: InputGuards::default(),
+            selection: Selection::default(),
+            approved: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),
             options: Harness::options(&Wanted::default()),
@@ -218,6 +222,9 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
             duplicates: Duplicates::default(),
             retry_rejected: false,
             guards: InputGuards::default(),
+            selection: Selection::default(),
+            listed: 0,
+            is_recorded: false,
             overrides: Overrides::default(),
             limits: &|_| Limits::default(),
         };
@@ -254,6 +261,8 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
         duplicates: Duplicates::default(),
         retry_rejected: false,
         guards: InputGuards::default(),
+        selection: Selection::default(),
+        approved: None,
         lists: &RowLists::default(),
         overrides: Overrides::default(),
         options: Harness::options(&Wanted { max_calls: Some(6), ..Wanted::default() }),

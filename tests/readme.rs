@@ -600,6 +600,30 @@ fn the_lists_of_rows_are_those_that_are_shown() {
     }
 }
 
+#[test]
+fn the_changes_of_a_plan_are_those_that_are_shown() {
+    let sandbox = Sandbox::start(&["--rate", "0"]);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    write("token", "any");
+    write("before.csv", "email,city,tags\nann@example.com,Lima,vip;old\ncy@example.com,Quito,\n");
+    write(
+        "in.csv",
+        "email,city,note,tags\nann@example.com,Monterrey,,vip;new\ncy@example.com,Quito,9|9,\n\
+         di@example.com,La Paz,,vip\ned@example.com,Lima,,\n",
+    );
+    let options = ["--match", "email", "--tags-mode", "mirror", "--token-file", "token", "--url", &sandbox.url];
+    let ran = contactsync_in(folder.path(), &[&["sync", "before.csv"], &options[..]].concat());
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let plan = |more: &[&str]| contactsync_in(folder.path(), &[&["plan", "in.csv"], &options[..], more].concat());
+    let page = read("docs/plans.md");
+    assert!(text(&plan(&["--diff=3"]).stdout).ends_with(&block(&page, "diff")));
+    // The keys of a contact in JSON.
+    let json: Json = serde_json::from_slice(&plan(&["--diff=1", "--json"]).stdout).unwrap();
+    let shown: Json = serde_json::from_str(&block(&page, "json diff")).unwrap();
+    assert_eq!(json["diff"], shown["diff"]);
+}
+
 /// A line of `runs` without the time of its start.
 fn unstarted(runs: &str) -> Vec<String> {
     let lines = runs.lines().map(|line| {

@@ -3,11 +3,13 @@
 //! Time arrives as a [`time::Timestamp`], chance as a number between 0 and 1.
 
 pub mod answer;
+pub mod approval;
 pub mod attempt;
 pub mod call;
 pub mod channel;
 pub mod circuit_breaker;
 pub mod code_page;
+pub mod contact_change;
 pub mod decimal;
 pub mod diff;
 pub mod doubt;
@@ -37,6 +39,7 @@ pub mod retry;
 pub mod routing;
 pub mod sample;
 pub mod search;
+pub mod selection;
 pub mod shared_values;
 pub mod snapshot;
 pub mod start_throttle;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::group_commit::{Begun, Durability};
 use super::{Extent, FirstRows, Journal, JournalError, NewPlan, NewSnapshot, Plan, Planned, RowOutcome, RowTrace};
+use crate::core::contact_change::ContactChange;
 use crate::core::output_format::Listing;
+use crate::core::selection::{ContactRef, Selection};
 
 /// Rows that are being planned.
 pub(crate) type BegunRows = Begun<Vec<(RowOutcome, RowTrace)>>;
@@ -38,6 +40,49 @@ impl Journal {
         rows: Vec<(usize, Planned)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
         self.begin_rows(plan, rows)?.wait()
+    }
+
+    /// Limits a plan, of which no row is planned yet, to these contacts.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the plan is gone.
+    pub(crate) fn limit_plan(&self, plan: &Arc<Plan>, selection: Selection) -> Result<(), JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.limit_plan(&plan, selection))
+    }
+
+    /// Chooses the rows that are sent, once all rows are planned: the others are skipped, or deferred where an earlier run left
+    /// their contacts pending or in doubt. Returns the named contacts of which the input has no row.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn select_rows(&self, plan: &Arc<Plan>) -> Result<Vec<ContactRef>, JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.select_rows(&plan))
+    }
+
+    /// Lets a run that is resumed send its deferred rows too.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn undefer(&self, run: i64) -> Result<(), JournalError> {
+        self.ask_blocking(move |store| store.undefer(run))
+    }
+
+    /// What would be sent for the first contacts of a planned input, at most `limit`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn first_changes(&self, sync: i64, limit: usize) -> Result<Vec<ContactChange>, JournalError> {
+        self.ask_blocking(move |store| store.first_changes(sync, limit))
+    }
+
+    /// The digest of what would be sent for all contacts of an input.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn decision_digest(&self, sync: i64) -> Result<String, JournalError> {
+        self.ask_blocking(move |store| store.decision_digest(sync))
     }
 
     /// What a plan has so far.

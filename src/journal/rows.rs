@@ -230,6 +230,10 @@ pub struct Counts {
     pub merged: u64,
     /// Rows that are not done yet.
     pub pending: u64,
+    /// Pending rows that a limited run leaves as an earlier run did.
+    pub deferred: u64,
+    /// Rows that a limited run leaves to later runs.
+    pub skipped: u64,
     /// Calls sent, by kind.
     pub calls: BTreeMap<CallKind, u64>,
     /// Calls without a usable answer: lost, never sent, postponed, or 429.
@@ -299,7 +303,7 @@ pub struct ListedRow {
     pub line: u64,
     /// Its contact's key, if it became one.
     pub key: Option<String>,
-    /// Its state: `pending`, `created`, `updated`, `unchanged`, `rejected` or `merged`.
+    /// Its state: `pending`, `created`, `updated`, `unchanged`, `rejected`, `merged` or `skipped`.
     pub state: String,
     /// The reason, when there is one.
     pub reason: Option<String>,

@@ -20,8 +20,10 @@ CREATE TABLE runs (
     unchanged  INTEGER NOT NULL DEFAULT 0, -- rows without an item whose contact does not differ
     kept       INTEGER NOT NULL DEFAULT 0, -- unchanged rows that were recognised by the last snapshot and not mapped
     merged     INTEGER NOT NULL DEFAULT 0, -- rows without an item for which another row stands
+    skipped    INTEGER NOT NULL DEFAULT 0, -- rows without an item that the run was not to send
     dropped    INTEGER NOT NULL DEFAULT 0, -- rows that were pending when a newer run replaced this one
     pruned     INTEGER NOT NULL DEFAULT 0, -- whether items are gone
+    is_limited INTEGER NOT NULL DEFAULT 0, -- whether it is limited to some contacts
     summary    TEXT             -- JSON, once the run has ended; the items it counts may be gone later
 );
 CREATE INDEX runs_by_channel ON runs (channel, id);
@@ -59,6 +61,7 @@ CREATE TABLE pending (
     contact INTEGER NOT NULL,
     cells   TEXT,               -- JSON of the row as it was read, when rejected ones are listed
     content BLOB NOT NULL,      -- as `store/compact.rs` writes it
+    deferred INTEGER NOT NULL DEFAULT 0, -- whether a limited run left it as an earlier run did
     PRIMARY KEY (run, row)
 ) WITHOUT ROWID;
 
@@ -68,7 +71,7 @@ CREATE TABLE items (
     row     INTEGER NOT NULL,
     line    INTEGER NOT NULL,
     contact INTEGER,            -- NULL for a row that never became a contact
-    state   INTEGER NOT NULL,   -- 1 created, 2 updated, 3 unchanged, 4 rejected, 5 merged, 6 rejected for another row of its contact
+    state   INTEGER NOT NULL,   -- 1 created, 2 updated, 3 unchanged, 4 rejected, 5 merged, 6 rejected for another row of its contact, 7 skipped
     reason  TEXT,
     cells   TEXT,               -- JSON of the row as it was read, when rejected ones are listed
     PRIMARY KEY (run, row)

@@ -2,6 +2,7 @@
 //! its caller begins and ends.
 
 mod attempts;
+mod changes;
 mod checked_json;
 mod clock;
 mod columns;
@@ -26,6 +27,7 @@ mod rate_limits;
 mod readings;
 mod rejections;
 mod runs;
+mod selection;
 mod sending;
 mod snapshots;
 mod state;

@@ -5,12 +5,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::core::approval::Approval;
+use crate::core::contact_change::ContactChange;
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
 use crate::core::forecast::Forecast;
 use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
 use crate::core::marker::{MarkerCandidates, PullSuggestion};
+use crate::core::selection::Selection;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -19,7 +22,7 @@ use crate::journal::{Counts, Journal, LearntLimit, NewRun, SendJournal};
 use crate::platform::BaseUrl;
 use crate::sync::environment::Environment;
 use crate::sync::other_runs::WITHOUT_CHANNEL;
-use crate::sync::plan::{PlanOptions, PlannedRuns, RefusedInput};
+use crate::sync::plan::{Approving, PlanOptions, PlannedRuns, RefusedInput};
 use crate::sync::plan_input::{InputToPlan, check_age, plan_input, run_of_no_channel};
 use crate::sync::report::{PlanSummary, Summary};
 use crate::sync::reporter::{Notification, Reporter};
@@ -70,6 +73,12 @@ pub struct DryRun<'a> {
     pub retry_rejected: bool,
     /// Limits that the input must satisfy. If it does not, the plan is still made and reports the refusal.
     pub guards: InputGuards,
+    /// The contacts to which the runs are limited.
+    pub selection: Selection,
+    /// Maximum number of contacts whose changes are listed.
+    pub listed: usize,
+    /// Whether it records what is to be approved.
+    pub is_recorded: bool,
     /// The guards that would be overridden.
     pub overrides: Overrides,
     /// How far a run goes that begins at this time.
@@ -89,6 +98,12 @@ pub struct DryRunOutcome {
     pub pull: Option<PullSuggestion>,
     /// Why a sync would refuse the input, if it would.
     pub refused: Option<RefusedInput>,
+    /// What would be sent for the first contacts, as many as were asked for.
+    pub changes: Vec<ContactChange>,
+    /// Number of contacts for which something would be sent.
+    pub to_send: u64,
+    /// What is to be approved, if it was asked for.
+    pub approval: Option<Approval>,
 }
 
 /// Plans an input in memory, against what the journal at `path` knows. It blocks.
@@ -102,7 +117,7 @@ pub fn dry_run<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, .. } = dry_run;
-    let DryRun { retry_rejected, guards, overrides, limits, .. } = dry_run;
+    let DryRun { retry_rejected, guards, selection, listed, is_recorded, overrides, limits, .. } = dry_run;
     routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
@@ -117,11 +132,23 @@ pub fn dry_run<R: Reporter>(
     let begun = clock.now();
     let too_old = check_age(&source, &guards, environment).err();
     let new = run_of_no_channel(source.name(), policy);
-    let run = |channel: &DryChannel| NewRun { channel: channel.name.clone(), rate: channel.rate.get(), ..new.clone() };
+    let run = |channel: &DryChannel| NewRun {
+        channel: channel.name.clone(),
+        url: channel.url.as_ref().map(ToString::to_string).unwrap_or_default(),
+        rate: channel.rate.get(),
+        ..new.clone()
+    };
     let by_channel = routing.is_by_channel();
     let runs = channels.iter().map(run).collect();
     // The guards are compared afterwards, so that the plan of a refused input is shown. No list is written.
-    let options = PlanOptions { duplicates, source_name: Some(source_name), retry_rejected, ..PlanOptions::default() };
+    let options = PlanOptions {
+        duplicates,
+        source_name: Some(source_name),
+        retry_rejected,
+        selection,
+        approving: if is_recorded { Approving::Record } else { Approving::Nothing },
+        ..PlanOptions::default()
+    };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
     let (planned, _) = plan_input(&journal, to_plan, environment)?;
     reporter.notify(&Notification::Planned(&planned));
@@ -140,7 +167,8 @@ pub fn dry_run<R: Reporter>(
         (false, Some((_, only))) => only,
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
-    let counts = RowCounts { rows: summary.rows, changes: summary.pending, rejected: summary.rejected };
+    let to_send = summary.pending - deferred(&journal, &planned)?;
+    let counts = RowCounts { rows: summary.rows, changes: to_send, rejected: summary.rejected };
     let refused = match (too_old, guards.check(&counts)) {
         (Some(too_old), _) => Some(too_old),
         (None, Err(why)) => Some(RefusedInput::read(why, &journal, planned.sync)?),
@@ -150,7 +178,14 @@ pub fn dry_run<R: Reporter>(
         ([run], [_]) => suggested_pull(&journal, *run, summary.calls.find.min)?,
         _ => None,
     };
-    Ok(DryRunOutcome { summary, has_room, learnt, pull, refused })
+    let changes = journal.first_changes(planned.sync, listed)?;
+    Ok(DryRunOutcome { summary, has_room, learnt, pull, refused, changes, to_send, approval: planned.approval })
+}
+
+// Number of rows that stay pending because the runs are limited to others.
+fn deferred(journal: &Journal, planned: &PlannedRuns) -> Result<u64, SyncError> {
+    let of = |run: &i64| Ok(journal.counts_blocking(*run)?.deferred);
+    planned.runs.iter().map(of).sum()
 }
 
 // A pull by a field that has the same value in the first unknown contacts.

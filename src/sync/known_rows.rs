@@ -57,13 +57,13 @@ pub(super) type Demoted = HashMap<RowHash, KnownRow>;
 
 impl<'a> KnownRows<'a> {
     /// Reads the snapshots of `source` for the runs of a plan. They are used where the input can be read again. `lists_rows` is
-    /// whether all rows will be listed.
+    /// whether all rows will be listed, and `maps_all` whether none is recognised, because each is to be mapped.
     pub fn read(
         journal: &'a Journal,
         plan: &'a Arc<Plan>,
         source: String,
         (input, mapping): (&Source, &Mapping),
-        lists_rows: bool,
+        (lists_rows, maps_all): (bool, bool),
     ) -> Result<Self, JournalError> {
         let key = journal.snapshot_key()?;
         let header = format!("{:?}", input.header());
@@ -79,7 +79,7 @@ impl<'a> KnownRows<'a> {
         let bases: Vec<Basis> = plan.runs.iter().map(|run| digest(format!("{:?}", run.policy))).collect();
         let (mut stored, mut hashes) = (Vec::with_capacity(bases.len()), Vec::with_capacity(bases.len()));
         for (run, basis) in plan.runs.iter().zip(&bases) {
-            let is_wanted = run.channel != NO_CHANNEL;
+            let is_wanted = !maps_all && run.channel != NO_CHANNEL;
             let snapshot = if is_wanted { journal.snapshot(&run.channel, &source, *basis, lists_rows)? } else { None };
             stored.push(snapshot.as_ref().map(|snapshot| snapshot.id));
             hashes.push(snapshot.map_or_else(Vec::new, |snapshot| snapshot.hashes));

@@ -49,7 +49,7 @@ pub use self::guard_error::{GuardError, Mismatch};
 pub use self::history::{PastRun, history};
 pub use self::init::{InitError, Judged, Suggestion, suggest};
 pub use self::other_runs::WITHOUT_CHANNEL;
-pub use self::plan::{PlanError, PlanOptions, PlannedRuns, RefusedInput, Routes, plan};
+pub use self::plan::{Approving, PlanError, PlanOptions, PlannedRuns, RefusedInput, Routes, plan};
 pub use self::pull::{Pull, PullConflict, PullOutcome, PullSummary, pull};
 pub use self::report::{ListClaims, Listed, ListingError};
 pub use self::reporter::{NewColumn, Notification, Reporter, Silent};

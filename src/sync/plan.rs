@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use self::planning::Planning;
 use self::row_mapper::RowMapper;
+use crate::core::approval::{Approval, Difference, digest};
 use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{InputGuards, Refused, RowCounts};
@@ -15,8 +16,10 @@ use crate::core::mapping::Mapping;
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::routing::{NotRoutedCounts, RoutingTable};
+use crate::core::selection::{ContactRef, Selection};
+use crate::core::task::Policy;
 use crate::input::{Source, SourceError};
-use crate::journal::{FirstRows, Journal, JournalError, NewPlan, NewRun, Plan};
+use crate::journal::{FirstRows, Journal, JournalError, NO_CHANNEL, NewPlan, NewRun, Plan};
 use crate::sync::event::Observer;
 use crate::sync::known_rows::KnownRows;
 use crate::sync::row_router::{NoTags, RowRouter};
@@ -37,9 +40,19 @@ pub enum PlanError {
     /// Tags are to be mirrored, and the input has no column or key of tags.
     #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
     NoTags,
+    /// The run is to be limited to contacts of which the input has no row.
+    #[error("the input has no contact {}; nothing was sent", names(.0))]
+    NoSuchContact(Vec<ContactRef>),
+    /// It is not what was approved.
+    #[error("the plan is not the saved one: {0}; nothing was sent")]
+    NotApproved(#[from] Difference),
     /// A stop was requested.
     #[error("stopped while reading the input: nothing was sent")]
     Stopped,
+}
+
+fn names(contacts: &[ContactRef]) -> String {
+    contacts.iter().map(|contact| format!("`{contact}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// An input that a guard refuses, with the rows that show why.
@@ -104,6 +117,22 @@ pub struct PlanOptions {
     pub source_name: Option<String>,
     /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
     pub retry_rejected: bool,
+    /// The contacts to which the runs are limited.
+    pub selection: Selection,
+    /// What is done about the approval of the plan.
+    pub approving: Approving,
+}
+
+/// What is done about the approval of a plan.
+#[derive(Clone, Debug, Default)]
+pub enum Approving {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What is to be approved is recorded.
+    Record,
+    /// The plan must be the approved one.
+    Check(Approval),
 }
 
 /// The runs that were planned from an input.
@@ -119,6 +148,8 @@ pub struct PlannedRuns {
     pub not_routed: NotRoutedCounts,
     /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
     pub has_waiting: bool,
+    /// What is to be approved of the plan, if it was asked for.
+    pub approval: Option<Approval>,
 }
 
 /// Plans `source` in the journal. It needs a thread that may block.
@@ -135,7 +166,7 @@ pub fn plan(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let PlanOptions { duplicates, guards, files, source_name, retry_rejected } = plan_options;
+    let PlanOptions { duplicates, guards, files, source_name, retry_rejected, selection, approving } = plan_options;
     let Routes { mut runs, unknown, table } = routes;
     let at_unknown = unknown.is_some().then_some(runs.len());
     runs.extend(unknown);
@@ -144,8 +175,13 @@ pub fn plan(
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
     let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec(), retry_rejected };
     let lists_rows = files.results.is_some();
+    let channels: Vec<(String, String)> = runs.iter().map(|run| (run.channel.clone(), run.url.clone())).collect();
     let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows })?;
-    let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), lists_rows);
+    let approver = Approver::new(approving, &plan, (channels, source_name.as_deref()), (&source, mapping), &selection);
+    // Rows that are not mapped have no name.
+    let maps_all = !selection.only.is_empty();
+    journal.limit_plan(&plan, selection)?;
+    let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), (lists_rows, maps_all));
     let known = source_name.map(read).transpose()?;
     let known = known.as_ref();
     let mapper = RowMapper { router: &row_router, known, keeps_cells: files.rejects.is_some() };
@@ -161,10 +197,13 @@ pub fn plan(
     planning.map_rows_sharing_contacts(&source, &mapper)?;
     planning.flush()?;
     source.detected().add_doubtful_values(planning.doubtful(), mapping);
-    if let Err(refused) = admit(journal, &plan, row_router, (guards, planning.kept())) {
-        journal.drop_plan(&plan)?;
-        return Err(refused);
-    }
+    let approval = match admit(journal, &plan, row_router, (guards, planning.kept()), approver) {
+        Ok(approval) => approval,
+        Err(refused) => {
+            journal.drop_plan(&plan)?;
+            return Err(refused);
+        }
+    };
     // Only now is the encoding certain: a file may begin with much ASCII.
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
@@ -173,7 +212,7 @@ pub fn plan(
     journal.finish_plan(&plan, listing, planning.into_snapshots())?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed, has_waiting })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed, has_waiting, approval })
 }
 
 // Maps all rows of the input, except those that did not change.
@@ -192,17 +231,71 @@ fn read_into(
     }
 }
 
-// The guards that look at the whole input.
+// Chooses the rows to send, and checks the guards that look at the whole input, and the approval.
 fn admit(
     journal: &Journal,
     plan: &Arc<Plan>,
     router: RowRouter<'_>,
     (guards, kept): (InputGuards, u64),
-) -> Result<(), PlanError> {
+    approver: Option<Approver>,
+) -> Result<Option<Approval>, PlanError> {
     router.finish()?;
+    let missing = journal.select_rows(plan)?;
+    if !missing.is_empty() {
+        return Err(PlanError::NoSuchContact(missing));
+    }
     let counts = journal.extent(plan)?.counts;
-    match guards.check(&RowCounts { rows: counts.rows + kept, ..counts }) {
-        Ok(()) => Ok(()),
-        Err(why) => Err(RefusedInput::read(why, journal, plan.sync)?.into()),
+    let counts = RowCounts { rows: counts.rows + kept, ..counts };
+    if let Err(why) = guards.check(&counts) {
+        return Err(RefusedInput::read(why, journal, plan.sync)?.into());
+    }
+    approver.map(|approver| approver.finish(journal, plan, counts)).transpose()
+}
+
+/// Records what is to be approved of a plan, and compares it with what was approved.
+struct Approver {
+    approved: Option<Approval>,
+    channels: Vec<(String, String)>,
+    configuration: String,
+}
+
+impl Approver {
+    // `channels` are those of the plan, with their URLs.
+    fn new(
+        approving: Approving,
+        plan: &Plan,
+        (channels, source_name): (Vec<(String, String)>, Option<&str>),
+        (source, mapping): (&Source, &Mapping),
+        selection: &Selection,
+    ) -> Option<Self> {
+        let approved = match approving {
+            Approving::Nothing => return None,
+            Approving::Record => None,
+            Approving::Check(approved) => Some(approved),
+        };
+        // Contacts that are searched for first are the same contacts.
+        let policy = |policy| format!("{:?}", Policy { search_first: false, ..policy });
+        let mut policies: Vec<_> = plan.runs.iter().map(|run| (&run.channel, policy(run.policy))).collect();
+        policies.sort();
+        let configuration = digest([
+            ("header", format!("{:?}", source.header())),
+            ("mapping", format!("{mapping:?}")),
+            ("planner", format!("{:?}", plan.planner)),
+            ("policies", format!("{policies:?}")),
+            ("selection", format!("{selection:?}")),
+            ("source", format!("{source_name:?}")),
+        ]);
+        Some(Self { approved, channels, configuration })
+    }
+
+    fn finish(self, journal: &Journal, plan: &Plan, counts: RowCounts) -> Result<Approval, PlanError> {
+        let Self { approved, channels, configuration } = self;
+        let channels = channels.iter().filter(|(name, _)| name != NO_CHANNEL);
+        let channels = channels.map(|(name, url)| (name.as_str(), url.as_str()));
+        let approval = Approval::new(channels, counts, configuration, journal.decision_digest(plan.sync)?);
+        if let Some(approved) = approved {
+            approved.check(&approval)?;
+        }
+        Ok(approval)
     }
 }

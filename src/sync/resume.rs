@@ -85,6 +85,7 @@ impl<'w> Interrupted<'w> {
         let journal = self.workspace.journal();
         for run in &mut self.runs {
             self.workspace.take_up(run)?;
+            journal.undefer(run.id)?;
         }
         // The last input's rows are counted even when none of its channels is among these.
         let counted = self.done.iter().copied().chain(journal.runs(1)?.into_iter().map(|run| run.sync)).collect();

@@ -148,18 +148,27 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     executor.conclude_held().await?;
 
     let counts = job.journal.counts(job.run).await?;
-    if let (true, Some(reason)) = (counts.pending > 0, executor.budget.reason()) {
+    let left = counts.pending - counts.deferred;
+    if let (true, Some(reason)) = (left > 0, executor.budget.reason()) {
         job.stop.ask(reason);
     }
     let stopped = job.stop.reason();
     let (state, reason) = match &stopped {
         _ if counts.pending == 0 => (RunState::Finished, None),
+        _ if left == 0 => (RunState::Stopped, Some(left_out(counts.deferred))),
         Some(reason) => (RunState::Stopped, Some(reason.text())),
-        None => (RunState::Stopped, Some(kept_failing(counts.pending))),
+        None => (RunState::Stopped, Some(kept_failing(left))),
     };
     let summary = end(job, begun, state, reason, &counts).await?;
     let started = executor.budget.started();
-    Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished), started })
+    Ok(Ending { summary, stopped: stopped.filter(|_| left > 0), started })
+}
+
+fn left_out(contacts: u64) -> String {
+    match contacts {
+        1 => "1 contact of an earlier run is left out of this one".into(),
+        _ => format!("{contacts} contacts of an earlier run are left out of this one"),
+    }
 }
 
 fn kept_failing(contacts: u64) -> String {

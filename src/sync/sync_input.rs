@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::core::approval::Approval;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::InputGuards;
 use crate::core::mapping::Mapping;
+use crate::core::selection::Selection;
 use crate::core::task::Policy;
 use crate::input::Source;
 use crate::journal::NewRun;
@@ -12,7 +14,7 @@ use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::execute::{ReadyRun, RunOptions, SyncOutcome, execute};
 use crate::sync::other_runs::OtherRuns;
-use crate::sync::plan::PlanOptions;
+use crate::sync::plan::{Approving, PlanOptions};
 use crate::sync::plan_input::{InputToPlan, check_age, plan_input, run_of_no_channel};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
@@ -42,6 +44,10 @@ pub struct SyncInput<'a> {
     pub retry_rejected: bool,
     /// Limits that the input must satisfy. An input that does not is refused before anything is sent.
     pub guards: InputGuards,
+    /// The contacts to which the runs are limited. The others are left to later runs.
+    pub selection: Selection,
+    /// What was approved. A plan that differs from it is refused before anything is sent.
+    pub approved: Option<Approval>,
     /// The files that list the rows.
     pub lists: &'a RowLists,
     /// The guards that are overridden.
@@ -81,6 +87,8 @@ pub fn sync_input<R: Reporter>(
         files: claims.files(),
         source_name: Some(input.source_name),
         retry_rejected: input.retry_rejected,
+        selection: input.selection,
+        approving: input.approved.map_or(Approving::Nothing, Approving::Check),
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
     let (planned, new_columns) = plan_input(journal, to_plan, environment)?;

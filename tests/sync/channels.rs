@@ -102,7 +102,7 @@ impl Channels {
     /// The summary on standard output. Checks that the channels add up to the totals, and the outcomes of each to its rows.
     #[track_caller]
     fn of(ran: &Output) -> Self {
-        const ENDS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
+        const ENDS: [&str; 7] = ["created", "updated", "unchanged", "rejected", "merged", "pending", "skipped"];
         let json: Json = serde_json::from_str(&ran.stdout).expect("one object");
         let channels: BTreeMap<String, Json> = serde_json::from_value(json["channels"].clone()).expect("the channels");
         let number = |json: &Json, name: &str| json[name].as_u64().unwrap_or_else(|| panic!("{name} of {json}"));

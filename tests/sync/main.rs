@@ -3,6 +3,7 @@
 //! Results are checked against the platform's ledger, never against the journal.
 
 mod answers;
+mod approvals;
 mod bad_input;
 mod calls;
 mod channels;
@@ -19,6 +20,7 @@ mod init;
 mod json_shapes;
 mod json_values;
 mod kill;
+mod limited;
 mod limiter;
 mod lost;
 mod machine;

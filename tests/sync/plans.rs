@@ -123,7 +123,7 @@ async fn runs_lists_what_happened_including_a_killed_run() {
         runs
     };
     let sum = |run: &Json| {
-        let ends = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
+        let ends = ["created", "updated", "unchanged", "rejected", "merged", "pending", "skipped"];
         ends.iter().map(|name| run[name].as_u64().unwrap()).sum::<u64>()
     };
     harness.write("in.csv", "email,name\nann@example.com,Ann\n,Nobody\n");

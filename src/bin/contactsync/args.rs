@@ -1,10 +1,12 @@
 //! The commands and the options that each takes. Options that several commands share are declared in `options`.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use contactsync::ContactRef;
 use contactsync::mapping::rules::Country;
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
@@ -167,6 +169,7 @@ pub struct CheckArgs {
 Examples:
   contactsync plan contacts.csv --platform respondio --match phone
   contactsync plan contacts.csv --config mexico.toml
+  contactsync plan contacts.csv --diff --output markdown
   contactsync plan contacts.csv --json")]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -181,6 +184,16 @@ pub struct PlanArgs {
     // A plan writes none of these files, for the same reason.
     #[command(flatten)]
     pub lists: ListArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub diff: DiffArgs,
+    /// Save the plan to this file, for `sync --plan` [default: none]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub save: Option<PathBuf>,
+    /// Exit with 10 if a sync would send something, also if rows are rejected
+    #[arg(long, help_heading = OUTPUT)]
+    pub detailed_exitcode: bool,
     /// Print the summary as one JSON object on standard output
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
@@ -191,10 +204,16 @@ pub struct PlanArgs {
 Examples:
   contactsync sync contacts.csv --platform respondio --match phone
   contactsync sync contacts.csv --until 06:00 --rejects rejects.csv
+  contactsync sync contacts.csv --limit 10
   contactsync sync - --format jsonl --max-changes 20% --json < contacts.jsonl")]
 pub struct SyncArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Carry out this plan, which `plan --save` saved; send nothing if the plan would be another one now
+    #[arg(long, value_name = "FILE", help_heading = "Contacts")]
+    pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]
@@ -380,6 +399,41 @@ pub struct InputArgs {
     pub source: SourceArgs,
     #[command(flatten)]
     pub source_name: SourceNameArgs,
+}
+
+/// The contacts to which a run is limited.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Contacts")]
+pub struct SelectionArgs {
+    /// Send only the first N contacts that need calls; the others are skipped, and a later run sends them [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<NonZeroU64>,
+    /// Send only this contact: a match value, FIELD=VALUE, id:ID or line:N; repeat it for several [default: all]
+    #[arg(long, value_name = "KEY")]
+    pub only: Vec<ContactRef>,
+}
+
+/// What a plan shows of each contact.
+#[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
+pub struct DiffArgs {
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = defaults::DIFF, help = format!("List what would change for the first N contacts; without N, for {}", defaults::DIFF))]
+    pub diff: Option<usize>,
+    /// Show all values in `--diff`; otherwise only keys are shown, and other values are masked
+    #[arg(long, requires = "diff")]
+    pub show_values: bool,
+    /// Print the plan as text, or as Markdown for a ticket [default: text]
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "json")]
+    pub output: Option<PlanOutput>,
+}
+
+/// The form of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// Lines of text
+    Text,
+    /// Markdown
+    Markdown,
 }
 
 /// Where the configuration is.

@@ -47,6 +47,8 @@ pub enum Exit {
     Held = 6,
     /// A guard refused the run. Nothing was sent.
     Refused = 7,
+    /// A plan has something to send.
+    Changes = 10,
 }
 
 impl From<Exit> for ExitCode {
@@ -89,11 +91,12 @@ impl Exit {
         let gravity = |exit: &Self| match exit {
             Self::Done => 0,
             Self::Rejected => 1,
-            Self::Stopped => 2,
-            Self::Unauthorized => 3,
-            Self::Held => 4,
-            Self::Usage | Self::Refused => 5,
-            Self::Failed => 6,
+            Self::Changes => 2,
+            Self::Stopped => 3,
+            Self::Unauthorized => 4,
+            Self::Held => 5,
+            Self::Usage | Self::Refused => 6,
+            Self::Failed => 7,
         };
         exits.into_iter().max_by_key(gravity).unwrap_or(Self::Done)
     }
@@ -341,6 +344,15 @@ impl From<PlanError> for Failure {
                 "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags \
                  that contactsync added",
             ),
+            PlanError::NoSuchContact(_) => Self::usage(&error).hint(
+                "name a contact by a match value or FIELD=VALUE as `plan --diff` shows it, by id:ID, or by line:N",
+            ),
+            PlanError::NotApproved(_) => {
+                Self { exit: Exit::Refused, ..Self::usage(&error) }.hint(
+                    "save a new plan with `plan --save` and the same options; if a run of this plan was interrupted, \
+                     `contactsync resume` continues it",
+                )
+            }
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), details: Vec::new(), hint: None },
         }
     }

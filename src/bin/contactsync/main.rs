@@ -10,6 +10,7 @@ mod open_files;
 mod options;
 mod ownership;
 mod render;
+mod saved_plan;
 mod settings;
 mod shell;
 mod signals;

@@ -50,13 +50,16 @@ impl Store {
     pub(in crate::journal) fn counts(&self, run: i64) -> Result<Counts> {
         let mut counts = Counts::default();
         let mut query = self.db.prepare_cached(
-            "SELECT unchanged, merged, dropped, worked_ms, (SELECT count(*) FROM pending WHERE run = ?1)
+            "SELECT unchanged, merged, dropped, worked_ms, (SELECT count(*) FROM pending WHERE run = ?1), skipped,
+                 (SELECT count(*) FROM pending WHERE run = ?1 AND deferred)
              FROM runs WHERE id = ?1",
         )?;
-        let [unchanged, merged, dropped, worked_ms, pending] = query.query_row([run], |row| {
-            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?].map(natural))
+        let [unchanged, merged, dropped, worked_ms, pending, skipped, deferred] = query.query_row([run], |row| {
+            let column = |at: usize| row.get(at).map(natural);
+            Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?, column(5)?, column(6)?])
         })?;
         (counts.unchanged, counts.merged, counts.worked_ms) = (unchanged, merged, worked_ms);
+        (counts.skipped, counts.deferred) = (skipped, deferred);
         counts.pending = pending.saturating_add(dropped);
         let mut query = self.db.prepare_cached("SELECT state, count(*) FROM items WHERE run = ?1 GROUP BY state")?;
         let mut rows = query.query([run])?;
@@ -68,12 +71,13 @@ impl Store {
                 state::UNCHANGED => &mut counts.unchanged,
                 state::REJECTED | state::REPEATED => &mut counts.rejected,
                 state::MERGED => &mut counts.merged,
+                state::SKIPPED => &mut counts.skipped,
                 _ => return Err(damaged("a row's state", "unknown state")),
             };
             *of_state = of_state.saturating_add(natural(number));
         }
-        let Counts { created, updated, unchanged, rejected, merged, pending, .. } = counts;
-        let all = [created, updated, unchanged, rejected, merged, pending];
+        let Counts { created, updated, unchanged, rejected, merged, pending, skipped, .. } = counts;
+        let all = [created, updated, unchanged, rejected, merged, pending, skipped];
         counts.rows = all.into_iter().fold(0, u64::saturating_add);
         let mut query =
             self.db.prepare_cached("SELECT kind, result, count(*) FROM calls WHERE run = ?1 GROUP BY kind, result")?;

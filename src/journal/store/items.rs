@@ -71,6 +71,8 @@ impl Store {
                     Some(located) => located.number(),
                     None => open.add_contact(self, channel, &KeyParts::of(resolution.contact.key()))?,
                 };
+                let id = || Ok(self.remote_state(&planning.channel, resolution.contact.key())?.id().cloned());
+                open.selected.note(line, (number, &resolution.contact), id)?;
                 let item = NewItem { row, line, contact: Some(number), cells: cells.as_ref(), ..NewItem::default() };
                 let (outcome, is_unchanged) =
                     self.store_resolved(open, plan, planning, (channel, number, last), item, resolution)?;
@@ -80,6 +82,7 @@ impl Store {
             Planned::Rejected { rejection, cells } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
+                open.selected.note_rejected(line);
                 (self.reject(run, item, reason)?, RowTrace::default())
             }
         };

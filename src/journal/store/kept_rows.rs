@@ -102,7 +102,7 @@ impl Store {
     /// The number of rows of an input that cannot be listed: they needed nothing and are not stored.
     pub(in crate::journal) fn rows_not_stored(&self, sync: i64) -> Result<u64> {
         let rows = format!(
-            "SELECT coalesce(sum(unchanged + merged - iif(id IN (SELECT id FROM ({LISTABLE})), kept, 0)), 0)
+            "SELECT coalesce(sum(unchanged + merged + skipped - iif(id IN (SELECT id FROM ({LISTABLE})), kept, 0)), 0)
              FROM runs WHERE sync = ?1"
         );
         Ok(natural(self.db.query_row(&rows, [sync], |row| row.get(0))?))

@@ -137,6 +137,7 @@ fn state_name(state: i64) -> Result<&'static str> {
         state::UNCHANGED => "unchanged",
         state::REJECTED | state::REPEATED => "rejected",
         state::MERGED => "merged",
+        state::SKIPPED => "skipped",
         _ => return Err(damaged("a row's state", "unknown state")),
     })
 }

@@ -30,6 +30,9 @@ const UPGRADES: [&str; 5] = [
     include_str!("../upgrade_5.sql"),
 ];
 
+/// The migration from version 7 to version 8.
+const UPGRADE_7: &str = include_str!("../upgrade_7.sql");
+
 /// The tables of version 6 that are the same in version 7, with their columns.
 const SAME: [(&str, &str); 7] = [
     ("clocks", "channel, window, boot, zero"),
@@ -75,7 +78,10 @@ impl Store {
             for upgrade in UPGRADES.iter().skip(version.saturating_sub(1)) {
                 self.db.execute_batch(upgrade)?;
             }
+            // Its tables are those of the present version.
             self.to_version_7()?;
+        } else if version < 8 {
+            self.db.execute_batch(UPGRADE_7)?;
         }
         // Version 8 has further tables.
         self.db.execute_batch(READING_TABLES)?;

@@ -164,7 +164,7 @@ impl Store {
     /// Records that a run is finished. When it searched for all contacts, the loss is over, and its channel's locks record
     /// the last call of the journal.
     pub(super) fn loss_is_over(&self, run: i64) -> Result<()> {
-        let searched = "SELECT channel FROM runs WHERE id = ?1 AND policy ->> '$.search_first'";
+        let searched = "SELECT channel FROM runs WHERE id = ?1 AND policy ->> '$.search_first' AND NOT is_limited";
         let channel: Option<String> = self.db.query_row(searched, [run], |row| row.get(0)).optional()?;
         let Some(channel) = channel else { return Ok(()) };
         self.db.execute("DELETE FROM losses WHERE channel = ?1", [&channel])?;

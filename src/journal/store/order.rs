@@ -15,7 +15,7 @@ impl Store {
         }
         let mut query = self.db.prepare_cached(
             "SELECT pending.row FROM pending CROSS JOIN left_rows ON left_rows.contact = pending.contact
-             WHERE pending.run = ?1 ORDER BY left_rows.tried_at, pending.row",
+             WHERE pending.run = ?1 AND NOT pending.deferred ORDER BY left_rows.tried_at, pending.row",
         )?;
         let rows = query.query_map([run], |row| row.get(0))?;
         rows.map(|row| Ok(natural(row?))).collect()

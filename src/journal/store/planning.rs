@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
+use super::selection::Selected;
 use super::{FIRST_IN_MEMORY, Result, Store, integer};
 use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;
@@ -55,6 +56,8 @@ pub(super) struct OpenPlan {
     /// Whether rows of such contacts are not tried again yet.
     pub has_waiting: bool,
     pub seen: SeenContacts,
+    /// The contacts to which the runs are limited.
+    pub selected: Selected,
     pub runs: BTreeMap<i64, RunPlan>,
     // The number of rows without a key, by run and the digest of their content.
     equal: HashMap<(i64, String), u32>,
@@ -87,6 +90,10 @@ pub(super) struct RunPlan {
     pub unchanged: u64,
     pub merged: u64,
     pub rejected: u64,
+    /// Rows that are not to be sent, and are only counted.
+    pub skipped: u64,
+    /// Pending rows that are not to be sent now.
+    pub deferred: u64,
     pub forecast: Option<Forecast>,
     // Whether the journal had contacts and aliases of the channel before this plan.
     has_contacts: bool,
@@ -224,6 +231,7 @@ impl OpenPlan {
             rejected,
             has_waiting: false,
             seen: SeenContacts::default(),
+            selected: Selected::default(),
             runs: BTreeMap::new(),
             equal: HashMap::new(),
             numbers: (0, 0),
@@ -381,6 +389,8 @@ impl RunPlan {
             unchanged: 0,
             merged: 0,
             rejected: 0,
+            skipped: 0,
+            deferred: 0,
             forecast: Some(Forecast::default()),
             has_contacts: has("contacts")?,
             has_aliases: has("aliases")?,
@@ -393,15 +403,16 @@ impl RunPlan {
 
     /// Writes the number of rows that are only counted, with those that were `kept` from the snapshot of the last input.
     pub(super) fn store(&self, store: &Store, run: i64, kept: u64) -> Result<()> {
-        let mut write = store
-            .db
-            .prepare_cached("UPDATE runs SET rows = ?2, unchanged = ?3, merged = ?4, kept = ?5 WHERE id = ?1")?;
+        let mut write = store.db.prepare_cached(
+            "UPDATE runs SET rows = ?2, unchanged = ?3, merged = ?4, kept = ?5, skipped = ?6 WHERE id = ?1",
+        )?;
         write.execute(params![
             run,
             integer(self.rows + kept),
             integer(self.unchanged + kept),
             integer(self.merged),
-            integer(kept)
+            integer(kept),
+            integer(self.skipped)
         ])?;
         Ok(())
     }

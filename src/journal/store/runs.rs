@@ -191,17 +191,16 @@ impl Store {
         let plans = self.plans.borrow();
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let sum = |of: fn(&RunPlan) -> u64| open.runs.values().map(of).sum();
-        let counts =
-            RowCounts { rows: sum(|run| run.rows), changes: sum(|run| run.pending), rejected: sum(|run| run.rejected) };
+        let counts = RowCounts {
+            rows: sum(|run| run.rows),
+            changes: sum(|run| run.pending - run.deferred),
+            rejected: sum(|run| run.rejected),
+        };
         Ok(Extent { counts, has_waiting: open.has_waiting })
     }
 
     pub(in crate::journal) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>> {
-        let open = self.plans.borrow_mut().open.remove(&sync);
-        if let Some(mut open) = open {
-            open.store(self)?;
-            self.plans.borrow_mut().open.insert(sync, open);
-        }
+        self.store_staged(sync)?;
         let runs = "run IN (SELECT id FROM runs WHERE sync = ?1)";
         match which {
             FirstRows::Rejected => {
@@ -214,18 +213,13 @@ impl Store {
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
             }
             FirstRows::Pending => {
-                let mut query =
-                    self.db.prepare(&format!("SELECT run, contact FROM pending WHERE {runs} ORDER BY row LIMIT ?2"))?;
+                let mut query = self.db.prepare(&format!(
+                    "SELECT run, contact FROM pending WHERE {runs} AND NOT deferred ORDER BY row LIMIT ?2"
+                ))?;
                 let rows = query.query_map(params![sync, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 let mut keys = Vec::new();
                 for (run, contact) in rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
-                    let key = match self.plans.borrow().open.get(&sync) {
-                        Some(open) => open.key_of_contact(self, contact)?,
-                        None => self.key_of_contact(contact)?,
-                    };
-                    let key =
-                        key.map_or_else(|| self.plans.borrow().key_in_memory(self, run, contact), |key| Ok(Some(key)))?;
-                    keys.extend(key.map(|key| key.text()));
+                    keys.extend(self.key_of_planned(sync, (run, contact))?.map(|key| key.text()));
                 }
                 Ok(keys)
             }
@@ -295,8 +289,8 @@ impl Store {
         // Most rows of a nightly run are among these. Their counts stay in the run's summary.
         let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
         execute(
-            &format!("DELETE FROM items WHERE state IN (?3, ?4) AND run IN (SELECT id FROM runs WHERE {done})"),
-            &[&channel, &run, &state::UNCHANGED, &state::MERGED],
+            &format!("DELETE FROM items WHERE state IN (?3, ?4, ?5) AND run IN (SELECT id FROM runs WHERE {done})"),
+            &[&channel, &run, &state::UNCHANGED, &state::MERGED, &state::SKIPPED],
         )?;
         execute(
             &format!(
@@ -352,7 +346,7 @@ impl Store {
         let mut sum = Forecast::default();
         let mut query = self.db.prepare_cached(
             "SELECT pending.contact, pending.content, contacts.field, contacts.value FROM pending
-             LEFT JOIN contacts ON contacts.number = pending.contact WHERE pending.run = ?1",
+             LEFT JOIN contacts ON contacts.number = pending.contact WHERE pending.run = ?1 AND NOT pending.deferred",
         )?;
         let mut rows = query.query([run])?;
         while let Some(row) = rows.next()? {

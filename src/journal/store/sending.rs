@@ -172,10 +172,11 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut pending = self.db.prepare_cached(
-            "SELECT contact, row FROM pending WHERE run = ?1 AND contact IN (SELECT contact FROM doubts)",
+            "SELECT contact, row FROM pending WHERE run = ?1 AND NOT deferred AND contact IN (SELECT contact FROM doubts)",
         )?;
         let pending = pending.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let rows: HashMap<i64, i64> = pending.collect::<rusqlite::Result<_>>()?;
+        let is_limited = self.is_limited(run)?;
         let mut carried = Vec::new();
         for (contact, key, content) in doubts {
             if let Some(row) = rows.get(&contact) {
@@ -183,6 +184,10 @@ impl Store {
                 let mut rows = query.query([run, *row])?;
                 let row = rows.next()?.ok_or_else(|| damaged("a row", "it is missing"))?;
                 carried.push((Some(natural(row.get(0)?)), Carried::Item(Box::new(self.item(run, row)?))));
+                continue;
+            }
+            // Other contacts stay as they are.
+            if is_limited {
                 continue;
             }
             let owner = Owner { number: contact, key: key.value() };
@@ -206,8 +211,9 @@ impl Store {
     }
 
     pub(in crate::journal) fn pending(&self, run: i64, row: u64, limit: u32) -> Result<Vec<Item>> {
-        let mut query =
-            self.db.prepare_cached(&format!("{PENDING} WHERE run = ?1 AND row > ?2 ORDER BY row LIMIT ?3"))?;
+        let mut query = self
+            .db
+            .prepare_cached(&format!("{PENDING} WHERE run = ?1 AND row > ?2 AND NOT deferred ORDER BY row LIMIT ?3"))?;
         let mut rows = query.query(params![run, integer(row), limit])?;
         let mut items = Vec::new();
         while let Some(row) = rows.next()? {
@@ -349,7 +355,7 @@ impl Store {
     // Whether the input of the run of this call has a row of this contact.
     fn is_in_input_of(&self, call: i64, contact: &Holder) -> Result<bool> {
         let mut query = self.db.prepare_cached(
-            "SELECT runs.id, runs.channel, runs.unchanged FROM runs JOIN calls ON calls.run = runs.id WHERE calls.number = ?1",
+            "SELECT runs.id, runs.channel, runs.unchanged + runs.skipped FROM runs JOIN calls ON calls.run = runs.id WHERE calls.number = ?1",
         )?;
         let run = query.query_row([call], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let Some((run, channel, unchanged)): Option<(i64, String, i64)> = run else { return Ok(false) };

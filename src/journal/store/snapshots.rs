@@ -274,9 +274,9 @@ impl Store {
         }
         let mut query = self.db.prepare_cached(
             "SELECT contact FROM pending WHERE run = ?1
-             UNION SELECT contact FROM items WHERE run = ?1 AND contact IS NOT NULL AND state NOT IN (?2, ?3)",
+             UNION SELECT contact FROM items WHERE run = ?1 AND contact IS NOT NULL AND state NOT IN (?2, ?3, ?4)",
         )?;
-        let contacts = query.query_map([run, state::UNCHANGED, state::MERGED], |row| row.get(0))?;
+        let contacts = query.query_map([run, state::UNCHANGED, state::MERGED, state::SKIPPED], |row| row.get(0))?;
         self.touch_all(channel, contacts.collect::<rusqlite::Result<Vec<i64>>>()?, source)
     }
 

@@ -343,6 +343,7 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
         },
         retry_rejected: false,
         source_name: with_snapshot.then(|| setting.source.to_owned()),
+        ..PlanOptions::default()
     };
     let channels: Vec<String> = routes(setting, night).runs.into_iter().map(|run| run.channel).collect();
     let mut result = Planned::default();

@@ -25,7 +25,7 @@ pub struct Summary<C> {
     pub state: &'static str,
     /// Why it stopped or failed.
     pub reason: Option<String>,
-    /// Number of data rows of the input: the sum of the six counts that follow.
+    /// Number of data rows of the input: the sum of the seven counts that follow.
     pub rows: u64,
     /// Rows whose contact was created.
     pub created: u64,
@@ -39,6 +39,8 @@ pub struct Summary<C> {
     pub merged: u64,
     /// Rows that are not finished.
     pub pending: u64,
+    /// Rows that need calls and were left to later runs, because the run was limited to other contacts.
+    pub skipped: u64,
     /// Calls by kind: sent calls of a run, minimum and maximum of a plan.
     pub calls: Calls<C>,
     /// Calls without a usable answer: lost, never sent, deferred by the platform, or 429. They are sent again, in this
@@ -107,6 +109,7 @@ impl<C: AddAssign + Copy + Default> Summary<C> {
             sum.rejected += part.rejected;
             sum.merged += part.merged;
             sum.pending += part.pending;
+            sum.skipped += part.skipped;
             sum.calls += part.calls;
             sum.retries += part.retries;
             sum.throttled += part.throttled;

@@ -88,7 +88,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Decides about the held rows at the end of the run. Refusals that are too few to blame the account concern their
     /// rows. In a run that stops early, that is not known: the rows stay pending.
     pub async fn conclude_held(&self) -> Result<(), JournalError> {
-        let pending = self.job.journal.counts(self.job.run).await?.pending;
+        let counts = self.job.journal.counts(self.job.run).await?;
+        let pending = counts.pending - counts.deferred;
         let nothing_else = u64::try_from(self.held.len()).is_ok_and(|held| held >= pending);
         let is_refusing = matches!(self.job.stop.reason(), Some(StopReason::Refusing(_)));
         let is_whole = self.job.stop.reason().is_none() && self.budget.reason().is_none();

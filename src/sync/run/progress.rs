@@ -21,7 +21,8 @@ use crate::sync::transport::Transport;
 impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reports what will be sent, and a limit that an earlier run learned from the platform.
     pub async fn announce(&self) -> Result<(), JournalError> {
-        let pending = self.job.journal.counts(self.job.run).await?.pending;
+        let counts = self.job.journal.counts(self.job.run).await?;
+        let pending = counts.pending - counts.deferred;
         let forecast = self.job.journal.forecast(self.job.run, self.job.channel, self.job.policy).await?;
         self.calls_left.set(forecast.total);
         self.job.observer.observe(&Event::Sending {

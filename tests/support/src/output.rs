@@ -6,7 +6,7 @@ use contactsync::report::CallKind;
 use serde_json::Value as Json;
 
 /// The contract's keys of a summary.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "run",
     "state",
     "reason",
@@ -17,6 +17,7 @@ const KEYS: [&str; 14] = [
     "rejected",
     "merged",
     "pending",
+    "skipped",
     "calls",
     "retries",
     "throttled",
@@ -72,7 +73,8 @@ impl Output {
     #[track_caller]
     pub fn planned(&self) -> Summary {
         let json = self.object();
-        let expected: Vec<&str> = KEYS.into_iter().chain(["minutes"]).collect();
+        let diff = json.get("diff").map(|_| "diff");
+        let expected: Vec<&str> = KEYS.into_iter().chain(["minutes"]).chain(diff).collect();
         assert_keys(&json, &expected);
         assert_keys(&json["calls"], &CALL_KEYS);
         for range in CALL_KEYS.iter().map(|kind| &json["calls"][kind]).chain([&json["minutes"]]) {
@@ -86,7 +88,7 @@ impl Output {
         assert_eq!(self.stdout.lines().count(), 1, "{}\nstdout: {}", self.arguments, self.stdout);
         let json: Json = serde_json::from_str(&self.stdout).expect("standard output is one JSON object");
         let of = |name: &str| number(&json[name]);
-        let ends = ["created", "updated", "unchanged", "rejected", "merged", "pending"].map(of);
+        let ends = ["created", "updated", "unchanged", "rejected", "merged", "pending", "skipped"].map(of);
         assert_eq!(of("rows"), ends.iter().sum::<u64>(), "{}", self.stdout);
         json
     }
@@ -107,7 +109,7 @@ pub struct Summary {
 impl Summary {
     /// How the rows ended, as `2 created, 1 rejected`.
     pub fn rows(&self) -> String {
-        let names = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
+        let names = ["created", "updated", "unchanged", "rejected", "merged", "pending", "skipped"];
         in_words(&names.map(|name| (self.count(name), name)))
     }
 

@@ -10,8 +10,8 @@ use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::Sandbox;
 use contactsync::{
     BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, InputGuards, KEPT_HISTORY, Limits, Mapping,
-    Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput,
-    TagsMode, Token, Workspace, sync_input,
+    Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Source, Stop, SyncError,
+    SyncInput, TagsMode, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -80,6 +80,8 @@ impl<'a> DemoSync<'a> {
             duplicates: Duplicates::default(),
             retry_rejected: false,
             guards: InputGuards::default(),
+            selection: Selection::default(),
+            approved: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),
             options: RunOptions {

@@ -4,23 +4,28 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contactsync::{Clock, DryChannel, DryRun, Environment, Stop, dry_run};
+use contactsync::{Clock, DryChannel, DryRun, DryRunOutcome, Environment, Stop, dry_run};
 
-use crate::args::PlanArgs;
-use crate::commands::request::{overrides, routing, timed};
+use crate::args::{PlanArgs, PlanOutput};
+use crate::commands::request::{overrides, routing, selection, timed};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::Layer;
 use crate::render::console::{Console, Level};
+use crate::render::diff::DiffView;
 use crate::render::input_notice::InputNotices;
 use crate::render::notices::{Announcement, Notices};
-use crate::render::plan::{print, when};
+use crate::render::plan::{Form, print, when};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
+use crate::saved_plan;
 use crate::settings::{Channel, Reading, Settings};
 
 pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
+    if let Some(path) = &args.save {
+        saved_plan::check(path)?;
+    }
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
     let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let (clock, stop) = (Clock::system(), Stop::default());
@@ -50,6 +55,9 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         duplicates: input.duplicates,
         retry_rejected: input.retry_rejected,
         guards: input.guards,
+        selection: selection(&args.selection),
+        listed: args.diff.diff.unwrap_or(0),
+        is_recorded: args.save.is_some(),
         overrides: overrides(&args.connection),
         limits: &|now| bounds.limits(now),
     };
@@ -57,11 +65,27 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     let mut outcome = dry_run(&journal, request, environment)?;
     outcome.summary = timed(outcome.summary, clock.now().since(begun));
     let when = outcome.has_room.then(|| when(&outcome.summary, bounds, clock.now()));
-    print(&outcome, &channels, when.as_deref(), args.json, &clock)?;
-    if let Some(refused) = outcome.refused {
+    let diff = args.diff.diff.map(|_| DiffView::of(&outcome, args.diff.show_values, channels.are_several()));
+    let form = if args.json { Form::Json } else { args.diff.output.unwrap_or(PlanOutput::Text).into() };
+    print(&outcome, &channels, when.as_deref(), (form, diff.as_ref()), &clock)?;
+    if let Some(refused) = outcome.refused.take() {
         return Err(refused.into());
     }
-    Ok(if outcome.summary.rejected > 0 { Exit::Rejected } else { Exit::Done })
+    if let (Some(path), Some(approval)) = (&args.save, &outcome.approval) {
+        let planned = args.input.input.as_deref().filter(|input| *input != "-");
+        saved_plan::write(path, planned, approval, &outcome.summary)?;
+    }
+    Ok(exit_code(&outcome, args.detailed_exitcode))
+}
+
+fn exit_code(outcome: &DryRunOutcome, is_detailed: bool) -> Exit {
+    if is_detailed && outcome.to_send > 0 {
+        Exit::Changes
+    } else if outcome.summary.rejected > 0 {
+        Exit::Rejected
+    } else {
+        Exit::Done
+    }
 }
 
 // The tokens are not read: where they are says which channels share one.

@@ -1,13 +1,14 @@
 //! What the library's use cases take, made of the settings.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
 
 use contactsync::report::Summary;
-use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions};
+use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions, Selection};
 
-use crate::args::ConnectionArgs;
+use crate::args::{ConnectionArgs, SelectionArgs};
 use crate::failure::INPUT;
 use crate::options::ListArgs;
 use crate::render::time::local_time;
@@ -45,6 +46,11 @@ pub fn row_lists(lists: ListArgs, config: Option<&Path>, channels: &Channels, in
 /// The guards that the command line overrides.
 pub fn overrides(args: &ConnectionArgs) -> Overrides {
     Overrides { moved: args.moved, new_token: args.new_token, forget_limit: args.forget_limit }
+}
+
+/// The contacts to which the runs are limited.
+pub fn selection(args: &SelectionArgs) -> Selection {
+    Selection { only: args.only.clone(), limit: args.limit.map(NonZeroU64::get) }
 }
 
 /// How far the runs go. The time counts from now.

@@ -8,7 +8,7 @@ use contactsync::{Clock, Environment, Stop, SyncInput, Workspace, sync_input};
 
 use crate::args::SyncArgs;
 use crate::commands::connections::Connections;
-use crate::commands::request::{holder, overrides, routing, row_lists, run_options, timed};
+use crate::commands::request::{holder, overrides, routing, row_lists, run_options, selection, timed};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -20,6 +20,7 @@ use crate::render::notices::{Notices, report_upgrade};
 use crate::render::outcome::{Again, conclude};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
+use crate::saved_plan;
 use crate::settings::{Reading, Settings};
 use crate::signals;
 
@@ -28,6 +29,9 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
     let config_path = config.path.clone();
     let Settings { channels, journal, input, bounds, lists } = Settings::of(typed, config, args.place.shard)?;
+    let saved = args.plan.as_deref().map(saved_plan::read).transpose()?;
+    let planned_input = saved.as_ref().and_then(|saved| saved.input.as_deref()).filter(|_| input.command.is_none());
+    let typed_input = args.input.input.as_deref().or(planned_input);
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
@@ -38,7 +42,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
     signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
         .map_err(|error| Failure::unexpected(&error))?;
-    let from = input.input(args.input.input.as_deref())?;
+    let from = input.input(typed_input)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
     let notices = InputNotices::at_open(&source, console);
     for warning in &warnings {
@@ -62,7 +66,9 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         duplicates: input.duplicates,
         retry_rejected: input.retry_rejected,
         guards: input.guards,
-        lists: &row_lists(lists, config_path.as_deref(), &channels, args.input.input.as_deref()),
+        selection: selection(&args.selection),
+        approved: saved.as_ref().map(|saved| saved.approval.clone()),
+        lists: &row_lists(lists, config_path.as_deref(), &channels, typed_input),
         overrides: overrides(&args.connection),
         options,
     };

@@ -23,6 +23,9 @@ pub const TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
 /// `--rate`, in calls a minute, where the platform's preset has none (API.md, "Platforms").
 pub const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
+/// The N of `--diff` without N.
+pub const DIFF: &str = "20";
+
 /// `--search-lag`.
 pub const SEARCH_LAG: TimeSpan = TimeSpan(Duration::from_secs(30));
 

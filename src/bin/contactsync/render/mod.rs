@@ -3,6 +3,7 @@
 pub mod check;
 pub mod console;
 pub mod demo;
+pub mod diff;
 mod duration;
 pub mod input_notice;
 pub mod notices;

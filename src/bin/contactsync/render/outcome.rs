@@ -198,7 +198,7 @@ fn print_exit_reason(exit: Exit, summary: &RunSummary, console: &Console) {
                 (summary::grouped(summary.rejected), if summary.rejected == 1 { "was" } else { "were" });
             console.say(Level::Exit, &format!("{rejected} of {rows} {were} rejected"));
         }
-        Exit::Done | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused => {}
+        Exit::Done | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused | Exit::Changes => {}
     }
 }
 

@@ -7,27 +7,52 @@ use contactsync::read_back::PullSuggestion;
 use contactsync::report::{PlanSummary, Range};
 use contactsync::{Clock, DryRunOutcome, Field, Timestamp};
 
+use crate::args::PlanOutput;
 use crate::failure::Failure;
+use crate::render::diff::{DiffView, markdown};
 use crate::render::duration::{short_time, time_range};
 use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::render::time::time_of_day;
 use crate::settings::{Bounds, Channel, Channels, End};
 use crate::shell::quoted;
 
+/// The form in which a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Markdown,
+    Json,
+}
+
+impl From<PlanOutput> for Form {
+    fn from(output: PlanOutput) -> Self {
+        match output {
+            PlanOutput::Text => Self::Text,
+            PlanOutput::Markdown => Self::Markdown,
+        }
+    }
+}
+
 /// Prints what a sync would do. `when` is the time that it takes; `None` if the time limit is too short for a single call.
 pub fn print(
     outcome: &DryRunOutcome,
     channels: &Channels,
     when: Option<&str>,
-    json: bool,
+    (form, diff): (Form, Option<&DiffView<'_>>),
     clock: &Clock,
 ) -> Result<(), Failure> {
-    if json {
-        return print_json(&outcome.summary.to_json());
+    if form == Form::Json {
+        return print_json(&diff.map_or_else(|| outcome.summary.to_json(), |diff| diff.json(&outcome.summary)));
     }
-    let mut lines = text(&outcome.summary, channels.here(), when, &outcome.learnt);
+    let mut lines = text(outcome, channels.here(), when);
     lines.extend(stated(&outcome.learnt, channels.are_several(), clock));
     lines.extend(outcome.pull.as_ref().map(cheaper));
+    if form == Form::Markdown {
+        lines = lines.iter().map(|line| format!("- {}", markdown(line))).collect();
+        lines.extend(diff.into_iter().flat_map(|diff| [vec![String::new()], diff.table()].concat()));
+    } else {
+        lines.extend(diff.into_iter().flat_map(DiffView::lines));
+    }
     print_lines(&lines)
 }
 
@@ -64,12 +89,8 @@ fn stated(limits: &[(String, LearntLimit)], by_channel: bool, clock: &Clock) -> 
     lines
 }
 
-fn text(
-    summary: &PlanSummary,
-    channels: &[Channel],
-    when: Option<&str>,
-    limits: &[(String, LearntLimit)],
-) -> Vec<String> {
+fn text(outcome: &DryRunOutcome, channels: &[Channel], when: Option<&str>) -> Vec<String> {
+    let DryRunOutcome { summary, to_send, learnt, .. } = outcome;
     let calls = &summary.calls;
     let kinds = [
         (calls.find, "find"),
@@ -79,10 +100,12 @@ fn text(
         (calls.remove_tags, "remove tags"),
     ];
     let rows = outcomes(&[
-        (summary.pending, "to send"),
+        (*to_send, "to send"),
+        (summary.pending - to_send, "pending"),
         (summary.unchanged, "unchanged"),
         (summary.rejected, "rejected"),
         (summary.merged, "merged"),
+        (summary.skipped, "skipped"),
     ]);
     let count = match calls.total {
         Range { min, max } if min == max => counted_calls(max),
@@ -102,7 +125,7 @@ fn text(
         lines.push(match (when, channels) {
             (None, _) => "the time limit is too short for a single call".into(),
             (Some(when), [only]) => {
-                let rate = limits.first().map_or(only.rate().get(), |(_, learnt)| learnt.calls);
+                let rate = learnt.first().map_or(only.rate().get(), |(_, learnt)| learnt.calls);
                 format!("{when} at {} a minute", counted_calls(rate.into()))
             }
             (Some(when), several) => {

@@ -16,7 +16,7 @@ const INTERRUPTED: &str = "interrupted";
 /// Maximum length of the names that a line shows, in characters.
 const LONGEST_NAME: usize = 80;
 
-const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
+const COUNTS: [&str; 7] = ["created", "updated", "unchanged", "rejected", "merged", "pending", "skipped"];
 
 /// The runs, a line each, with aligned columns.
 pub fn lines(runs: &[PastRun]) -> Vec<String> {
@@ -52,6 +52,7 @@ fn live(counts: &Counts) -> Value {
         "rejected": counts.rejected,
         "merged": counts.merged,
         "pending": counts.pending,
+        "skipped": counts.skipped,
         "calls": { "total": counts.calls.values().sum::<u64>() },
     })
 }
@@ -70,6 +71,8 @@ pub fn object(past: &PastRun) -> Value {
     });
     if let (Value::Object(object), Value::Object(counts)) = (&mut object, counts(past)) {
         object.extend(counts);
+        // Earlier versions wrote summaries without it.
+        object.entry("skipped").or_insert_with(|| 0.into());
         // How the run is now: it may have been replaced after it was summed up.
         object.insert("state".into(), state_name(past).into());
         object.insert("reason".into(), run.reason.clone().into());

@@ -97,6 +97,7 @@ fn rows_text(summary: &RunSummary) -> String {
         (summary.rejected, "rejected"),
         (summary.merged, "merged"),
         (summary.pending, "pending"),
+        (summary.skipped, "skipped"),
     ]);
     format!("{}: {outcomes}", counted_rows(summary.rows))
 }
