@@ -147,8 +147,8 @@ impl Store {
         let mut rows: Vec<StoredRow> =
             rows.map(|((hash, contact), number)| StoredRow { hash, contact, number }).collect();
         for Change { at, row } in changes {
-            let Some(changed) = rows.get_mut(usize::from(at)) else { return Ok(None) };
-            *changed = row;
+            let Some(stored) = rows.get_mut(usize::from(at)) else { return Ok(None) };
+            *stored = row;
         }
         Ok(Some(rows))
     }
