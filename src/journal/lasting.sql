@@ -1,4 +1,5 @@
--- What lasts from run to run. Moments are milliseconds since the Unix epoch; JSON is what serde writes of the core's types.
+-- What lasts from run to run. Moments are milliseconds since the Unix epoch; JSON is what serde writes of the core's types. Contact
+-- ids are integers where they are the decimal digits of one, otherwise text (`store/ids.rs`).
 
 -- The salt of the journal, one value. Window names are digests of the salt and the token.
 CREATE TABLE salt (
@@ -43,7 +44,7 @@ CREATE UNIQUE INDEX contacts_by_key ON contacts (channel, field, value);
 -- What the platform has of each known contact.
 CREATE TABLE states (
     contact INTEGER PRIMARY KEY,
-    id      TEXT NOT NULL,      -- the platform's id
+    id      NOT NULL,           -- the platform's id
     content BLOB NOT NULL       -- as `store/compact.rs` writes it
 );
 -- Which contact has an id: one id is one contact.
@@ -64,7 +65,8 @@ CREATE TABLE aliases (
     PRIMARY KEY (channel, field, value)
 ) WITHOUT ROWID;
 
--- Every call: its intent (a row), then its result (took, result and detail).
+-- Every call: its intent (a row), then its result (took, result and detail). The detail is the new contact's id for a create, NULL
+-- where the result says all and for a search that finds nothing, and otherwise JSON of the attempt.
 CREATE TABLE calls (
     number     INTEGER PRIMARY KEY,
     run        INTEGER NOT NULL, -- 0 for a call that belongs to no run
@@ -76,13 +78,26 @@ CREATE TABLE calls (
     started_at INTEGER NOT NULL,
     took       INTEGER,          -- milliseconds; NULL while it is open
     result     INTEGER,          -- the attempt, by number: `store/attempts.rs`
-    detail     TEXT              -- the new contact's id for a create, otherwise JSON of the attempt where it holds more
+    detail
 );
-CREATE INDEX calls_of_run ON calls (run);
-CREATE INDEX calls_by_start ON calls (window, started_at);
+-- In the order of their numbers. A call costs a write in each index, so there is one for windows and for runs.
+CREATE INDEX calls_of_window ON calls (window);
 -- Lost or throttled.
 CREATE INDEX calls_to_wait_for ON calls (window, started_at) WHERE result IN (9, 13);
 CREATE INDEX calls_open ON calls (channel) WHERE took IS NULL;
+
+-- The windows in which the calls of each run count: one, unless its token was replaced.
+CREATE TABLE run_windows (
+    run    INTEGER NOT NULL,
+    window INTEGER NOT NULL,
+    first  INTEGER NOT NULL,    -- no call of the run in this window has a lower number
+    PRIMARY KEY (run, window)
+) WITHOUT ROWID;
+
+-- The calls by run.
+CREATE VIEW run_calls AS
+    SELECT calls.* FROM run_windows CROSS JOIN calls INDEXED BY calls_of_window
+    ON calls.window = run_windows.window AND calls.number >= run_windows.first AND calls.run = run_windows.run;
 
 -- How the wall clock was set when a run of the channel last began: moments are compared with later ones by it.
 CREATE TABLE clocks (

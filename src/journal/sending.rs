@@ -508,6 +508,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_run_has_its_calls_in_every_window_and_a_window_only_its_own() {
+        let journal = planned();
+        let other = WindowId::of("other", b"salt");
+        let second = Duration::from_secs(1);
+        for (nth, window) in (1..).zip([window(), other.clone(), window()]) {
+            let now = NOON + nth * 20 * MINUTE;
+            begin_channel(&journal, "c", &window, now, &set(Duration::ZERO)).await;
+            call(&journal, now, Some((now + second, Attempt::Done))).await;
+            call(&journal, now, Some((now + 2 * second, Attempt::Done))).await;
+        }
+        assert_eq!(journal.counts(1).await.unwrap().calls, [(CallKind::Find, 6)].into());
+        let ended = async |window: &WindowId, minutes: u32| {
+            journal.ended_since(window, NOON + minutes * MINUTE).await.unwrap().len()
+        };
+        assert_eq!([ended(&window(), 0).await, ended(&window(), 19).await], [4, 4]);
+        assert_eq!([ended(&window(), 21).await, ended(&window(), 60).await, ended(&window(), 61).await], [2, 2, 0]);
+        assert_eq!([ended(&other, 0).await, ended(&other, 40).await, ended(&other, 41).await], [2, 2, 0]);
+    }
+
+    #[tokio::test]
     async fn a_probe_counts_the_calls_that_a_killed_process_left_open() {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;

@@ -11,11 +11,14 @@ use serde_json::json;
 use support::{Harness, JOURNAL, People, TOKEN};
 
 /// The present version.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 /// The tables of version 6, the last that held contacts as JSON.
 const SIXTH: [&str; 2] =
     [include_str!("../../src/journal/tests/lasting_6.sql"), include_str!("../../src/journal/tests/runs_6.sql")];
+
+/// The lasting tables of version 8, the last that held contact ids as text.
+const EIGHTH: &str = include_str!("../../src/journal/tests/lasting_8.sql");
 
 /// The tables of earlier versions, each from the next one.
 const EARLIER: [(i64, &str); 5] = [
@@ -61,6 +64,74 @@ pub fn write_old(path: &Path, version: i64, url: &str, contacts: &[StoredContact
 fn version_of(path: &Path) -> i64 {
     let db = Connection::open(path).expect("a journal");
     db.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a version")
+}
+
+/// Makes a journal of the present version one of version 8.
+fn write_eighth(path: &Path) {
+    let db = Connection::open(path).expect("a journal");
+    db.execute_batch(
+        "DROP VIEW run_calls; DROP TABLE run_windows;
+         DROP INDEX states_by_id; ALTER TABLE states RENAME TO new_states;
+         DROP INDEX calls_of_window; DROP INDEX calls_to_wait_for; DROP INDEX calls_open; ALTER TABLE calls RENAME TO new_calls;",
+    )
+    .expect("the present tables");
+    let without_comments: Vec<&str> =
+        EIGHTH.lines().map(|line| line.split_once("--").map_or(line, |(statement, _)| statement)).collect();
+    for statement in without_comments.join("\n").split_inclusive(';') {
+        if ["TABLE states", "ON states", "TABLE calls", "ON calls"].iter().any(|part| statement.contains(part)) {
+            db.execute_batch(statement).expect("the earlier tables");
+        }
+    }
+    db.execute_batch(
+        "INSERT INTO states SELECT contact, id, content FROM new_states; DROP TABLE new_states;
+         INSERT INTO calls SELECT number, run, channel, window, contact, kind, asked, started_at, took, result, detail
+             FROM new_calls; DROP TABLE new_calls;
+         PRAGMA user_version = 8;",
+    )
+    .expect("the earlier tables");
+    let text: bool = db.query_row("SELECT min(typeof(id) = 'text') FROM states", [], |row| row.get(0)).expect("ids");
+    assert!(text);
+}
+
+#[tokio::test]
+async fn a_stopped_run_of_version_8_is_resumed_and_its_calls_are_kept() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(60, 3, 1).csv());
+    let journal = harness.path(JOURNAL);
+    harness.sync("in.csv --match email --max-calls 61").run().await.exits(4);
+    write_eighth(&journal);
+    let calls = |path: &Path| -> Vec<(i64, i64, Option<i64>, i64, i64, String)> {
+        let db = Connection::open(path).expect("a journal");
+        let all =
+            "SELECT number, run, contact, kind, result, coalesce(detail, '') || '' FROM calls ORDER BY number LIMIT 61";
+        let mut query = db.prepare(all).expect("a table");
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        };
+        query.query_map([], read).expect("calls").map(|call| call.expect("a call")).collect()
+    };
+    let before = calls(&journal);
+    assert_eq!(before.len(), 61);
+    // A plan does not upgrade the journal.
+    let _ = harness.plan("in.csv --match email").run().await.exits(0);
+    assert_eq!(version_of(&journal), 8);
+    let summary = harness.resume().run().await.exits(0).summary();
+    assert_eq!((summary.rows().as_str(), version_of(&journal)), ("60 created", VERSION));
+    // The calls of the earlier process count among those of the run.
+    let made = harness.calls();
+    assert_eq!((summary.calls(), made.as_str()), (made.clone(), "60 find, 60 create, 60 add_tags"));
+    assert_eq!(calls(&journal), before);
+    let backup = harness.path(&format!("{JOURNAL}.backup-v8"));
+    assert_eq!((version_of(&backup), calls(&backup)), (8, before));
+    let db = Connection::open(&journal).expect("a journal");
+    for query in ["SELECT min(typeof(id)) FROM states", "SELECT min(typeof(detail)) FROM calls WHERE kind = 3"] {
+        let kind: String = db.query_row(query, [], |row| row.get(0)).expect("ids");
+        assert_eq!(kind, "integer", "{query}");
+    }
+    drop(db);
+    let again = harness.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!((again.summary().count("unchanged"), harness.calls().as_str()), (60, "none"));
+    harness.program(&format!("journal check --journal {JOURNAL}")).run().await.exits(0);
 }
 
 /// A contact in doubt, and its JSON in a journal of this version.
@@ -223,7 +294,14 @@ async fn a_journal_of_version_7_gets_the_tables_for_reading_back() {
     harness.write("in.csv", people.csv());
     harness.sync("in.csv --match email").run().await.exits(0);
     let journal = harness.path(JOURNAL);
+    write_eighth(&journal);
     let db = Connection::open(&journal).expect("a journal");
+    db.execute_batch(
+        "ALTER TABLE runs DROP COLUMN skipped; ALTER TABLE runs DROP COLUMN is_limited; ALTER TABLE pending DROP COLUMN deferred;
+         ALTER TABLE snapshots DROP COLUMN changed; ALTER TABLE snapshot_chunks DROP COLUMN numbers;
+         DROP TABLE snapshot_changes; DROP TABLE kept_rows;",
+    )
+    .expect("the tables of version 8");
     for table in ["readings", "shown_contacts", "shown_aliases", "unread_contacts", "differences", "accepted"] {
         db.execute_batch(&format!("DROP TABLE {table}")).unwrap_or_else(|error| panic!("{table}: {error}"));
     }

@@ -42,6 +42,14 @@ mod kind {
     pub(super) const KEY: u64 = 3;
 }
 
+/// The doubts of creates that are in flight, in place of the length of the JSON of others, which is longer.
+mod in_flight {
+    /// There was no search before it.
+    pub(super) const UNSEARCHED: u64 = 0;
+    /// The searches before it had no inexact hits.
+    pub(super) const NONE_SEEN: u64 = 1;
+}
+
 /// The contact to which bytes belong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner<'a> {
@@ -125,6 +133,12 @@ pub(super) fn read_known(store: &Store, owner: Owner<'_>, id: &str, bytes: &[u8]
 
 pub(super) fn doubt_bytes(store: &Store, owner: Owner<'_>, doubt: &Doubt) -> Result<Vec<u8>> {
     let Doubt { sent, since, searches, origin, lookalike, conflict, named } = doubt;
+    let mut writer = Writer::new(store, owner);
+    if let Some(in_flight) = in_flight_of(doubt) {
+        writer.count(in_flight);
+        writer.contact(sent)?;
+        return Ok(writer.finish());
+    }
     let parts = DoubtParts {
         since: *since,
         searches: *searches,
@@ -133,7 +147,6 @@ pub(super) fn doubt_bytes(store: &Store, owner: Owner<'_>, doubt: &Doubt) -> Res
         conflict: conflict.as_deref().map(Cow::Borrowed),
         named: named.as_ref().map(Cow::Borrowed),
     };
-    let mut writer = Writer::new(store, owner);
     writer.text(&super::json(&parts));
     writer.contact(sent)?;
     Ok(writer.finish())
@@ -141,7 +154,13 @@ pub(super) fn doubt_bytes(store: &Store, owner: Owner<'_>, doubt: &Doubt) -> Res
 
 pub(super) fn read_doubt(store: &Store, owner: Owner<'_>, key: &KeyParts<'_>, bytes: &[u8]) -> Result<Doubt> {
     let mut reader = Reader::new(store, owner, DOUBT, bytes)?;
-    let parts = reader.text().map(str::to_owned);
+    let head = reader.count()?;
+    if let in_flight::UNSEARCHED | in_flight::NONE_SEEN = head {
+        let sent = reader.contact(key);
+        let seen = (head == in_flight::NONE_SEEN).then(BTreeSet::new);
+        return Ok(Doubt::of_create(&reader.finish(sent)?, seen));
+    }
+    let parts = reader.text_of(head).map(str::to_owned);
     let sent = parts.and_then(|parts| Ok((parts, reader.contact(key)?)));
     // JSON is read once the checksum is known to be right.
     let (parts, sent) = reader.finish(sent)?;
@@ -155,6 +174,25 @@ pub(super) fn read_doubt(store: &Store, owner: Owner<'_>, key: &KeyParts<'_>, by
         conflict: parts.conflict.map(Cow::into_owned),
         named: parts.named.map(Cow::into_owned),
     })
+}
+
+fn in_flight_of(doubt: &Doubt) -> Option<u64> {
+    let Doubt {
+        sent: _,
+        since: None,
+        searches: 0,
+        origin: Origin::Create { seen },
+        lookalike: None,
+        conflict: None,
+        named: None,
+    } = doubt
+    else {
+        return None;
+    };
+    match seen {
+        None => Some(in_flight::UNSEARCHED),
+        Some(seen) => seen.is_empty().then_some(in_flight::NONE_SEEN),
+    }
 }
 
 fn flag(is: bool, flag: u8) -> u8 {
@@ -427,8 +465,21 @@ mod tests {
         assert_eq!(read_contact(&store, OWNER, &key(), &bytes).unwrap(), contact());
         // The key's value is not repeated, and each name is a number of one byte.
         assert!(bytes.len() < 64, "{}", bytes.len());
-        let bytes = doubt_bytes(&store, OWNER, &doubt()).unwrap();
-        assert_eq!(read_doubt(&store, OWNER, &key(), &bytes).unwrap(), doubt());
+        let of_create = |seen: Option<BTreeSet<u64>>| Doubt::of_create(&contact(), seen);
+        let lost = Doubt { since: Some(Timestamp::from_millis(1)), ..of_create(None) };
+        for doubt in [doubt(), of_create(None), of_create(Some(BTreeSet::new())), of_create(Some([1].into())), lost] {
+            let bytes = doubt_bytes(&store, OWNER, &doubt).unwrap();
+            assert_eq!(read_doubt(&store, OWNER, &key(), &bytes).unwrap(), doubt);
+        }
+        // While a create is in flight, its doubt takes a byte more than its contact.
+        let contact_length = contact_bytes(&store, OWNER, &contact()).unwrap().len();
+        assert_eq!(doubt_bytes(&store, OWNER, &of_create(None)).unwrap().len(), contact_length + 1);
+        // Earlier versions wrote the JSON of every doubt.
+        let parts = r#"{"since":null,"searches":0,"origin":{"create":{"seen":null}},"lookalike":null,"conflict":null,"named":null}"#;
+        let mut writer = Writer::new(&store, OWNER);
+        writer.text(parts);
+        writer.contact(&contact()).unwrap();
+        assert_eq!(read_doubt(&store, OWNER, &key(), &writer.finish()).unwrap(), of_create(None));
         for known in [known(), Known::only_id(ContactId::new("a7").unwrap())] {
             let bytes = known_bytes(&store, OWNER, &known).unwrap();
             assert_eq!(read_known(&store, OWNER, "a7", &bytes).unwrap(), known);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::compact::{self, Owner};
+use super::ids::{IdToStore, StoredId};
 use super::keys::KeyParts;
 use super::{Result, Store};
 use crate::core::doubt::Doubt;
@@ -53,7 +54,7 @@ impl StoredState {
     pub(super) fn of(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
         Ok(match (row.get(at + 2)?, row.get(at)?) {
             (Some(doubt), _) => Self::InDoubt(doubt),
-            (None, Some(id)) => Self::Known { id, content: row.get(at + 1)? },
+            (None, Some(StoredId(id))) => Self::Known { id, content: row.get(at + 1)? },
             (None, None) => Self::Unknown,
         })
     }
@@ -181,7 +182,7 @@ impl Store {
             "INSERT INTO states (contact, id, content) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET id = excluded.id, content = excluded.content",
         )?;
-        write.execute(params![owner.number, known.id.as_str(), content])?;
+        write.execute(params![owner.number, IdToStore(known.id.as_str()), content])?;
         self.delete_doubt(owner.number)
     }
 
@@ -210,7 +211,7 @@ impl Store {
     // The other contacts of the channel that have this contact id. A key that is the id itself is the same contact.
     pub(super) fn holders_of(&self, channel: i64, id: &ContactId, key: &KeyParts<'_>) -> Result<Vec<Holder>> {
         let mut query = self.db.prepare_cached(HOLDERS)?;
-        let mut rows = query.query(params![id.as_str(), channel])?;
+        let mut rows = query.query(params![IdToStore(id.as_str()), channel])?;
         let mut holders = Vec::new();
         while let Some(row) = rows.next()? {
             let holder = Holder { number: row.get(0)?, key: KeyParts::stored(self, row.get(1)?, row.get(2)?)? };

@@ -79,8 +79,9 @@ impl Store {
         let Counts { created, updated, unchanged, rejected, merged, pending, skipped, .. } = counts;
         let all = [created, updated, unchanged, rejected, merged, pending, skipped];
         counts.rows = all.into_iter().fold(0, u64::saturating_add);
-        let mut query =
-            self.db.prepare_cached("SELECT kind, result, count(*) FROM calls WHERE run = ?1 GROUP BY kind, result")?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT kind, result, count(*) FROM run_calls WHERE run = ?1 GROUP BY kind, result")?;
         let mut rows = query.query([run])?;
         while let Some(row) = rows.next()? {
             let (kind, ended, number): (i64, Option<i64>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

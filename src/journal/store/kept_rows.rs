@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rusqlite::{Row, params};
 
+use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::snapshots::packed::{packed, unpacked};
 use super::snapshots::{checked, with_checksum};
@@ -228,8 +229,8 @@ impl ListedKept<'_> {
         };
         let prefix = add(prefix.as_ref().map_or("", |(_, prefix)| prefix));
         let value = add(contact.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?);
-        let id = contact.get_ref(3)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-        Ok((prefix.start..value.end, id.map(add)))
+        let id: Option<StoredId> = contact.get(3)?;
+        Ok((prefix.start..value.end, id.map(|StoredId(id)| add(&id))))
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::state;
 use super::stored_cells::StoredCells;
@@ -46,7 +47,7 @@ impl Store {
 
     /// Whether calls were made for an input.
     pub(in crate::journal) fn has_calls_of(&self, sync: i64) -> Result<bool> {
-        let calls = "SELECT EXISTS (SELECT 1 FROM calls WHERE run IN (SELECT id FROM runs WHERE sync = ?1))";
+        let calls = "SELECT EXISTS (SELECT 1 FROM run_calls WHERE run IN (SELECT id FROM runs WHERE sync = ?1))";
         Ok(self.db.query_row(calls, [sync], |row| row.get(0))?)
     }
 
@@ -86,7 +87,7 @@ impl Store {
             ),
             Rows::Rejected => (format!("AND state IN ({}, {})", state::REJECTED, state::REPEATED), String::new()),
         };
-        let calls = format!("SELECT contact, count(*) AS calls FROM calls WHERE run {runs} GROUP BY contact");
+        let calls = format!("SELECT contact, count(*) AS calls FROM run_calls WHERE run {runs} GROUP BY contact");
         let mut query = self.db.prepare(&format!(
             "WITH counted AS MATERIALIZED ({calls}),
                  listed AS (SELECT run, row, line, contact, state, reason, cells FROM items WHERE run {runs} {which} {pending})
@@ -121,7 +122,7 @@ impl Store {
             state: state_name(state)?.into(),
             reason: row.get(6)?,
             cells: cells.as_deref().map(read_cells).transpose()?,
-            contact_id: row.get(8)?,
+            contact_id: row.get::<_, Option<StoredId>>(8)?.map(|StoredId(id)| id),
             // They belong to the row that counts.
             calls: if matches!(state, state::MERGED | state::REPEATED) { 0 } else { natural(row.get(9)?) },
         })

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::attempts::attempt_of;
 use super::compact::{self, Owner};
+use super::ids::StoredId;
 use super::{RESUMABLE, Result, Store, integer, millis, natural};
 use crate::core::time::Timestamp;
 use crate::journal::JournalError;
@@ -19,7 +20,7 @@ const STEP: i64 = if cfg!(test) { 100 } else { 5_000 };
 const PAGES: i64 = if cfg!(test) { 20 } else { 2_000 };
 
 /// What must not be there: a query for the first of its rows, and what they would mean.
-const FORBIDDEN: [(&str, &str); 22] = [
+const FORBIDDEN: [(&str, &str); 24] = [
     (
         "SELECT 'run ' || id FROM runs
          WHERE state <> 'planning' AND NOT pruned AND rows <> unchanged + merged + dropped + skipped
@@ -98,6 +99,16 @@ const FORBIDDEN: [(&str, &str); 22] = [
         "the field that it asked for has no name",
     ),
     ("SELECT 'call ' || number FROM calls WHERE (took IS NULL) <> (result IS NULL)", "its result is incomplete"),
+    (
+        "SELECT 'call ' || number FROM calls WHERE run <> 0 AND NOT EXISTS (
+             SELECT 1 FROM run_windows WHERE run = calls.run AND window = calls.window AND first <= calls.number)",
+        "its run does not have its window",
+    ),
+    (
+        "SELECT 'contact ' || contact FROM states
+         WHERE typeof(id) = 'text' AND id GLOB '[0-9]*' AND cast(cast(id AS INTEGER) AS TEXT) = id",
+        "its id is not stored as an integer",
+    ),
 ];
 
 impl Store {
@@ -144,7 +155,7 @@ impl Store {
                 let read = match row.get::<_, Vec<u8>>(1) {
                     Err(error) => Err(error.into()),
                     Ok(content) => match what {
-                        "known" => compact::read_known(self, owner, &row.get::<_, String>(2)?, &content).map(drop),
+                        "known" => compact::read_known(self, owner, &row.get::<_, StoredId>(2)?.0, &content).map(drop),
                         "in doubt" => compact::read_doubt(self, owner, &key, &content).map(drop),
                         _ => compact::read_contact(self, owner, &key, &content).map(drop),
                     },
@@ -223,13 +234,14 @@ impl Store {
         self.db.prepare_cached("UPDATE runs SET pruned = 1 WHERE id = ?1")?.execute([run])?;
         if integer(u64::try_from(deleted).unwrap_or(0)) < STEP {
             let mut delete = self.db.prepare_cached(
-                "DELETE FROM runs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM calls WHERE run = ?1)
+                "DELETE FROM runs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM run_calls WHERE run = ?1)
                      AND NOT EXISTS (SELECT 1 FROM pending WHERE run = ?1)",
             )?;
             removed.runs += u64::try_from(delete.execute([run])?).unwrap_or(0);
             cursor.run = run;
             self.db.execute("DELETE FROM listings WHERE sync NOT IN (SELECT sync FROM runs)", [])?;
             self.db.execute("DELETE FROM kept_rows WHERE run NOT IN (SELECT id FROM runs)", [])?;
+            self.db.execute("DELETE FROM run_windows WHERE run NOT IN (SELECT id FROM runs)", [])?;
         }
         Ok(true)
     }

@@ -1,15 +1,15 @@
 //! Upgrading a journal of an earlier version, in one transaction. A kill at any moment leaves the journal as it was.
 //!
-//! Up to version 6, the tables were changed in place. Version 7 has other tables: the old ones are renamed, read, and dropped.
-//! Version 8 has further tables.
-//! A value that cannot be read is taken over as it is, for its reader to report.
+//! Up to version 6, the tables were changed in place. Versions from 7 on have other tables than version 6: the old ones are renamed,
+//! read, and dropped. From version 7 on, SQL is enough. A value that cannot be read is taken over as it is, for its reader to
+//! report.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Row, params};
 use serde::de::DeserializeOwned;
 
-use super::attempts::{detail, kind_number, result, result_number};
+use super::attempts::{Detail, detail, kind_number, result, result_number};
 use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
@@ -33,7 +33,10 @@ const UPGRADES: [&str; 5] = [
 /// The migration from version 7 to version 8.
 const UPGRADE_7: &str = include_str!("../upgrade_7.sql");
 
-/// The tables of version 6 that are the same in version 7, with their columns.
+/// The migration from version 8 to version 9.
+const UPGRADE_8: &str = include_str!("../upgrade_8.sql");
+
+/// The tables of version 6 that are the same now, with their columns.
 const SAME: [(&str, &str); 7] = [
     ("clocks", "channel, window, boot, zero"),
     ("limits", "window, calls, since, stated"),
@@ -61,7 +64,7 @@ const INDEXES: [&str; 11] = [
     "items_rejected",
 ];
 
-/// The rows of a run that have no item in version 7.
+/// The rows of a run that have no item since version 7.
 #[derive(Default)]
 struct Counted {
     rows: i64,
@@ -78,18 +81,23 @@ impl Store {
             for upgrade in UPGRADES.iter().skip(version.saturating_sub(1)) {
                 self.db.execute_batch(upgrade)?;
             }
-            // Its tables are those of the present version.
-            self.to_version_7()?;
-        } else if version < 8 {
+            self.replace_tables()?;
+        }
+        if version == 7 {
             self.db.execute_batch(UPGRADE_7)?;
         }
-        // Version 8 has further tables.
-        self.db.execute_batch(READING_TABLES)?;
+        if version < 8 {
+            self.db.execute_batch(READING_TABLES)?;
+        }
+        if version == 7 || version == 8 {
+            self.db.execute_batch(UPGRADE_8)?;
+        }
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())
     }
 
-    fn to_version_7(&self) -> Result<()> {
+    // From version 6 to the present one.
+    fn replace_tables(&self) -> Result<()> {
         for index in INDEXES {
             self.db.execute_batch(&format!("DROP INDEX IF EXISTS {index}"))?;
         }
@@ -272,18 +280,23 @@ impl Store {
                 row.get::<_, Option<String>>(6)?.and_then(|asked| parse::<Asked>("what was asked", &asked).ok());
             let asked = asked.map(|asked| self.asked_number(&asked)).transpose()?;
             let attempt = row.get::<_, Option<String>>(10)?;
-            let (result, detail) =
-                match attempt.as_deref().map(|text| (text, parse_checked::<Attempt>("an attempt", text))) {
-                    None => (None, None),
-                    Some((_, Ok(attempt))) => (Some(result_number(&attempt)), detail(&attempt)),
-                    Some((text, Err(_))) => (Some(result::LOST), Some(text.to_owned())),
-                };
+            let read = attempt.as_deref().map(|text| parse_checked::<Attempt>("an attempt", text));
+            let (result, detail) = match (&attempt, &read) {
+                (Some(_), Some(Ok(attempt))) => (Some(result_number(attempt)), detail(attempt)),
+                (Some(text), Some(Err(_))) => (Some(result::LOST), Detail::Checked(text.clone())),
+                (_, None) | (None, _) => (None, Detail::Nothing),
+            };
             let (number, started, took): (i64, i64, Option<i64>) = (row.get(0)?, row.get(7)?, row.get(8)?);
             let window = self.windows.number(self, &window)?;
             insert
                 .execute(params![number, run, channel, window, contact, kind, asked, started, took, result, detail])?;
             Ok(())
-        })
+        })?;
+        self.db.execute_batch(
+            "INSERT INTO run_windows (run, window, first)
+             SELECT run, window, min(number) FROM calls WHERE run <> 0 GROUP BY run, window",
+        )?;
+        Ok(())
     }
 
     fn take_over_order(&self) -> Result<()> {

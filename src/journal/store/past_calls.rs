@@ -33,7 +33,7 @@ impl Store {
 
     fn read_past_calls(&self, run: i64) -> Result<HashMap<i64, Vec<PastCall>>> {
         let mut query = self.db.prepare_cached(
-            "SELECT contact, kind, asked, result, detail, started_at, took FROM calls INDEXED BY calls_of_run
+            "SELECT contact, kind, asked, result, detail, started_at, took FROM run_calls
              WHERE run = ?1 AND took IS NOT NULL AND contact IN (SELECT contact FROM pending WHERE run = ?1)
              ORDER BY number",
         )?;

@@ -9,6 +9,7 @@ use super::attempts::kind_of;
 use super::checked_json::{checked_json, parse_checked};
 use super::compact::{self, Owner};
 use super::contacts::Holder;
+use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::sending::LONGEST_CALL;
 use super::{Result, Store, damaged, millis, natural};
@@ -210,10 +211,10 @@ impl Store {
 
     pub(super) fn known_of(&self, number: i64, key: &KeyParts<'_>) -> Result<Option<Known>> {
         let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
-        let stored: Option<(String, Vec<u8>)> =
+        let stored: Option<(StoredId, Vec<u8>)> =
             query.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let owner = Owner { number, key: key.value() };
-        stored.map(|(id, content)| compact::read_known(self, owner, &id, &content)).transpose()
+        stored.map(|(StoredId(id), content)| compact::read_known(self, owner, &id, &content)).transpose()
     }
 
     // What is known of a contact of which something was known before may contradict its row: the row is mapped next time.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::ids::StoredId;
 use super::{Result, Store, json, millis, natural, parse};
 use crate::core::model::Contact;
 use crate::core::past_rejection::{FORGOTTEN_AFTER, PastRejection};
@@ -79,7 +80,7 @@ impl Store {
     fn content_sent(&self, number: i64, contact: &Contact, policy: Policy) -> Result<Vec<u8>> {
         let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
         let state: Option<(String, Vec<u8>)> =
-            query.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            query.query_row([number], |row| Ok((row.get::<_, StoredId>(0)?.0, row.get(1)?))).optional()?;
         let Policy { mode, tags_mode, search_lag: _, retry_in_doubt, search_first: _ } = policy;
         let policy = format!("{mode:?} {tags_mode:?} {retry_in_doubt}");
         let parts = [("contact", json(contact)), ("state", format!("{state:?}")), ("policy", policy)];

@@ -52,8 +52,8 @@ impl Store {
         let Some(window) = self.windows.find(self, window.as_str())? else { return Ok(None) };
         let mut query = self.db.prepare_cached(
             "SELECT avg(took) FROM (
-                 SELECT max(took, 0) AS took FROM calls
-                 WHERE window = ?1 AND took IS NOT NULL AND result NOT IN (?3, ?4, ?5) ORDER BY started_at DESC LIMIT ?2)",
+                 SELECT max(took, 0) AS took FROM calls INDEXED BY calls_of_window
+                 WHERE window = ?1 AND took IS NOT NULL AND result NOT IN (?3, ?4, ?5) ORDER BY number DESC LIMIT ?2)",
         )?;
         let left_out = (result::LOST, result::UNSENT, result::THROTTLED);
         let millis: Option<f64> =
@@ -366,7 +366,7 @@ impl Store {
     }
 
     fn has_calls(&self, run: i64) -> Result<bool> {
-        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE run = ?1)")?;
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM run_calls WHERE run = ?1)")?;
         Ok(query.query_row([run], |row| row.get(0))?)
     }
 }

@@ -9,6 +9,7 @@ use super::attempts::{detail, kind_number, result, result_number};
 use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::contacts::{Holder, StoredState};
+use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::listing::read_cells;
 use super::state;
@@ -52,7 +53,7 @@ impl Store {
         let Some(key) = self.key_of_contact(contact)? else { return Ok(()) };
         let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
         let stored = query.query_row([contact], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((id, content)): Option<(String, Vec<u8>)> = stored else { return Ok(()) };
+        let Some((StoredId(id), content)): Option<(StoredId, Vec<u8>)> = stored else { return Ok(()) };
         let owner = Owner { number: contact, key: key.value() };
         let mut known = compact::read_known(self, owner, &id, &content)?;
         change(&mut known);
@@ -145,10 +146,12 @@ impl Store {
         let since_grace = since.before(IN_FLIGHT_GRACE);
         // The attempt matters only for lost calls.
         let mut query = self.db.prepare_cached(
-            "SELECT started_at, took, iif(result = ?3, detail, NULL) FROM calls
-             WHERE window = ?1 AND started_at > ?2 AND took IS NOT NULL",
+            "SELECT started_at, took, iif(result = ?3, detail, NULL) FROM calls INDEXED BY calls_of_window
+             WHERE window = ?1 AND started_at > ?2 AND took IS NOT NULL AND number > coalesce(
+                 (SELECT number FROM calls INDEXED BY calls_of_window WHERE window = ?1 AND started_at <= ?2
+                  ORDER BY number DESC LIMIT 1), 0)",
         )?;
-        // The index is on the start.
+        // Calls are numbered in the order in which they start, and the index is in that order.
         let mut rows = query.query(params![window, millis(since_grace.before(LONGEST_CALL)), result::LOST])?;
         let (mut ends, killed) = (Vec::new(), killed());
         while let Some(row) = rows.next()? {
@@ -274,6 +277,10 @@ impl Store {
         let mut query = self.db.prepare_cached("SELECT window FROM runs WHERE id = ?1")?;
         let window: Option<String> = query.query_row([run], |row| row.get(0)).optional()?;
         let window = self.windows.number(self, &window.unwrap_or_default())?;
+        let mut note = self.db.prepare_cached(
+            "INSERT OR IGNORE INTO run_windows (run, window, first) SELECT ?1, ?2, 1 + coalesce(max(number), 0) FROM calls",
+        )?;
+        note.execute([run, window])?;
         self.sending_in.borrow_mut().insert(run, window);
         Ok(window)
     }
@@ -415,11 +422,11 @@ impl Store {
 
     // Moves a row from the pending ones to those that ended.
     fn end_row(&self, run: i64, row: u64, state: i64, reason: Option<&str>) -> Result<()> {
-        let mut delete =
-            self.db.prepare_cached("DELETE FROM pending WHERE run = ?1 AND row = ?2 RETURNING line, contact, cells")?;
-        let ended = delete
-            .query_row(params![run, integer(row)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
+        // Two statements: for `RETURNING`, SQLite makes a temporary table of 88 KB each time.
+        let mut find =
+            self.db.prepare_cached("SELECT line, contact, cells FROM pending WHERE run = ?1 AND row = ?2")?;
+        let ended =
+            find.query_row(params![run, integer(row)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let Some((line, contact, cells)): Option<(i64, i64, Option<String>)> = ended else {
             // It ended before.
             let mut change =
@@ -427,6 +434,8 @@ impl Store {
             change.execute(params![run, integer(row), state, reason])?;
             return Ok(());
         };
+        let mut delete = self.db.prepare_cached("DELETE FROM pending WHERE run = ?1 AND row = ?2")?;
+        delete.execute(params![run, integer(row)])?;
         let cells = cells.filter(|_| state == state::REJECTED);
         let mut insert = self.db.prepare_cached(
             "INSERT INTO items (run, row, line, contact, state, reason, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::compact::{self, Owner};
+use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::{Result, Store};
 use crate::core::channel::WindowId;
@@ -38,7 +39,7 @@ impl Store {
             let key = KeyParts::stored(self, row.get(1)?, row.get(2)?)?;
             let owner = Owner { number: row.get(0)?, key: key.value() };
             let content: Vec<u8> = row.get(4)?;
-            let known = compact::read_known(self, owner, &row.get::<_, String>(3)?, &content)?;
+            let known = compact::read_known(self, owner, &row.get::<_, StoredId>(3)?.0, &content)?;
             let acquaintance = Acquaintance { key: Key::parse_match(&key.text()), known };
             if acquaintance.has_content() {
                 found.push(acquaintance);

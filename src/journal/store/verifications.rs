@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::checked_json::{checked_json, parse_checked};
 use super::compact::Owner;
+use super::ids::IdToStore;
 use super::keys::KeyParts;
 use super::readings::{GOES_ON_FOR, PULL, READING, VERIFICATION};
 use super::{Result, Store, damaged, millis, natural};
@@ -129,7 +130,7 @@ impl Store {
              JOIN unread_contacts ON unread_contacts.contact = states.contact WHERE states.id = ?1 AND reading = ?2",
         )?;
         for remote in shown {
-            let numbers = query.query_map(params![remote.id.as_str(), reading], |row| row.get(0))?;
+            let numbers = query.query_map(params![IdToStore(remote.id.as_str()), reading], |row| row.get(0))?;
             for contact in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
                 let Some((key, known)) = self.known_with_key(contact)? else { continue };
                 let key = Key::parse_match(&key.text());
