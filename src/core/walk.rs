@@ -26,10 +26,9 @@ pub struct Walk {
     page: u32,
     pass: u32,
     total: Option<u64>,
-    // Whether this pass was shown a contact on two pages, or a total that was lower than before.
+    // Whether this pass was shown a contact on two pages, and whether it was shown a total that was lower than before.
     moved: bool,
-    // Whether a pass ended because its pages repeated.
-    repeated: bool,
+    shrunk: bool,
     // Number of pages in a row without a contact that is new in this pass.
     repeats: u32,
     // Number of answers in a row that contradicted themselves.
@@ -75,7 +74,7 @@ impl Default for Walk {
             pass: 1,
             total: None,
             moved: false,
-            repeated: false,
+            shrunk: false,
             repeats: 0,
             contradictions: 0,
             in_pass: 0,
@@ -123,14 +122,13 @@ impl Walk {
         }
         self.contradictions = 0;
         let is_lower = page.total.zip(self.total).is_some_and(|(now, before)| now < before);
-        self.moved |= counts.new_in_pass < counts.shown || is_lower && self.page > 1;
+        self.moved |= counts.new_in_pass < counts.shown;
+        self.shrunk |= is_lower && self.page > 1;
         self.total = page.total.or(self.total);
         self.repeats = if counts.new_in_pass > 0 { 0 } else { self.repeats + 1 };
         self.in_pass += counts.new_in_pass;
         self.added += counts.new;
-        let repeats = counts.shown > 0 && self.repeats >= REPEATED_PAGES;
-        self.repeated |= repeats;
-        if page.more && counts.shown > 0 && !repeats {
+        if page.more && counts.shown > 0 && self.repeats < REPEATED_PAGES {
             self.page += 1;
         } else {
             self.end_pass(counts.seen);
@@ -140,19 +138,19 @@ impl Walk {
     // A pass during which nothing moved shows all contacts. So do several passes of which the last one shows none that is new.
     fn end_pass(&mut self, seen: u64) {
         let is_whole = match self.total {
-            Some(total) => self.in_pass >= total && !self.moved,
+            Some(total) => self.in_pass >= total && !self.shrunk,
             None => !self.moved,
         };
         let is_last = self.pass >= PASSES || self.pass > 1 && self.added == 0;
         if !is_whole && !is_last {
-            *self = Self { pass: self.pass + 1, total: self.total, repeated: self.repeated, ..Self::default() };
+            *self = Self { pass: self.pass + 1, total: self.total, ..Self::default() };
             return;
         }
         self.is_mixed = !is_whole;
         let missing = self.total.map_or(0, |total| total.saturating_sub(seen));
         self.end = Some(match missing {
             0 if is_whole => WalkEnd::Complete,
-            0 if self.total.is_none() && (self.repeated || self.added > 0) => WalkEnd::Uncertain,
+            0 if self.total.is_none() && (self.repeats >= REPEATED_PAGES || self.added > 0) => WalkEnd::Uncertain,
             0 => WalkEnd::Complete,
             missing => WalkEnd::Missing(missing),
         });
