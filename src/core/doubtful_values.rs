@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
+use crate::core::encoded_text::encoded_text;
 use crate::core::headings::{KeySense, key_sense};
 use crate::core::model::{Contact, Value};
 use crate::core::non_value::{Artifact, artifact};
@@ -51,7 +52,8 @@ impl DoubtfulValues {
         for field in &contact.fields()[contact.matches().len()..] {
             let Value::Text(text) = &field.value else { continue };
             let found = artifact(text, false);
-            let Some(found) = found.filter(|_| found == artifact(text, is_of_names(&field.name))) else { continue };
+            let found = found.filter(|_| found == artifact(text, is_of_names(&field.name)));
+            let Some(found) = found.or_else(|| encoded_text(text).map(Artifact::Encoded)) else { continue };
             let key = (field.name.to_string(), found);
             if let Some(rows) = self.artifacts.get_mut(&key) {
                 rows.count += 1;
@@ -94,6 +96,8 @@ mod tests {
             ("undefined", "NULL", 2),
             ("None", "None", 4),
             ("Ann", "-", 6),
+            ("Jos&eacute;", "Jos\u{fffd}", 7),
+            ("O&#039;Brien", "x", 8),
         ] {
             let fields = vec![Field::text("name", name), Field::text("notes", notes)];
             let matches = vec![Field::text("phone", "1")];
@@ -107,8 +111,10 @@ mod tests {
             found,
             [
                 "name: `undefined`, 1 from 2",
+                "name: HTML codes such as `&amp;` or `&eacute;`, 2 from 7",
                 "notes: `NULL`, 1 from 2",
                 "notes: a printed list or object such as `[object Object]`, 2 from 3",
+                "notes: `\u{fffd}`, the mark for a character that was lost, 1 from 7",
             ]
         );
     }

@@ -20,6 +20,7 @@ mod path;
 mod pattern;
 mod phone;
 mod phone_country;
+mod phone_date;
 mod reading;
 mod resolve;
 pub mod rules;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::core::email::{NoEmail, email_address};
 use crate::core::headings::{is_email_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
@@ -94,6 +96,9 @@ pub struct Mapping {
     take: Vec<RowFilter>,
 }
 
+/// What was found in place of an e-mail address.
+const SEVERAL_ADDRESSES: &str = "several (the step `first` takes one of them)";
+
 /// The column that names the channel of a row, and its place in the header.
 #[derive(Clone, Debug)]
 struct Route {
@@ -113,17 +118,31 @@ impl Address {
         if is_email_heading(name) { Some(Self::Email) } else { is_phone_heading(name).then_some(Self::Phone) }
     }
 
-    // Why text is no such address.
-    fn unfit(self, text: &str) -> Option<Unfit> {
-        let (expected, found, is_one) = match self {
-            Self::Email => {
-                let parts = text.split_once('@');
-                let is_one = parts.is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
-                ("an e-mail address (match field)", "text that is not in the form `name@domain`", is_one)
+    // The address in text, without what is around it, or why there is none.
+    fn read(self, text: &str) -> Result<&str, Unfit> {
+        let (expected, found) = match self {
+            Self::Email => match email_address(text) {
+                Ok(address) => return Ok(address),
+                Err(NoEmail::Several) => ("an e-mail address (match field)", SEVERAL_ADDRESSES),
+                Err(NoEmail::Other) => {
+                    ("an e-mail address (match field)", "text that is not in the form `name@domain`")
+                }
+            },
+            Self::Phone => {
+                let found = if text.starts_with('#') {
+                    phone::COMMENTED_OUT
+                } else if phone_date::is_date(text, false) {
+                    // Without a country, a date with a short year may be a number of six digits.
+                    phone::DATE
+                } else if text.contains(char::is_numeric) {
+                    return Ok(text);
+                } else {
+                    "text without digits"
+                };
+                ("a phone number (match field)", found)
             }
-            Self::Phone => ("a phone number (match field)", "text without digits", text.contains(char::is_numeric)),
         };
-        (!is_one).then(|| Unfit { expected: expected.to_owned(), found })
+        Err(Unfit { expected: expected.to_owned(), found })
     }
 }
 
@@ -314,7 +333,7 @@ impl Mapping {
         self.tags.iter().try_for_each(|tags| tags.put(row, &self.defaults, parts))
     }
 
-    fn checked(&self, parts: Parts<'_>) -> Result<Contact, Refusal> {
+    fn checked(&self, mut parts: Parts<'_>) -> Result<Contact, Refusal> {
         if let Some(field) = parts.rounded() {
             return Err(Refusal::unfit(self.column_of(field), &rounded_match()));
         }
@@ -324,9 +343,13 @@ impl Mapping {
             let expected = "a value (match field)".to_owned();
             return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
         }
-        let unfit = |(place, text): (usize, &str)| Some((place, self.addresses.get(place)?.as_ref()?.unfit(text)?));
-        if let Some((place, unfit)) = parts.match_texts().find_map(unfit) {
-            return Err(Refusal::unfit(self.column_of(&self.match_fields[place]), &unfit));
+        for (place, text) in parts.match_texts() {
+            let Some(address) = self.addresses.get(place).copied().flatten() else { continue };
+            let read = address.read(text);
+            let read = read.map_err(|unfit| Refusal::unfit(self.column_of(&self.match_fields[place]), &unfit))?;
+            if read.len() < text.len() {
+                *text = read.into();
+            }
         }
         // Most text is recognised by its first byte.
         let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));

@@ -15,6 +15,8 @@ pub mod diff;
 pub mod doubt;
 pub mod doubtful_values;
 pub mod duplicates;
+pub(crate) mod email;
+pub(crate) mod encoded_text;
 pub mod eta;
 pub mod forecast;
 pub mod guard;

@@ -40,6 +40,8 @@ pub(crate) enum Artifact {
     SpreadsheetError,
     /// A list or an object as a program prints it, or JSON that is cut off.
     Printed,
+    /// Codes in place of characters, with their description.
+    Encoded(&'static str),
 }
 
 impl Artifact {
@@ -49,6 +51,7 @@ impl Artifact {
             Self::Word(word) => format!("`{word}`"),
             Self::SpreadsheetError => "a spreadsheet error such as `#REF!`".to_owned(),
             Self::Printed => "a printed list or object such as `[object Object]`".to_owned(),
+            Self::Encoded(codes) => codes.to_owned(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::core::text::{bare_name, is_digits, visible};
 
 use super::SourceFault;
 use super::cell_kind::Kind;
+use crate::core::email::email_address;
 use crate::core::headings::is_heading;
 use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::Texts;
@@ -132,6 +133,17 @@ impl Columns {
     /// Whether this is the header of a list of rejected rows.
     pub(super) const fn are_of_rejects(&self) -> bool {
         self.listed.is_some()
+    }
+
+    /// The position of the first column, from 1, whose name is an e-mail address or a phone number, so that the header is a
+    /// contact. A number without a `+` may be an id or a date, and counts only if no name is a word for a column.
+    pub(super) fn contact_at(&self) -> Option<usize> {
+        let has_headings = self.header.iter().any(|name| is_heading(bare_name(name)));
+        let is_of_contact = |name: &str| {
+            email_address(name).is_ok_and(has_top_level)
+                || (Kind::of(name.as_bytes()) == Kind::Number && may_be_phone(name, has_headings))
+        };
+        self.names.iter().position(|name| name.as_deref().is_some_and(is_of_contact)).map(|at| at + 1)
     }
 
     /// Whether a row repeats the header, as in appended files.
@@ -289,6 +301,25 @@ impl Columns {
     }
 }
 
+// An address of the internet has a domain of several parts, the last of letters. `user@host` may be any name.
+fn has_top_level(address: &str) -> bool {
+    let last = address.rsplit_once('@').and_then(|(_, domain)| domain.rsplit_once('.'));
+    last.is_some_and(|(_, last)| last.len() > 1 && !last.contains(|letter: char| letter.is_ascii_digit()))
+}
+
+fn may_be_phone(name: &str, has_headings: bool) -> bool {
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let fewest = if name.starts_with('+') { FEWEST_WITH_CODE } else { FEWEST_WITHOUT_CODE };
+    (fewest..=MOST_DIGITS).contains(&digits) && !name.contains('/') && (name.starts_with('+') || !has_headings)
+}
+
+/// The fewest digits of a phone number with its `+`, and of one without: dates have eight.
+const FEWEST_WITH_CODE: usize = 7;
+const FEWEST_WITHOUT_CODE: usize = 9;
+
+/// The most digits of a phone number (E.164).
+const MOST_DIGITS: usize = 15;
+
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
                      this row have moved";
 
@@ -318,6 +349,30 @@ mod tests {
         check("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{200d}\u{1f469}");
         let twice = Columns::named(1, [b"phone".as_slice(), "phone\u{200b}".as_bytes()].into_iter());
         assert!(matches!(twice, Err(SourceFault::ColumnTwice { .. })));
+    }
+
+    #[test]
+    fn a_contact_in_place_of_the_header_is_known_by_its_address() {
+        let check = |names: &[&str], expected: Option<usize>| {
+            assert_eq!(columns(names).contact_at(), expected, "{names:?}");
+        };
+        check(&["+525512345600", "Ann", "Lima"], Some(1));
+        check(&["Ann", "Lima", "+52 55 1234 5600"], Some(3));
+        check(&["Ann", "ann@x.mx"], Some(2));
+        check(&["Ann Roe <ann@x.mx>", "Ann"], Some(1));
+        check(&["Ann", "", "(55) 1234-5600"], Some(3));
+        check(&["Ann", "612345678"], Some(2));
+        check(&["+525512345600", "Customer", "city"], Some(1));
+        // Names that look similar.
+        check(&["phone", "name"], None);
+        check(&["@timestamp", "user@host", "a@b.1"], None);
+        check(&["Contact us at ann@x.mx"], None);
+        check(&["name", "E-mail (name@domain.com)"], None);
+        check(&["Agent", "2024-01-15", "20240116", "15.01.2024"], None);
+        check(&["Agent", "2024", "01/01/2024 - 31/01/2024"], None);
+        check(&["phone", "name", "7501055300075"], None);
+        check(&["Ann", "Lima", "12345678"], None);
+        check(&["1", "2", "3"], None);
     }
 
     #[test]

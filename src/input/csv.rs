@@ -1,6 +1,7 @@
 //! Rows of a CSV file: bytes are parsed (`parser`), stored for many rows in one block (`block`) and decoded later on any
 //! thread (`decoder`).
 
+mod beside;
 mod block;
 mod decoder;
 mod dialect;
@@ -29,6 +30,8 @@ use crate::core::record::{Cells, TotalRow};
 use crate::core::snapshot::{Recognition, RowHash, SnapshotKey};
 use crate::core::total::ColumnSums;
 
+use self::beside::Beside;
+pub(super) use self::beside::{Counts as BesideCounts, MOVED, RowBeside, Stray};
 pub(super) use self::block::Block;
 use self::block::{End, RawRow, Room, Short};
 pub(super) use self::decoder::Decoder;
@@ -109,6 +112,10 @@ impl Rows {
         let Some(raw) = first.last() else { return Err(SourceFault::Empty) };
         let is_quoted = parser.quoted() == raw.filled();
         let (mut columns, has_header) = columns_of(&raw, given.no_header)?;
+        // Of a title above the header, such as a telephone of the company, a later warning names the line of the header.
+        if let Some(column) = columns.contact_at().filter(|_| has_header && likely_header.is_none()) {
+            return Err(SourceFault::NoHeader { line: raw.found.line, column });
+        }
         let holding = delimiter::holding(&parser.peek(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
         let first = (!has_header).then_some(first);
@@ -120,7 +127,8 @@ impl Rows {
         if has_header {
             usual.saw_quoted(is_quoted);
         }
-        let decoder = Arc::new(Decoder::new(columns, charset, notices, delimiter));
+        let beside = Beside::of(&parser.peek(sniff::SAMPLE), delimiter.byte(), &columns);
+        let decoder = Arc::new(Decoder::new(columns, charset, notices, delimiter, beside));
         Ok(Self {
             parser,
             delimiter,
@@ -181,8 +189,9 @@ impl Rows {
     /// Hashes rows from now on, so that they can be recognised in a later input.
     pub(super) fn hash_lines(&mut self, key: &SnapshotKey) {
         let context = format!(
-            "{:?} {:?} {:?} {} {:?}",
+            "{:?} {:?} {:?} {:?} {} {:?}",
             self.columns().layout(),
+            self.decoder.beside(),
             self.delimiter,
             self.usual.kinds(),
             self.parser.quotes_by_rule(),

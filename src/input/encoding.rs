@@ -174,12 +174,12 @@ impl Text {
             return Ok(ascii);
         }
         let sample = self.raw.peek(SAMPLE);
-        let charset = told_by(sample.bytes, sample.whole);
+        let (charset, other) = told_by(sample.bytes, sample.whole);
         self.found.set(charset);
-        if !charset.is_utf8()
-            && let Some(mojibake) = Mojibake::of(sample.bytes, charset.0 == Kind::Standard(WINDOWS_1252))
-        {
-            self.found.set_mojibake(mojibake);
+        if !charset.is_utf8() {
+            let mojibake = Mojibake::of(sample.bytes, charset.0 == Kind::Standard(WINDOWS_1252));
+            let mojibake = mojibake.or_else(|| Mojibake::of_region(sample.bytes, other?.name()));
+            mojibake.into_iter().for_each(|mojibake| self.found.set_mojibake(mojibake));
         }
         self.state = State::of(charset);
         self.read(buffer)
@@ -268,8 +268,9 @@ fn ascii_prefix(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
-// UTF-8 unless nearly all of what is not ASCII is none; `whole` when nothing follows the sample.
-fn told_by(sample: &[u8], whole: bool) -> Charset {
+// UTF-8 unless nearly all of what is not ASCII is none; `whole` when nothing follows the sample. With the encoding that a
+// guess without a language names, if it is another one.
+fn told_by(sample: &[u8], whole: bool) -> (Charset, Option<&'static Encoding>) {
     let (mut sound, mut foreign) = (0, 0);
     for chunk in sample.utf8_chunks() {
         sound += chunk.valid().chars().filter(|character| !character.is_ascii()).count();
@@ -279,12 +280,14 @@ fn told_by(sample: &[u8], whole: bool) -> Charset {
     let cut = std::str::from_utf8(sample).is_err_and(|error| error.error_len().is_none()) && !whole;
     foreign = foreign.saturating_sub(usize::from(cut));
     if foreign <= sound * FOREIGN_EACH {
-        return Charset::UTF_8;
+        return (Charset::UTF_8, None);
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(sample, whole);
     let is_short = sample.iter().filter(|byte| !byte.is_ascii()).count() < ENOUGH;
-    Charset::of(detector.guess(is_short.then_some(WESTERN), Utf8Detection::Deny))
+    let guessed = detector.guess(is_short.then_some(WESTERN), Utf8Detection::Deny);
+    let other = detector.guess(None, Utf8Detection::Deny);
+    (Charset::of(guessed), (guessed == WINDOWS_1252 && other != guessed).then_some(other))
 }
 
 impl Found {
@@ -417,6 +420,25 @@ mod tests {
         // A row in another encoding does not make the others so.
         check("niño\nJos\u{e9}\n\u{e1}".as_bytes(), "niño\nJosé\ná".as_bytes(), Some("UTF-8"));
         check(b"ni\xC3\xB1o\nJos\xE9\n", b"ni\xC3\xB1o\nJos\xE9\n", Some("UTF-8"));
+    }
+
+    #[test]
+    fn a_few_letters_of_another_region_are_doubted() {
+        use encoding_rs::{WINDOWS_1250, WINDOWS_1254};
+        let check = |encoding: &'static Encoding, written: &str, expected: Option<&str>| {
+            let (bytes, ..) = encoding.encode(written);
+            let found = Found::default();
+            let raw: Box<dyn Read + Send> = Box::new(io::Cursor::new(bytes.into_owned()));
+            Text::new(Lookahead::new(raw), &Wanted::Guessed, found.clone()).read_to_end(&mut Vec::new()).unwrap();
+            assert_eq!(found.mojibake.get().map(|mojibake| mojibake.name()), expected, "{written}");
+        };
+        check(WINDOWS_1250, "nazwisko;miasto\nMałgorzata;Łódź\nŻółć;Kraków\n", Some("windows-1250"));
+        check(WINDOWS_1254, "ad;sehir\nGülşen;Ankara\nAyşe;İzmir\n", Some("windows-1254"));
+        check(WINDOWS_1252, "Nombre;Ciudad\nJosé;Málaga\nBegoña;Córdoba\n", None);
+        check(WINDOWS_1252, "nome;cidade\nJoão;São Paulo\nConceição;Belém\n", None);
+        check(WINDOWS_1252, "nafn;bær\nÞórður;Reykjavík\nÁsgeir;Höfn\n", None);
+        check(WINDOWS_1252, "Name\nMüller\nStraße\n", None);
+        check(WINDOWS_1252, "Nombre;Nota\n¿Quién?;5 m²\nMª José;£5\n", None);
     }
 
     #[test]

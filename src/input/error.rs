@@ -171,6 +171,16 @@ pub enum SourceFault {
         /// The position of the second, from 1.
         second: usize,
     },
+    /// The header has an e-mail address or a phone number in place of a column name, so that it is the first contact.
+    #[error(
+        "expected column names, found what looks like a contact: column {column} is an e-mail address or a phone number"
+    )]
+    NoHeader {
+        /// The line of the first row.
+        line: u64,
+        /// The position of the column, from 1.
+        column: usize,
+    },
     /// The header is not UTF-8.
     #[error("expected UTF-8 in the header, found {found} in column {column}: save the file as UTF-8")]
     Encoding {
@@ -338,6 +348,7 @@ impl SourceFault {
             | Self::Rows { line, .. }
             | Self::Nameless { line }
             | Self::ColumnTwice { line, .. }
+            | Self::NoHeader { line, .. }
             | Self::Encoding { line, .. }
             | Self::Binary { line }
             | Self::Unclosed { line }

@@ -28,6 +28,16 @@ const ODD_AFTER: &str = "‚ƒ„‡ˆ‰‹";
 /// What may follow a word in capitals, such as `IRMÃ”` before a closing quotation mark.
 const CLOSING: &str = "’”»…–—›™®\u{a0}";
 
+/// Letters of Iceland in Windows-1252, and letters of Turkey in the encodings that differ from it.
+const OF_ICELAND: &str = "þðýÞÐÝ";
+
+/// Signs of Windows-1252 whose bytes are letters in the encodings of Central Europe: before a letter, and only between letters.
+const BEFORE_LETTERS: &str = "¯£³¹";
+const BETWEEN_LETTERS: &str = "¿ªº¼½¾";
+
+/// How many bytes that are not ASCII it takes for a guess without a language to count alone.
+const ENOUGH_ALONE: usize = 20;
+
 /// Text whose guessed encoding is probably wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mojibake {
@@ -48,6 +58,21 @@ struct Fit {
 }
 
 impl Mojibake {
+    /// What shows that Windows-1252 was the wrong choice for too little text. `name` is the encoding that is likely without a
+    /// hint at the language.
+    pub(super) fn of_region(sample: &[u8], name: &'static str) -> Option<Self> {
+        let western = standard(WINDOWS_1252);
+        let is_telling = |(before, character, after): (char, char, char)| {
+            let (follows, precedes) = (before.is_alphabetic(), after.is_alphabetic());
+            (OF_ICELAND.contains(character) && (follows || precedes))
+                || (BEFORE_LETTERS.contains(character) && precedes)
+                || (BETWEEN_LETTERS.contains(character) && follows && precedes)
+        };
+        let foreign = sample.iter().filter(|byte| !byte.is_ascii()).count();
+        let is_doubtful = foreign >= ENOUGH_ALONE || neighbours(sample, &western).any(is_telling);
+        is_doubtful.then_some(Self { name, is_western: false })
+    }
+
     /// What shows that the encoding of `sample` was guessed wrong, if anything does; `is_western` when it was Windows-1252.
     pub(super) fn of(sample: &[u8], is_western: bool) -> Option<Self> {
         let western = standard(WINDOWS_1252);

@@ -20,6 +20,8 @@ pub enum NoticeKind {
     DoubleEncoded,
     /// Rows without their last cells were padded with blank ones.
     PaddedRow,
+    /// Rows have text in a column without a name after the last one with a name, where most rows have none.
+    TextBeside,
     /// Each line is quoted as a whole, and was read without those quotes.
     QuotedLines,
     /// A hidden row of a sheet was read.
@@ -113,6 +115,7 @@ impl NoticeKind {
             Self::DoubtfulEncoding(_)
             | Self::DoubleEncoded
             | Self::SwappedDate(_)
+            | Self::TextBeside
             | Self::SharedValue { .. }
             | Self::Artifact { .. }
             | Self::TagArtifact { .. }

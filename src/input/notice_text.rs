@@ -20,15 +20,13 @@ impl fmt::Display for Notice {
             NoticeKind::DoubtfulEncoding(name) => doubtful_encoding(name, line, rows),
             NoticeKind::DoubleEncoded => double_encoded(line, rows),
             NoticeKind::PaddedRow => padded_row(line, rows),
+            NoticeKind::TextBeside => text_beside(line, rows),
             NoticeKind::QuotedLines => "each line is quoted as a whole; read without those quotes".to_owned(),
             NoticeKind::HiddenRow => {
                 let rows = counted(rows, "hidden row is", "hidden rows are");
                 format!("{rows} read as well (the first is row {line})")
             }
-            NoticeKind::MergedCells => {
-                let ranges = counted(rows, "merged range holds", "merged ranges hold");
-                format!("{ranges} a value in the first cell alone (row {line}); the other cells are read as blank")
-            }
+            NoticeKind::MergedCells => merged_cells(line, rows),
             NoticeKind::SwappedDate(column) => swapped_date(*column, line, rows),
             NoticeKind::SharedValue { column, evidence, values } => {
                 shared_value(column, *evidence, *values, line, rows)
@@ -95,6 +93,25 @@ fn padded_row(line: u64, rows: u64) -> String {
     }
     format!(
         "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
+    )
+}
+
+fn merged_cells(line: u64, rows: u64) -> String {
+    if rows == 1 {
+        return format!(
+            "1 merged range holds a single value (row {line}); other values that it hides are read as blank"
+        );
+    }
+    format!(
+        "{rows} merged ranges hold a single value each (the first is in row {line}); other values that they hide are read as blank"
+    )
+}
+
+fn text_beside(line: u64, rows: u64) -> String {
+    let rows = counted(rows, "row has", "rows have");
+    format!(
+        "{rows} text in a column without a name (first on line {line}), where most rows have none; it is ignored. A cell with a \
+         delimiter and without quotes also moves the cells after it"
     )
 }
 

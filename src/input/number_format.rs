@@ -53,6 +53,13 @@ struct Condition {
 /// The fewest digits of a number for which an unclear format matters: a shorter one is not a phone number.
 const PHONE_DIGITS: usize = 7;
 
+/// Currencies that are written in letters before an amount.
+const CURRENCIES: [&str; 44] = [
+    "ARS", "AUD", "BOB", "BRL", "BS", "CAD", "CHF", "CLP", "CNY", "COP", "CR", "CRC", "CZK", "DKK", "DM", "EUR", "FR",
+    "FT", "GBP", "GS", "GTQ", "HKD", "HNL", "HUF", "IDR", "INR", "JPY", "KC", "KR", "L", "LEI", "MXN", "NIO", "NOK",
+    "PEN", "PLN", "PYG", "Q", "R", "RP", "RS", "SEK", "USD", "UYU",
+];
+
 impl NumberFormat {
     /// The format of this code, if it displays more than the number: `00000`, `000-000`, `"+1 "0`, a date. `None` for one that
     /// rounds, groups or adds a unit, because the number is then read as it is.
@@ -158,6 +165,8 @@ struct Read {
     condition: Option<Condition>,
     content: Content,
     is_text: bool,
+    // Whether it has a currency in brackets.
+    is_money: bool,
     // Where the text stands among the pieces.
     text_at: usize,
 }
@@ -218,6 +227,7 @@ impl Read {
     fn bracket(&mut self, inside: &str) {
         if let Some(symbol) = inside.strip_prefix('$') {
             let symbol = symbol.rsplit_once('-').map_or(symbol, |(symbol, _)| symbol);
+            self.is_money |= !symbol.is_empty();
             self.pieces.extend(symbol.chars().map(Piece::Sign));
         } else if let Some(condition) = Condition::of(inside) {
             self.condition = Some(condition);
@@ -239,8 +249,26 @@ impl Read {
     }
 
     fn has_digits_before(&self) -> bool {
-        let before = self.pieces.iter().take_while(|piece| matches!(piece, Piece::Sign(_)));
-        before.into_iter().any(|piece| matches!(piece, Piece::Sign(sign) if sign.is_ascii_digit()))
+        self.signs_before().any(|sign| sign.is_ascii_digit())
+    }
+
+    // Whether letters stand right before the digits, as in the code `ES44`, and nothing after them. A currency is no part of its
+    // number.
+    fn has_letters_before(&self) -> bool {
+        let before: String = self.signs_before().collect();
+        let letters = before.trim_end_matches(['-', '_', '/', '#']);
+        let is_code = before.starts_with(|sign: char| sign.is_ascii_alphabetic())
+            && letters.chars().all(|sign| sign.is_ascii_alphanumeric());
+        let is_currency = self.is_money || CURRENCIES.contains(&letters.to_ascii_uppercase().as_str());
+        is_code && !is_currency && self.signs().count() == before.len()
+    }
+
+    // The characters before the first digit.
+    fn signs_before(&self) -> impl Iterator<Item = char> + '_ {
+        self.pieces.iter().map_while(|piece| match piece {
+            Piece::Sign(sign) => Some(*sign),
+            Piece::Digit | Piece::Optional => None,
+        })
     }
 
     fn section(&self) -> Section {
@@ -264,6 +292,8 @@ impl Read {
             Section::Digits(self.pieces.clone())
         } else if self.has_digits_before() {
             Section::Unclear
+        } else if self.has_letters_before() {
+            Section::Digits(self.pieces.clone())
         } else {
             Section::Number
         }
@@ -448,8 +478,18 @@ mod tests {
         check("[<=9999999]000-0000;(000) 000-0000", "5551234", Some("555-1234"));
         check("[<=9999999]000-0000;(000) 000-0000", "4155552671", Some("(415) 555-2671"));
         check("[>100]0;000", "5", Some("005"));
+        // Letters before the only digit are a part of a code, unless they are a currency.
+        check("\"ES\"0", "44", Some("ES44"));
+        check("\"C-\"0", "7", Some("C-7"));
+        check("\"ES\"General", "44", Some("ES44"));
         // Numbers.
         for code in [
+            "\"EUR\"0",
+            "[$MXN]0",
+            "[$Bs-400A]0",
+            "\"Bs\"0",
+            "\"Nr. \"0",
+            "\"ES\"0\" x\"",
             "General",
             "0",
             "0.00",

@@ -17,7 +17,7 @@ use super::isolate::caught;
 use super::json_text::AddressColumns;
 use super::notice::{NoticeKind, Notices};
 use super::open::Steady;
-use super::workbook_layout::Layout;
+use super::workbook_layout::{Cover, Layout};
 use super::workbook_overview::{self, inspect};
 use super::{Row, SourceFault, SourceOptions};
 use crate::core::model::Rejection;
@@ -64,7 +64,8 @@ impl Rows {
         let mut names = chosen(&sheets, given.sheet.as_deref())?.into_iter();
         let mut next = |book: &mut Opened| -> Result<Option<(Found, String)>, SourceFault> {
             for name in names.by_ref() {
-                let mut table = Table::new(given, is_uncomputed);
+                let cover = layouts.get(&name).map(Cover::of).unwrap_or_default();
+                let mut table = Table::new(given, is_uncomputed, cover);
                 book.read(&name, &mut table)?;
                 if let Some(found) = table.end()? {
                     return Ok(Some((found, name)));
@@ -88,10 +89,14 @@ impl Rows {
         if let Some(line) = found.second_header {
             return Err(SourceFault::SecondHeader { line });
         }
+        if let Some(column) = found.columns.contact_at().filter(|_| !given.no_header && found.likely_header.is_none()) {
+            return Err(SourceFault::NoHeader { line: found.header_line, column });
+        }
         if let Some(layout) = layouts.get(&sheet) {
             notice_layout(layout, found.header_line.max(given.skip_lines), notices);
         }
         found.day_orders.notice(notices);
+        found.beside.iter().for_each(|line| notices.add(NoticeKind::TextBeside, *line));
         let Found { columns, rows, faults, likely_header, .. } = found;
         let used = vec![true; columns.header().len()];
         let read = rows.into_iter();
@@ -203,8 +208,8 @@ fn notice_layout(layout: &Layout, header_line: u64, notices: &Notices) {
         notices.add_rows(NoticeKind::HiddenRow, layout.first_hidden, layout.hidden);
     }
     // Titles and headers are often merged.
-    for (first, _) in layout.merged.iter().filter(|(_, last)| *last > header_line) {
-        notices.add(NoticeKind::MergedCells, *first);
+    for range in layout.merged.iter().filter(|range| range.last_line > header_line) {
+        notices.add(NoticeKind::MergedCells, range.first_line);
     }
 }
 

@@ -10,7 +10,7 @@ use quick_xml::events::BytesStart;
 use self::document::Table;
 use super::SourceFault;
 use super::styles::Styles;
-use super::workbook_layout::{Layout, Shown};
+use super::workbook_layout::{Layout, Merged, Shown};
 use super::workbook_part::{Relationship, attribute, damaged};
 use super::workbook_size::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS};
 
@@ -161,8 +161,8 @@ impl Probe {
                 true
             }
             "mergeCell" => {
-                if let Some((first, last)) = attribute(element, "ref")?.as_deref().and_then(lines_of) {
-                    self.layout.merge(first, last);
+                if let Some(range) = attribute(element, "ref")?.as_deref().and_then(range_of) {
+                    self.layout.merge(range);
                 }
                 true
             }
@@ -187,13 +187,22 @@ impl Probe {
     }
 }
 
-// The first and the last line of a range such as `A1:C3`.
-fn lines_of(range: &str) -> Option<(u64, u64)> {
-    let line = |cell: &str| {
-        cell.trim_start_matches(|character: char| character.is_ascii_alphabetic() || character == '$').parse().ok()
+// A range such as `A1:C3` or `$A$1:$C$3`.
+fn range_of(range: &str) -> Option<Merged> {
+    let place = |cell: &str| {
+        let cell = cell.replace('$', "");
+        let row = cell.trim_start_matches(|character: char| character.is_ascii_alphabetic());
+        Some((row.parse::<u64>().ok()?, column_of(&cell[..cell.len() - row.len()])))
     };
     let (first, last) = range.split_once(':')?;
-    Some((line(first)?, line(last)?))
+    let ((first_line, first_column), (last_line, last_column)) = (place(first)?, place(last)?);
+    Some(Merged { first_line, last_line, first_column, last_column })
+}
+
+// The number of a column by its letters, from 1. More letters than fit are cut.
+fn column_of(letters: &str) -> u64 {
+    let place = |letter: u8| u64::from(letter.to_ascii_uppercase() - b'A') + 1;
+    letters.bytes().take(8).fold(0, |column, letter| column * 26 + place(letter))
 }
 
 fn is_row(text: &str) -> bool {
@@ -204,9 +213,7 @@ fn is_row(text: &str) -> bool {
 fn is_cell(text: &str) -> bool {
     let row = text.trim_start_matches(|character: char| character.is_ascii_alphabetic());
     let letters = &text[..text.len() - row.len()];
-    let place = |letter: u8| u64::from(letter.to_ascii_uppercase() - b'A') + 1;
-    let column = letters.bytes().take(8).fold(0, |column, letter| column * 26 + place(letter));
-    (1..=MAX_COLUMNS).contains(&column) && is_row(row)
+    (1..=MAX_COLUMNS).contains(&column_of(letters)) && is_row(row)
 }
 
 #[cfg(test)]

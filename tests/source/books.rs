@@ -123,6 +123,18 @@ fn column(cells: &[&str], styles: &str, is_1904: bool) -> Vec<u8> {
 }
 
 #[test]
+fn a_sheet_without_a_header_is_refused() {
+    let contact = [text("Ann"), text("+525512345600")].concat();
+    let rows: &[&str] = &[&contact, &contact];
+    let bytes = zipped(&book(&[("People", rows)], "", false));
+    let refused =
+        "in:1: expected column names, found what looks like a contact: column 2 is an e-mail address or a phone number";
+    assert_eq!(table(&bytes, SourceOptions::default()), [refused]);
+    let options = SourceOptions { no_header: true, ..SourceOptions::default() };
+    assert_eq!(table(&bytes, options), ["column 1|column 2", "Ann|+525512345600", "Ann|+525512345600"]);
+}
+
+#[test]
 fn parts_are_found_by_their_relationships() {
     let cells = [
         texts(&["phone", "zip", "name"]),
@@ -829,7 +841,7 @@ fn hidden_rows_and_merged_cells_are_reported() {
         let merge = format!("</sheetData><mergeCells><mergeCell ref=\"{range}\"/></mergeCells>");
         changed(&|sheet| sheet.replace("</sheetData>", &merge))
     };
-    let expected = "1 merged range holds a value in the first cell alone (row 2); the other cells are read as blank";
+    let expected = "1 merged range holds a single value (row 2); other values that it hides are read as blank";
     assert_eq!(merged("B2:B3"), [expected]);
     // Merged cells of the header.
     assert_eq!(merged("A1:B1"), [] as [&str; 0]);
@@ -842,6 +854,90 @@ fn hidden_rows_and_merged_cells_are_reported() {
         let row = format!("{cell}</table:table-row><table:table-row table:visibility=\"{visibility}\">{cell}");
         assert_eq!(noticed(&ods(&[&row])), ["1 hidden row is read as well (the first is row 3)"], "{visibility}");
     }
+}
+
+#[test]
+fn what_a_merged_range_hides_is_not_read() {
+    let rows = [
+        texts(&["name", "city", "company"]),
+        texts(&["Ann", "Lima", "old"]),
+        texts(&["Bo", "Lima", "Acme"]),
+        texts(&["Cy", "Lima", "Acme"]),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let check = |ranges: &[&str], expected: [&str; 4]| {
+        let mut parts = book(&[("Contacts", &rows)], "", false);
+        let ranges = joined(ranges.iter().map(|range| format!("<mergeCell ref=\"{range}\"/>")));
+        let sheet = parts.iter_mut().find(|(name, _)| name.ends_with("sheet1.xml")).unwrap();
+        sheet.1 = sheet.1.replace("</sheetData>", &format!("</sheetData><mergeCells>{ranges}</mergeCells>"));
+        assert_eq!(table(&zipped(&parts), SourceOptions::default()), expected, "{ranges}");
+    };
+    let header = "name|city|company";
+    check(&["B2:C2"], [header, "Ann|Lima|", "Bo|Lima|Acme", "Cy|Lima|Acme"]);
+    check(&["A1:B1"], [header, "Ann|Lima|old", "Bo|Lima|Acme", "Cy|Lima|Acme"]);
+    check(&["A3:A4", "B2:C2"], [header, "Ann|Lima|", "Bo|Lima|Acme", "|Lima|Acme"]);
+    // Each cell has the value that the range displays.
+    check(&["C3:C4", "B2:B4"], [header, "Ann|Lima|old", "Bo|Lima|Acme", "Cy|Lima|Acme"]);
+
+    let cell = |text: &str| {
+        format!(r#"<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>"#)
+    };
+    let covered = cell("old").replace("table:table-cell", "table:covered-table-cell");
+    let spanned = cell("Ann").replacen("<table:table-cell", "<table:table-cell table:number-columns-spanned=\"2\"", 1);
+    let read = |first: &str| {
+        let rows = [cell("name") + &cell("city"), first.to_owned() + &covered];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        table(&ods(&rows), SourceOptions { skip_lines: 1, ..SourceOptions::default() })
+    };
+    assert_eq!(read(&spanned), ["name|city", "Ann|"]);
+    // The results of a matrix formula.
+    let matrix = spanned.replace("number-columns-spanned", "number-matrix-columns-spanned");
+    assert_eq!(read(&matrix), ["name|city", "Ann|old"]);
+}
+
+#[test]
+fn a_formula_of_ods_without_a_result_is_rejected() {
+    let none = "[city] expected the result of the formula, found none: open the file in a spreadsheet and save it";
+    let cell = |text: &str| {
+        format!(r#"<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>"#)
+    };
+    let check = |formula: &str, expected: &str| {
+        let rows = [cell("name") + &cell("city"), cell("Ann") + formula, cell("Bo") + &cell("Lima")];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let found = table(&ods(&rows), SourceOptions { skip_lines: 1, ..SourceOptions::default() });
+        assert_eq!(found, ["name|city", expected, "Bo|Lima"], "{formula}");
+    };
+    let of = |attributes: &str| format!(r#"<table:table-cell table:formula="of:=CONCATENATE([.A1];1)" {attributes}/>"#);
+    check(&of(""), none);
+    check(&of(r#"office:value-type="string""#), none);
+    check(&of(r#"office:value-type="float""#), none);
+    check(&of("").replace("/>", "><text:p/></table:table-cell>"), none);
+    // The guard of a text.
+    check(r#"<table:table-cell table:formula="of:=&quot;02138&quot;"/>"#, "Ann|02138");
+    // Results.
+    check(&of(r#"office:value-type="string" office:string-value="""#), "Ann|");
+    check(&of(r#"office:value-type="float" office:value="0""#), "Ann|0");
+    check(&of(r#"office:value-type="string""#).replace("/>", "><text:p>Lima</text:p></table:table-cell>"), "Ann|Lima");
+}
+
+#[test]
+fn a_row_of_a_sheet_whose_cells_moved_is_rejected() {
+    let usual = ["+525512345600", "Ann", "Lima"];
+    let check = |row: &[&str], expected: &str, notice: &[&str]| {
+        // Without that attribute, the spaces around a text are not kept.
+        let spaced = texts(row).replace("<t>", "<t xml:space=\"preserve\">");
+        let rows = [texts(&["phone", "name", "city"]), texts(&usual), spaced, texts(&usual)];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let bytes = zipped(&book(&[("Contacts", &rows)], "", false));
+        assert_eq!(table(&bytes, SourceOptions::default())[2], expected, "{row:?}");
+        assert_eq!(noticed(&bytes), notice, "{row:?}");
+    };
+    let moved = "[city] expected the cells of the header, found text in a column without a name: a cell with a delimiter may lack \
+                 its quotes";
+    let unclear = "1 row has text in a column without a name (first on line 3), where most rows have none; it is ignored. A cell \
+                   with a delimiter and without quotes also moves the cells after it";
+    check(&["+525512345601", "Bo", "Lima", "a note"], "+525512345601|Bo|Lima", &[unclear]);
+    check(&["+525512345601", "Bo", " Lima"], "+525512345601|Bo| Lima", &[]);
 }
 
 #[test]

@@ -46,6 +46,15 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
     check("blank.csv", Some(b"\n\n"), email, &["blank.csv: ", "found an empty file"]).await;
     check("nameless.csv", Some(b" , \n1,2\n"), email, &["nameless.csv:1: "]).await;
     check("twice.csv", Some(b"email,name,email\n"), email, &["twice.csv:1: ", "`email`"]).await;
+    let contact = "found what looks like a contact: column";
+    check(
+        "headerless.csv",
+        Some(b"ann@x.mx,Ann\nbo@x.mx,Bo\n"),
+        email,
+        &["headerless.csv:1: ", contact, "hint: use `--no-header`"],
+    )
+    .await;
+    check("headerless.csv", Some(b"Ann;+525512345600\nBo;+525512345601\n"), "--mode create", &[contact, " 2 is"]).await;
     check("binary.csv", Some(b"email\x01\x02\0\n"), email, &["binary.csv:1: ", "control characters"]).await;
     check("print.csv", Some(b"%PDF-1.7\n%"), email, &["print.csv: ", "found a PDF"]).await;
     check("cut.csv.gz", Some(b"\x1F\x8B\x08\0"), email, &["cut.csv.gz:1: ", "unexpected end of file"]).await;

@@ -51,6 +51,29 @@ async fn a_configuration_from_init_works_unedited_for_each_export() {
 }
 
 #[tokio::test]
+async fn a_file_without_a_header_gets_no_configuration_and_no_value_is_printed() {
+    let harness = Harness::unlimited().await;
+    for (name, rows) in [
+        ("first.csv", "+525512345600,Ann,Lima\n+525512345601,Bo,Lima\n+525512345602,Cy,X\n"),
+        ("mail.csv", "ann5512345600@x.mx,Ann\nbo@x.mx,Bo\n"),
+        ("last.csv", "Ann,Lima,5512345600\nBo,Lima,5512345601\n"),
+    ] {
+        harness.write(name, rows);
+        for command in [format!("init {name} --country MX"), format!("check {name}")] {
+            let ran = harness.program(&command).run().await.exits(2);
+            assert!(ran.stderr.contains("what looks like a contact"), "{ran:?}");
+            assert!(ran.stderr.contains("--no-header"), "{ran:?}");
+            assert!(!ran.stderr.contains("5512345600") && ran.stdout.is_empty(), "{ran:?}");
+        }
+        assert!(!harness.path("contactsync.toml").exists(), "{name}");
+    }
+    let ran = harness.program("init first.csv --country MX --no-header").run().await.exits(0);
+    let written = fs::read_to_string(harness.path("contactsync.toml")).expect("init wrote it");
+    assert!(written.contains("no_header = true") && !written.contains("5512345600"), "{written}");
+    assert_eq!(harness.plan("first.csv").run().await.exits(0).planned().rows(), "3 pending", "{ran:?}");
+}
+
+#[tokio::test]
 async fn init_prints_no_contact_data() {
     for (name, options, ..) in CASES {
         let (harness, ran, written) = initialized(name, options).await;
@@ -249,6 +272,23 @@ async fn fields_inside_a_list_are_not_columns() {
     assert_eq!(harness.sync("in.json").run().await.exits(0).summary().rows(), "2 created");
     let contacts = format!("{:?}", harness.sandbox.contacts(TOKEN));
     assert!(contacts.contains("1@example.com") && !contacts.contains("+52"), "{contacts}");
+}
+
+#[tokio::test]
+async fn a_list_of_which_only_the_first_value_is_sent_is_reported() {
+    let check = async |interests: &str, expected: Option<&str>| {
+        let harness = Harness::unlimited().await;
+        harness.write("in.json", format!(r#"[{{"phone":"+525512345600","name":"Ann",{interests}}}]"#));
+        let ran = harness.program("init in.json").run().await.exits(0);
+        let expected: Vec<String> = expected.iter().map(|text| format!("warning: in.json: {text}")).collect();
+        assert_eq!(ran.stderr_lines("warning:"), expected, "{interests}: {ran:?}");
+    };
+    let several = "the list `interests` has up to 2 values; only the first is sent. To set a tag for each, read the list with `[[tags]]`";
+    check(r#""interests":["golf","tennis"]"#, Some(several)).await;
+    check(r#""interests":[1,2]"#, Some(several)).await;
+    check(r#""interests":["golf"]"#, None).await;
+    check(r#""interests":[]"#, None).await;
+    check(r#""tags":["golf","tennis"]"#, None).await;
 }
 
 #[tokio::test]

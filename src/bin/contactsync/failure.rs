@@ -391,6 +391,12 @@ fn of_input(error: &SourceError) -> Option<String> {
     if matches!(error.fault(), SourceFault::SecondHeader { .. }) {
         return Some("save the rows from that line on as a separate file; nothing was sent".to_owned());
     }
+    if matches!(error.fault(), SourceFault::NoHeader { .. }) {
+        return Some(
+            "use `--no-header` if the file has no header, or `--skip-lines N` if the header is below; nothing was sent"
+                .to_owned(),
+        );
+    }
     if matches!(error.fault(), SourceFault::CutOff { .. }) {
         return Some("export the file again, or complete its last row; nothing was sent".to_owned());
     }

@@ -1,5 +1,6 @@
 //! What the values of a column are: phones, e-mail addresses, dates, yes and no.
 
+use crate::core::email::email_address;
 use crate::core::headings::Language;
 use crate::core::mapping::rules::{Country, DateForm, Words};
 use crate::core::mapping::{NoDate, e164, is_of, is_scientific, is_zero_date};
@@ -105,9 +106,7 @@ pub fn likely_country(values: &[&str]) -> Option<(Country, usize)> {
 
 /// Whether text has the form of an e-mail address.
 pub fn is_email(text: &str) -> bool {
-    let Some((name, domain)) = text.rsplit_once('@') else { return false };
-    let is_plain = !name.is_empty() && !text.contains(char::is_whitespace);
-    is_plain && domain.split('.').count() > 1 && domain.split('.').all(|part| !part.is_empty())
+    email_address(text).is_ok_and(|address| address.rsplit('@').next().is_some_and(|domain| domain.contains('.')))
 }
 
 /// Whether text has the digits of a phone number and hardly any letters.
@@ -382,6 +381,11 @@ mod tests {
         check("a@b", false);
         check("@example.com", false);
         check("a b@example.com", false);
-        check("a@example.", false);
+        check("a@example.x;b@example.com", false);
+        check("a@@example.com", false);
+        check("a,b@example.com", false);
+        check("a@example.com/12", false);
+        check("Ann Roe <a@example.com>", true);
+        check("a@example.com;", true);
     }
 }

@@ -248,9 +248,10 @@ impl<'a> Parts<'a> {
     }
 
     /// The texts of the match fields, with their places.
-    pub(super) fn match_texts(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.fields.iter().take(self.match_fields.len()).enumerate().filter_map(|(place, field)| match &field.value {
-            Value::Text(text) if !text.is_empty() => Some((place, &**text)),
+    pub(super) fn match_texts(&mut self) -> impl Iterator<Item = (usize, &mut Text)> {
+        let matches = self.fields.iter_mut().take(self.match_fields.len()).enumerate();
+        matches.filter_map(|(place, field)| match &mut field.value {
+            Value::Text(text) if !text.is_empty() => Some((place, text)),
             Value::Text(_) | Value::Bool(_) | Value::Number(_) => None,
         })
     }

@@ -5,9 +5,10 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use rlibphonenumber::{CountryCodeSource, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+use rlibphonenumber::{CountryCodeSource, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 
 use crate::core::mapping::number::{Fraction, is_scientific, without_fraction};
+use crate::core::mapping::phone_date::is_date;
 use crate::core::text::{is_invisible, is_modifier};
 
 /// The country calling code of Mexico.
@@ -77,6 +78,12 @@ pub enum NoPhone {
     NotOfItsCountry,
     /// A space, a dash or a bracket splits its country code, or the digits before it are no prefix.
     UnclearCode,
+    /// Its first digits may be its country's calling code without a `+`, or an area of that country.
+    CodeOrArea,
+    /// It is a date.
+    Date,
+    /// It begins with `#`, which in lists stands before a row that is not meant.
+    CommentedOut,
     /// It is no number of the country, but with a `+` before it, it would be a number of another country.
     OfAnotherCountry,
 }
@@ -94,6 +101,11 @@ impl NoPhone {
             Self::Several => "several (the step `first` takes one of them)",
             Self::NotOfItsCountry => "one that its country does not have",
             Self::UnclearCode => "one whose country code is unclear",
+            Self::CodeOrArea => {
+                "one whose first digits may be the country code or an area (write a `+` before a country code)"
+            }
+            Self::Date => DATE,
+            Self::CommentedOut => COMMENTED_OUT,
             Self::OfAnotherCountry => "what looks like a number of another country without its `+`",
         }
     }
@@ -101,6 +113,12 @@ impl NoPhone {
 
 /// What was found in place of a number that a spreadsheet has rounded, and what helps.
 pub(super) const ROUNDED: &str = "a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
+
+/// What was found in place of a phone number that is a date.
+pub(super) const DATE: &str = "a date";
+
+/// What was found in place of a phone number in a row that was commented out.
+pub(super) const COMMENTED_OUT: &str = "one that begins with `#`, as a row that was commented out";
 
 /// Converts `text` to a phone number of `+` and digits.
 ///
@@ -112,12 +130,18 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
     if is_scientific(text) {
         return Err(NoPhone::Rounded);
     }
+    if is_date(text, !country.is_some_and(has_six_digits)) {
+        return Err(NoPhone::Date);
+    }
+    if text.starts_with('#') {
+        return Err(NoPhone::CommentedOut);
+    }
     let text = match without_fraction(text) {
         Fraction::None(text) => text,
         Fraction::Some => return Err(NoPhone::Decimals),
     };
     let region = country.map(|Country(region)| region);
-    if let Some(found) = no_single_number(&text, region) {
+    if let Some(found) = no_single_number(&text, region).or_else(|| more_after_number(&text, country)) {
         return Err(found);
     }
     let has_code = text.contains('+');
@@ -132,6 +156,7 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
         return Err(NoPhone::Extension);
     }
     if number.is_valid() {
+        let number = as_only_reading(&text, number)?;
         if !has_clear_code(&text, &number) && !region.is_some_and(|region| is_of_region(&number, region)) {
             return Err(NoPhone::UnclearCode);
         }
@@ -145,6 +170,48 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
     as_dialed_in_mexico(&number, is_national).ok_or_else(|| {
         if is_national && is_foreign(&text) { NoPhone::OfAnotherCountry } else { NoPhone::NotOfItsCountry }
     })
+}
+
+// The number, or the one that it is with a `+` before it. Where numbers have several lengths, both may exist: in Germany,
+// `491711234567` is a mobile with the country code, and would be one of the area 4917. A mobile is never the worse reading,
+// because its area code is no area.
+fn as_only_reading(text: &str, number: PhoneNumber) -> Result<PhoneNumber, NoPhone> {
+    let code = number.country_code.to_string();
+    if number.country_code_source() != CountryCodeSource::FromDefaultCountry || !digits_of(text).starts_with(&code) {
+        return Ok(number);
+    }
+    let kind = |number: &PhoneNumber| number.get_type();
+    let is_mobile =
+        |kind: PhoneNumberType| matches!(kind, PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile);
+    let with_code = PHONE_NUMBER_UTIL.parse_and_keep_raw_input(format!("+{text}"), None).ok();
+    let is_of_person = |number: &PhoneNumber| kind(number) == PhoneNumberType::FixedLine || is_mobile(kind(number));
+    let Some(with_code) = with_code.filter(|with_code| with_code.is_valid() && is_of_person(with_code)) else {
+        return Ok(number);
+    };
+    // `49(0)30…`
+    let has_trunk = text.split_once("(0)").is_some_and(|(before, _)| digits_of(before) == code);
+    if has_trunk || (is_mobile(kind(&with_code)) && !is_mobile(kind(&number))) {
+        Ok(with_code)
+    } else {
+        Err(NoPhone::CodeOrArea)
+    }
+}
+
+fn has_six_digits(country: Country) -> bool {
+    PHONE_NUMBER_UTIL
+        .get_example_number(country.0)
+        .is_ok_and(|number| number.get_national_significant_number().len() == 6)
+}
+
+// What follows a number that is complete without it: `030 123456 (2)`, `030/123456/57`.
+fn more_after_number(text: &str, country: Option<Country>) -> Option<NoPhone> {
+    let is_number = |text: &str| e164(text, country).is_ok();
+    let bracket = text.trim_end().strip_suffix(')').and_then(|text| text.rsplit_once('('));
+    if bracket.is_some_and(|(number, rest)| !digits_of(rest).is_empty() && is_number(number)) {
+        return Some(NoPhone::Extension);
+    }
+    let mut slashes = text.match_indices('/').skip(1);
+    slashes.any(|(at, _)| is_number(&text[..at])).then_some(NoPhone::Several)
 }
 
 // Whether no space, dash or bracket splits the country code, as in `004-92 58 76 11`, a French number with a zero too many
@@ -480,6 +547,79 @@ mod tests {
         check("DE", "0151 23456789", Ok("+4915123456789"));
         check("FR", "06 12 34 56 78", Ok("+33612345678"));
         check("FR", "06.12.34.56.78", Ok("+33612345678"));
+    }
+
+    #[test]
+    fn two_readings_are_not_decided() {
+        // A mobile with the code of its country, and a land line of an area that begins like it.
+        check("DE", "491711234567", Ok("+491711234567"));
+        check("DE", "4915112345678", Ok("+4915112345678"));
+        check("DE", "49 171 1234567", Ok("+491711234567"));
+        check("DE", "49(0)345279580", Ok("+49345279580"));
+        check("DE", "49 (0) 345 279580", Ok("+49345279580"));
+        check("ID", "62812345678", Ok("+62812345678"));
+        check("DE", "49 7755 91155", Err(NoPhone::CodeOrArea));
+        check("DE", "49775591155", Err(NoPhone::CodeOrArea));
+        check("IT", "3906123456", Err(NoPhone::CodeOrArea));
+        check("DE", "+49 7755 91155", Ok("+49775591155"));
+        check("DE", "0049 7755 91155", Ok("+49775591155"));
+        check("DE", "04977 591155", Ok("+494977591155"));
+        // One reading.
+        check("IT", "392 123 4567", Ok("+393921234567"));
+        check("IT", "393921234567", Ok("+393921234567"));
+        check("BR", "55 99123-4567", Ok("+5555991234567"));
+        check("PE", "51 123456", Ok("+5151123456"));
+        check("DK", "45123456", Ok("+4545123456"));
+        check("SE", "0701234567", Ok("+46701234567"));
+        check("SE", "46701234567", Ok("+46701234567"));
+        check("RU", "79123456789", Ok("+79123456789"));
+        check("US", "12125552671", Ok("+12125552671"));
+    }
+
+    #[test]
+    fn a_date_is_no_number() {
+        for (country, text) in [
+            ("CR", "22/05/1990"),
+            ("DE", "05.10.1986"),
+            ("DE", "03.06.15"),
+            ("DE", "04.06.-07.06"),
+            ("DE", "05.10.1986 10:00"),
+            ("IT", "05/10/1986"),
+            ("PE", "12/05/1990"),
+            ("PE", "1986-10-05"),
+            ("SE", "22-05-1990"),
+            ("FI", "5.10.1986"),
+            ("", "22/05/1990"),
+            ("MX", "22/05/1990"),
+        ] {
+            check(country, text, Err(NoPhone::Date));
+        }
+        check("CR", "2205 1990", Ok("+50622051990"));
+        check("NO", "22 05 19 90", Ok("+4722051990"));
+        check("FR", "06.12.34.56.78", Ok("+33612345678"));
+        // Numbers of six digits are written like dates.
+        check("NC", "25.12.15", Ok("+687251215"));
+    }
+
+    #[test]
+    fn nothing_after_a_number_becomes_a_part_of_it() {
+        check("DE", "030 123456 (2)", Err(NoPhone::Extension));
+        check("ID", "021 1234567 (2)", Err(NoPhone::Extension));
+        check("FI", "040 123456 (2)", Err(NoPhone::Extension));
+        check("DE", "030 123456 (02)", Err(NoPhone::Extension));
+        check("DE", "030/123456/57", Err(NoPhone::Several));
+        check("DE", "030/123456/7/8", Err(NoPhone::Several));
+        check("DE", "(030) 123456", Ok("+4930123456"));
+        check("DE", "(030 123456)", Ok("+4930123456"));
+        check("DE", "030 123456-2", Ok("+49301234562"));
+        check("MX", "55 1234 (5678)", Ok("+525512345678"));
+        check("FR", "06/12/34/56/78", Ok("+33612345678"));
+    }
+
+    #[test]
+    fn a_number_that_is_commented_out_is_none() {
+        check("", "#+525512345601", Err(NoPhone::CommentedOut));
+        check("MX", "# 55 1234 5601", Err(NoPhone::CommentedOut));
     }
 
     #[test]

@@ -650,6 +650,7 @@ fn text_that_is_no_value_identifies_no_contact_in_any_mode() {
 #[test]
 fn a_match_field_of_addresses_has_no_other_text() {
     let email = "expected an e-mail address (match field), found text that is not in the form `name@domain`";
+    let several = "expected an e-mail address (match field), found several (the step `first` takes one of them)";
     let phone = "expected a phone number (match field), found text without digits";
     for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
         for (field, text, expected) in [
@@ -659,6 +660,16 @@ fn a_match_field_of_addresses_has_no_other_text() {
             ("e-mail", "x@", email),
             ("email", "@example.com", email),
             ("email", "5512345678", email),
+            ("email", "ann@@example.com", email),
+            ("email", "ann @example.com", email),
+            ("email", "ann@example..com", email),
+            ("email", ".bla@x", email),
+            ("email", "http://ann@x", email),
+            ("email", "ann@example.com (work)", email),
+            ("email", "ann@x.mx;bo@x.mx", several),
+            ("Correo", "ann@x.mx, bo@x.mx", several),
+            ("phone", "#+525512345601", "expected a phone number (match field), found one that begins with `#`"),
+            ("phone", "22/05/1990", "expected a phone number (match field), found a date"),
             ("phone", "WhatsApp", phone),
             ("Celular", "Sucursal Norte", phone),
         ] {
@@ -674,7 +685,6 @@ fn a_match_field_of_addresses_has_no_other_text() {
         for (field, text) in [
             ("email", "a@example.com"),
             ("email", "ann@localhost"),
-            ("email", "Ann Lee <a@example.com>"),
             ("email", "\u{e1}@ejemplo.mx"),
             ("phone", "1"),
             ("phone", "whatsapp:+525512345678"),
@@ -684,6 +694,20 @@ fn a_match_field_of_addresses_has_no_other_text() {
             let arrived = csv(&[(field, text), ("n", "x")], &[field], mode);
             assert!(arrived.contains(&format!("{field}={}", serde_json::json!(text))), "{mode:?} {text} {arrived}");
         }
+    }
+    for text in [
+        "Ann Lee <a@example.com>",
+        "mailto:a@example.com",
+        "'a@example.com'",
+        "<a@example.com>",
+        "a@example.com;",
+        "a@example.com.",
+    ] {
+        let arrived = csv(&[("email", text), ("n", "x")], &["email"], Mode::Upsert);
+        assert_eq!(arrived, r#"email=a@example.com; email="a@example.com" n="x""#, "{text}");
+        // In another field nothing is taken away.
+        let arrived = csv(&[("email", text), ("n", "x")], &["n"], Mode::Upsert);
+        assert!(arrived.contains(&format!("email={text:?}")), "{text} {arrived}");
     }
     // By the column, and by the field; a blank one is no fault.
     let by = |name: &str, column: &str| Rules {

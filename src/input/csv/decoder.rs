@@ -8,6 +8,7 @@ use super::super::encoding::Found as FoundCharset;
 use super::super::json_text::AddressColumns;
 use super::super::notice::{NoticeKind, Notices};
 use super::super::{Delimiter, Row, text_prefix, too_long};
+use super::beside::{Beside, MOVED, RowBeside, Stray};
 use super::block::{Block, End, Part, RawRow, Short};
 use super::quotes::Quoting;
 use crate::core::model::Rejection;
@@ -22,12 +23,23 @@ pub(in super::super) struct Decoder {
     charset: FoundCharset,
     notices: Notices,
     delimiter: Delimiter,
+    beside: Beside,
 }
 
 impl Decoder {
-    pub(super) fn new(columns: Columns, charset: FoundCharset, notices: Notices, delimiter: Delimiter) -> Self {
+    pub(super) fn new(
+        columns: Columns,
+        charset: FoundCharset,
+        notices: Notices,
+        delimiter: Delimiter,
+        beside: Beside,
+    ) -> Self {
         let addresses = AddressColumns::of(columns.header());
-        Self { columns, addresses, charset, notices, delimiter }
+        Self { columns, addresses, charset, notices, delimiter, beside }
+    }
+
+    pub(super) const fn beside(&self) -> Beside {
+        self.beside
     }
 
     pub(super) const fn notices(&self) -> &Notices {
@@ -85,6 +97,12 @@ impl Decoder {
             }
             return rejected(self.wrong_count(raw));
         }
+        let stray = self.stray(raw);
+        match stray {
+            Some(Stray::Moved) => return rejected(MOVED.to_owned()),
+            Some(Stray::Unclear) => self.notices.add(NoticeKind::TextBeside, line),
+            None => {}
+        }
         if is_completed {
             self.notices.add(NoticeKind::PaddedRow, line);
         }
@@ -96,7 +114,7 @@ impl Decoder {
                 let has_json = self.addresses.watch(&cells, line, &self.notices);
                 let is_doubtful = self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
                 let row = Row::Record(Record { row, line, cells: Cells::Texts(cells), total: found.total });
-                (row, is_completed || has_json || is_doubtful)
+                (row, is_completed || has_json || is_doubtful || stray.is_some())
             }
             Err((column, byte)) => {
                 let (column, reason) = (Some(self.columns.name(column)), self.undecodable(byte));
@@ -159,7 +177,7 @@ impl Decoder {
         // With an unclosed quote, the cells before it.
         let found = raw.found;
         let known = if found.kept { found.cells } else { 0 };
-        let is_of_rejects = self.columns.are_of_rejects();
+        let is_of_rejects = self.columns.are_of_rejects() || self.stray(raw) == Some(Stray::Moved);
         let has_name = |at: &usize| {
             *at >= self.columns.len()
                 || self.columns.has_name(*at)
@@ -188,6 +206,16 @@ impl Decoder {
     fn has_text_beside(&self, raw: RawRow<'_>) -> bool {
         let stored = if raw.found.kept { raw.found.cells.min(self.columns.len()) } else { 0 };
         (0..stored).any(|at| !self.columns.has_name(at) && !raw.cell(at).trim_ascii().is_empty())
+    }
+
+    // Whether it has text in a column without a name where most rows have none. A list of rejected rows is judged before.
+    fn stray(&self, raw: RawRow<'_>) -> Option<Stray> {
+        let has_beside = self.columns.needed() < self.columns.len();
+        if !has_beside || !raw.found.kept || self.columns.are_of_rejects() {
+            return None;
+        }
+        let stored = raw.found.cells.min(self.columns.len());
+        self.beside.judge(RowBeside::of((0..stored).map(|at| (at, raw.cell(at))), &self.columns))
     }
 
     // Columns without a name may be missing at the end, and empty cells may follow there.

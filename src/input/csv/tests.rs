@@ -719,6 +719,28 @@ fn a_row_of_a_list_with_too_many_cells_is_rejected_again() {
 }
 
 #[test]
+fn a_row_whose_cells_moved_is_rejected_with_all_its_text() {
+    let usual = "+525512345600,Ann,Lima,\n+525512345601,Bo,Lima,\n";
+    let text = format!("phone,name,city,\n{usual}+525512345602,Smith, John,Lima\n+525512345603,Cy,Lima,\n");
+    let found = rows(text.as_bytes());
+    let moved = "[] expected the cells of the header, found text in a column without a name: a cell with a delimiter may lack its quotes";
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found[2].ends_with(moved), "{found:?}");
+    assert!(found.iter().filter(|row| row.contains("[]")).count() == 1, "{found:?}");
+    let mut source = source(text.as_bytes()).unwrap();
+    source.nth(2);
+    let Some(Cells::Texts(texts)) = source.remains() else { panic!("no remains") };
+    assert_eq!(texts.iter().collect::<Vec<_>>(), ["+525512345602", "Smith", " John", "Lima"]);
+    // A note, and a column that most rows fill.
+    for rest in ["+525512345602,Smith,Lima,a note\n", "+525512345602,Smith,Lima\n"] {
+        let found = rows(format!("phone,name,city,\n{usual}{rest}").as_bytes());
+        assert!(!found.iter().any(|row| row.contains("[]")), "{found:?}");
+    }
+    let index = "phone,name,\n+525512345600,Ann,x\n+525512345601, Bo,y\n+525512345602,Cy,\n";
+    assert!(!rows(index.as_bytes()).iter().any(|row| row.contains("[]")), "{index}");
+}
+
+#[test]
 fn a_header_must_name_columns_once_and_in_utf8() {
     let check = |bytes: &[u8], expected: &str| assert_eq!(source(bytes).unwrap_err(), expected);
     check(b"", "in.csv: expected a header, found an empty file");

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
 
-use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, Style, Xlsx, XlsxError, XlsxFormulaMetadata};
+use calamine::{
+    Data, Ods, OdsError, Range, Reader as _, Sheet, SheetType, Style, Xlsx, XlsxError, XlsxFormulaMetadata,
+};
 
 use super::super::SourceFault;
 use super::super::cell::{self, Around};
@@ -11,7 +13,7 @@ use super::super::decompress::Book;
 use super::super::isolate::caught;
 use super::super::number_format::NumberFormat;
 use super::super::open::Steady;
-use super::super::workbook_layout::{self, Shown};
+use super::super::workbook_layout::{Content, Shown, shown_at};
 use super::super::workbook_size::{MAX_CELLS, too_large};
 use super::table::{CellKind, Table};
 
@@ -131,26 +133,54 @@ fn read_ods(
         Ok((cells, book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?))
     });
     let (cells, formulas) = read.unwrap_or(Err(damaged(None)))?;
-    let Some(start) = cells.start() else { return Ok(()) };
-    let mut used = cells.used_cells();
-    let mut next = || {
-        used.next().map(|(row, column, value)| {
-            // A sheet has no more of either than fit.
-            let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
-            let place = (place(row, start.0), place(column, start.1));
-            let formula = formulas.get_value(place).filter(|formula| !formula.is_empty());
-            let around = Around { formula: formula.map(String::as_str), format: None };
-            let text = match workbook_layout::shown_at(shown, place) {
-                Some(shown) => Ok(shown.to_owned()),
-                None => cell::text(value, around),
-            };
-            (place, CellKind::of(value, formula.is_some()), text)
-        })
-    };
-    while let Some((place, kind, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
-        table.add(place, kind, cell)?;
+    let mut next = merged_cells(&cells, &formulas, shown);
+    while let Some((place, value)) = caught(&mut next).ok_or_else(|| damaged(None))? {
+        let formula = formulas.get_value(place).filter(|formula| !formula.is_empty());
+        let around = Around { formula: formula.map(|formula| without_namespace(formula)), format: None };
+        let text = match shown_at(shown, place) {
+            Some(Content::Text(text)) => Ok(text.to_string()),
+            Some(Content::NoResult) => cell::text(&Data::Empty, around),
+            None => cell::text(value, around),
+        };
+        table.add(place, CellKind::of(value, formula.is_some()), text)?;
     }
     Ok(())
+}
+
+// A formula of ODS without the name of its grammar and the equals sign: `of:="02138"` (ODF 1.2, 19.642).
+fn without_namespace(formula: &str) -> &str {
+    let formula = formula.strip_prefix("of:").unwrap_or(formula);
+    formula.strip_prefix('=').unwrap_or(formula)
+}
+
+// The cells with a value, and those with a formula that has no result, in order.
+fn merged_cells<'c>(
+    cells: &'c Range<Data>,
+    formulas: &'c Range<String>,
+    shown: &'c [Shown],
+) -> impl FnMut() -> Option<((u32, u32), &'c Data)> {
+    let lacks_result = |place: &(u32, u32)| matches!(shown_at(shown, *place), Some(Content::NoResult));
+    let has_any = shown.iter().any(|cell| matches!(cell.content, Content::NoResult));
+    let without = formulas.used_cells().take_while(move |_| has_any).map(placed(formulas.start()));
+    let mut without = without.map(|(place, _)| place).filter(move |place| lacks_result(place)).peekable();
+    let mut values = cells.used_cells().map(placed(cells.start())).peekable();
+    move || {
+        let next = values.peek().map(|(place, _)| *place);
+        match without.next_if(|place| next.is_none_or(|next| *place <= next)) {
+            Some(place) => {
+                values.next_if(|(next, _)| *next == place);
+                Some((place, &Data::Empty))
+            }
+            None => values.next(),
+        }
+    }
+}
+
+// A sheet has no more rows and columns than fit.
+fn placed<'c, T>(start: Option<(u32, u32)>) -> impl Fn((usize, usize, &'c T)) -> ((u32, u32), &'c T) {
+    let (row, column) = start.unwrap_or_default();
+    let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
+    move |(down, across, value)| ((place(down, row), place(across, column)), value)
 }
 
 pub(super) const fn damaged(line: Option<u64>) -> SourceFault {

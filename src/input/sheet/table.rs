@@ -6,7 +6,9 @@ use calamine::DataType;
 
 use super::super::cell_kind::{Kind, is_address, kinds_of};
 use super::super::columns::Columns;
+use super::super::csv::{BesideCounts, MOVED, RowBeside, Stray};
 use super::super::day_order::DayOrders;
+use super::super::workbook_layout::Cover;
 use super::super::workbook_size::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, too_large};
 use super::super::{SourceFault, SourceOptions, cell, titles, total};
 use crate::core::record::{Cells, Record, Texts, TotalRow};
@@ -63,11 +65,15 @@ pub(super) struct Found {
     pub(super) day_orders: DayOrders,
     // The line of a header below the first one, with other columns or in another order.
     pub(super) second_header: Option<u64>,
+    // The lines of rows with text in a column without a name, where most rows have none.
+    pub(super) beside: Vec<u64>,
 }
 
 /// Builds the rows of a sheet from its cells, which come row by row and from left to right.
 pub(super) struct Table<'t> {
     given: &'t SourceOptions,
+    // What merged ranges hide.
+    cover: Cover,
     columns: Option<Columns>,
     rows: Vec<Record>,
     faults: Faults,
@@ -93,12 +99,17 @@ pub(super) struct Table<'t> {
     // Rows that may be another header, and the last row if it may be a total, each with its line and all its cells.
     headers: Vec<(u64, Vec<String>)>,
     total: Option<(u64, Vec<String>)>,
+    // Rows with text in the columns without a name after the last one with a name: their numbers and lines, and the column of
+    // their first cell that begins with a space. They are judged by how many rows are like them.
+    beside: Vec<(RowBeside, u64, u64, Option<usize>)>,
+    counts: BesideCounts,
 }
 
 impl<'t> Table<'t> {
-    pub(super) const fn new(given: &'t SourceOptions, is_uncomputed: bool) -> Self {
+    pub(super) fn new(given: &'t SourceOptions, is_uncomputed: bool, cover: Cover) -> Self {
         Self {
             given,
+            cover,
             columns: None,
             rows: Vec::new(),
             faults: Faults::new(),
@@ -117,6 +128,8 @@ impl<'t> Table<'t> {
             day_orders: DayOrders::new(),
             headers: Vec::new(),
             total: None,
+            beside: Vec::new(),
+            counts: BesideCounts::default(),
         }
     }
 
@@ -127,11 +140,16 @@ impl<'t> Table<'t> {
         cell: Result<String, String>,
     ) -> Result<(), SourceFault> {
         let (line, column) = (u64::from(place.0) + 1, place.1 as usize);
+        let is_hidden = self.cover.hides(line, column as u64 + 1, cell.as_deref().unwrap_or_default());
         if line <= self.given.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
             return Ok(());
         }
         if line != self.line {
             self.end_row()?;
+        }
+        // The header of merged columns may have a name for each.
+        if is_hidden && self.columns.is_some() {
+            return Ok(());
         }
         if line > MAX_ROWS || column as u64 >= MAX_COLUMNS {
             return Err(SourceFault::Sheet { line: Some(line), found: "cells that are beyond the edge of a sheet" });
@@ -196,6 +214,13 @@ impl<'t> Table<'t> {
         match &self.columns {
             Some(columns) => {
                 self.row += 1;
+                let filled = || cells.iter().map(|(at, cell)| (*at, text_of(cell).as_bytes()));
+                let beside = RowBeside::of(filled(), columns);
+                self.counts.add(beside);
+                if beside.has_text && !columns.are_of_rejects() {
+                    let spaced = filled().find(|(at, cell)| *at > 0 && cell.starts_with(b" ")).map(|(at, _)| at);
+                    self.beside.push((beside, self.row, self.line, spaced));
+                }
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
                 self.rows.push(row(columns, self.row, self.line, cells, &mut self.faults));
             }
@@ -237,11 +262,32 @@ impl<'t> Table<'t> {
         }
     }
 
+    // Rejects rows whose cells have moved, and returns the lines of other rows with text in a column without a name.
+    fn judge_beside(&mut self, columns: &Columns) -> Vec<u64> {
+        let beside = self.counts.beside();
+        let mut unclear = Vec::new();
+        for (row, number, line, spaced) in std::mem::take(&mut self.beside) {
+            match beside.judge(row) {
+                Some(Stray::Moved) => {
+                    let last = columns.header().len().saturating_sub(1);
+                    let first = spaced.and_then(|spaced| columns.places().position(|at| at >= spaced)).unwrap_or(last);
+                    let faults = self.faults.entry(number).or_default();
+                    faults.extend((first..=last).map(|place| (place, MOVED.to_owned())));
+                    faults.sort_by_key(|(place, _)| *place);
+                }
+                Some(Stray::Unclear) => unclear.push(line),
+                None => {}
+            }
+        }
+        unclear
+    }
+
     // The columns and the rows, unless the sheet is empty.
     pub(super) fn end(mut self) -> Result<Option<Found>, SourceFault> {
         self.end_row()?;
         let Some(mut columns) = self.columns.take() else { return Ok(None) };
         self.refuse_uncomputed(&columns);
+        let beside = self.judge_beside(&columns);
         columns.set_unnamed(self.unnamed.into_iter().collect());
         let likely_header = if self.given.no_header { None } else { titles::header_of_sheet(&self.first) };
         let Self { mut rows, faults, width, header_line, day_orders, headers, total, .. } = self;
@@ -268,7 +314,7 @@ impl<'t> Table<'t> {
             }
             last.total = Some(if sums.add_up(bytes_of(last)) { TotalRow::AddsUp } else { TotalRow::Likely });
         }
-        Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders, second_header }))
+        Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders, second_header, beside }))
     }
 }
 

@@ -10,12 +10,16 @@ use super::Probe;
 use crate::input::SourceFault;
 use crate::input::number_format::{Display, is_scientific, rounded, shows_more};
 use crate::input::styles::MAX_STYLES;
-use crate::input::workbook_layout::{Layout, Shown};
+use crate::input::workbook_layout::{Content, Layout, Merged, Shown};
 use crate::input::workbook_part::{attribute, damaged};
 use crate::input::workbook_size::{MAX_COLUMNS, MAX_ROWS};
 
 /// Maximum length of the text that a cell of a number displays, in bytes; longer ones are not kept.
 const MAX_SHOWN: usize = 64;
+
+/// The attributes of a cell of ODS with its value (ODF 1.2, 19.369 to 19.391).
+const VALUES: [&str; 5] =
+    ["office:value", "office:string-value", "office:date-value", "office:time-value", "office:boolean-value"];
 
 /// A table of ODS, in which rows and cells are repeated.
 #[derive(Default)]
@@ -41,6 +45,7 @@ pub(super) struct Table {
     columns: Range<u64>,
     text: CompactString,
     annotations: u64,
+    cell: CellParts,
     style: Option<String>,
     // The default styles of columns, each with the column up to which it applies.
     styles: Vec<(u64, String)>,
@@ -49,6 +54,21 @@ pub(super) struct Table {
     layout: Layout,
     // Whether the current row is hidden.
     is_hidden: bool,
+}
+
+/// What the current cell of a table has.
+#[derive(Clone, Copy, Default)]
+struct CellParts {
+    has_formula: bool,
+    has_value: bool,
+    has_text: bool,
+}
+
+impl CellParts {
+    // Whether it has a formula and no result. An empty text is a result, too.
+    const fn lacks_result(self) -> bool {
+        self.has_formula && !self.has_value && !self.has_text
+    }
 }
 
 impl Table {
@@ -66,6 +86,7 @@ impl Table {
         if self.annotations > 0 {
             return;
         }
+        self.cell.has_text |= !text.trim().is_empty();
         if self.text.len() + text.len() > MAX_SHOWN {
             self.number = None;
         }
@@ -124,6 +145,7 @@ impl Probe {
         let mut holds = false;
         if self.in_cell == 1 {
             table.number = None;
+            table.cell = CellParts::default();
             table.style = attribute(element, "table:style-name")?;
             table.columns = table.at..table.at.saturating_add(repeats);
             table.text.clear();
@@ -131,17 +153,27 @@ impl Probe {
                 Ok(attribute(element, name)?.and_then(|count| count.parse().ok()).unwrap_or(1))
             };
             let down = spanned("table:number-rows-spanned")?;
-            if down > 1 || spanned("table:number-columns-spanned")? > 1 {
-                let first = table.rows.saturating_add(1);
-                table.layout.merge(first, first.saturating_add(down.saturating_sub(1)));
+            let across = spanned("table:number-columns-spanned")?;
+            if down > 1 || across > 1 {
+                let (first_line, first_column) = (table.rows.saturating_add(1), table.at.saturating_add(1));
+                table.layout.merge(Merged {
+                    first_line,
+                    last_line: first_line.saturating_add(down.saturating_sub(1)),
+                    first_column,
+                    last_column: first_column.saturating_add(across.saturating_sub(1)),
+                });
             }
         }
         table.copies = repeats.saturating_mul(table.repeats);
         for attribute in element.attributes().with_checks(false) {
             let attribute = attribute.map_err(|_| damaged())?;
             let key = attribute.key.as_ref();
-            if key == "office:value" && self.in_cell == 1 {
-                table.number = attribute.value.parse().ok();
+            if self.in_cell == 1 {
+                if key == "office:value" {
+                    table.number = attribute.value.parse().ok();
+                }
+                table.cell.has_formula |= key == "table:formula";
+                table.cell.has_value |= VALUES.contains(&key);
             }
             if key.starts_with("office:") || key.starts_with("calcext:") || key == "table:formula" {
                 holds = true;
@@ -215,10 +247,16 @@ impl Probe {
                 Display::Number | Display::Date | Display::Unclear => None,
             }
         });
-        if let Some(text) = text {
-            self.text = self.text.saturating_add(table.copies.saturating_mul(text.len() as u64));
+        let content = match text {
+            Some(text) => {
+                self.text = self.text.saturating_add(table.copies.saturating_mul(text.len() as u64));
+                Some(Content::Text(text))
+            }
+            None => (self.in_cell == 0 && table.cell.lacks_result()).then_some(Content::NoResult),
+        };
+        if let Some(content) = content {
             let rows = table.rows..table.rows.saturating_add(table.repeats);
-            table.shown.push(Shown { rows, columns: table.columns.clone(), text });
+            table.shown.push(Shown { rows, columns: table.columns.clone(), content });
         }
     }
 }

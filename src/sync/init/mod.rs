@@ -2,9 +2,9 @@
 
 mod sample;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use self::sample::sample;
+use self::sample::{ColumnSample, sample};
 use crate::core::diff::TagsMode;
 use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::guess::{Guess, Sampled, guess};
@@ -25,6 +25,8 @@ pub struct Suggestion {
     pub guess: Guess,
     /// The paths of lists that hold fields by name and value, which are left out.
     pub lists_of_fields: BTreeSet<String>,
+    /// The paths of lists of values of which only the first is sent, with the largest number of values in one row.
+    pub lists_of_values: BTreeMap<String, usize>,
     rows: Vec<Row>,
 }
 
@@ -89,7 +91,8 @@ pub fn suggest(source: &mut Source, country: Option<Country>) -> Result<Suggesti
     {
         return Err(InitError::InsideLists { name: source.name().to_owned(), column: first.name.clone() });
     }
-    Ok(Suggestion { guess, lists_of_fields: sample.lists_of_fields, rows: sample.rows })
+    let ColumnSample { lists_of_fields, lists_of_values, rows, .. } = sample;
+    Ok(Suggestion { guess, lists_of_fields, lists_of_values, rows })
 }
 
 // Whether a column has an e-mail address or a phone for its name, and mostly such values below it.

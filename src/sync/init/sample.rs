@@ -34,6 +34,8 @@ pub(super) struct ColumnSample {
     /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
     /// same position may hold another field in another row.
     pub lists_of_fields: BTreeSet<String>,
+    /// The paths of lists of values of which a column has the first, with the largest number of values in one row.
+    pub lists_of_values: BTreeMap<String, usize>,
     /// Its rows, also those that cannot be read.
     pub rows: Vec<Row>,
     // The paths of other lists of objects.
@@ -88,6 +90,9 @@ pub(super) fn sample(source: &mut Source) -> Result<ColumnSample, InitError> {
             .any(|path| name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
     };
     sample.columns.retain(|column| !is_of_fields(&column.name));
+    let columns = &sample.columns;
+    let is_read = |path: &str| columns.iter().any(|column| column.name.strip_prefix(path) == Some(".0"));
+    sample.lists_of_values.retain(|path, _| is_read(path));
     sample.join_lists_of_one();
     sample.leave_out_falses_in_place_of_objects();
     sample.name_primary();
@@ -209,6 +214,12 @@ impl ColumnSample {
                 if let Some(first) = list.primary().filter(|_| depth < DEPTH) {
                     if first.is_object() {
                         self.lists.insert(path.to_owned());
+                    }
+                    let is_plain = |item: &Json| !item.is_object() && !item.is_array() && !item.is_null();
+                    let values = items.iter().filter(|item| is_plain(item)).count();
+                    if values > 1 && values == items.len() {
+                        let most = self.lists_of_values.entry(path.to_owned()).or_default();
+                        *most = values.max(*most);
                     }
                     if list.has_primary() {
                         self.lists_with_primary.insert(path.to_owned());

@@ -1,5 +1,6 @@
 //! `init INPUT`: writes a configuration with the mapping that a file's columns suggest.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::args::InitArgs;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::defaults;
-use crate::render::console::Console;
+use crate::render::console::{Console, Level};
 use crate::render::input_notice::InputNotices;
 use crate::render::suggestion::{print, render, warn_of_lists};
 use crate::settings::skip_titles;
@@ -33,12 +34,24 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     }
     let suggestion = suggest(&mut source, args.country).map_err(refused)?;
     warn_of_lists(source.name(), &suggestion.lists_of_fields, console);
+    warn_of_values(source.name(), &suggestion.lists_of_values, console);
     write(path, &render(&suggestion.guess, source.name(), &options), args.force)?;
     let mapping = mapping(&source, path);
     let judged = mapping.as_ref().map(|mapping| suggestion.judge(&source, mapping)).unwrap_or_default();
     notices.at_end(mapping.as_ref(), console);
     print(&suggestion.guess, &judged, args, path, console)?;
     Ok(Exit::Done)
+}
+
+// Warns of lists of which only the first value is sent.
+fn warn_of_values(input: &str, lists: &BTreeMap<String, usize>, console: &Console) {
+    for (list, most) in lists {
+        let text = format!(
+            "{input}: the list `{list}` has up to {most} values; only the first is sent. To set a tag for each, read the list with \
+             `[[tags]]`"
+        );
+        console.say(Level::Warning, &text);
+    }
 }
 
 // The mapping of the configuration that was written. Without a match field there is none yet.
