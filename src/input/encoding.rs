@@ -179,7 +179,9 @@ impl Text {
         if !charset.is_utf8() {
             let mojibake = Mojibake::of(sample.bytes, charset.0 == Kind::Standard(WINDOWS_1252));
             let mojibake = mojibake.or_else(|| Mojibake::of_region(sample.bytes, other?.name()));
-            mojibake.into_iter().for_each(|mojibake| self.found.set_mojibake(mojibake));
+            if let Some(mojibake) = mojibake {
+                self.found.set_mojibake(mojibake);
+            }
         }
         self.state = State::of(charset);
         self.read(buffer)
