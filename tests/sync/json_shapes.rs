@@ -476,7 +476,7 @@ async fn text_of_programs_is_no_tag() {
             "",
             vec!["VIP"],
             "2 created",
-            &["1 row holds a list or an object", "1 row holds `undefined`"],
+            &["1 row holds a printed list or object", "1 row holds `undefined`"],
         ),
         (
             "in.jsonl",
@@ -484,7 +484,7 @@ async fn text_of_programs_is_no_tag() {
             rule,
             vec!["VIP"],
             "2 created",
-            &["1 row holds a list or an object", "1 row holds `undefined`"],
+            &["1 row holds a printed list or object", "1 row holds `undefined`"],
         ),
     ] {
         let harness = Harness::unlimited().await;
