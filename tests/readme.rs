@@ -127,7 +127,7 @@ fn options(help: &str) -> BTreeSet<String> {
         .filter_map(|line| {
             let line = line.trim_start();
             let long = line.strip_prefix("--").or_else(|| line.strip_prefix('-')?.get(1..)?.strip_prefix(", --"))?;
-            Some(format!("--{}", long.split([' ', '\t', '=']).next()?))
+            Some(format!("--{}", long.split([' ', '\t', '=', '[']).next()?))
         })
         .filter(|option| option != "--help")
         .collect()
@@ -417,7 +417,8 @@ fn every_option_in_the_pages_exists() {
         for line in commands_in(&page) {
             let command = line.split(' ').next().unwrap();
             let options = there.get(command).unwrap_or_else(|| panic!("{path}: no command {command}: {line}"));
-            for option in line.split(' ').filter(|word| word.starts_with("--")) {
+            let words = line.split(' ').filter(|word| word.starts_with("--"));
+            for option in words.map(|word| word.split('=').next().unwrap()) {
                 assert!(options.contains(option), "{path}: {line}: {command} has no {option}");
                 held += 1;
             }

@@ -28,6 +28,7 @@ mod rate_limits;
 mod readings;
 mod rejections;
 mod runs;
+mod selected;
 mod selection;
 mod sending;
 mod snapshots;

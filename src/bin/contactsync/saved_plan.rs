@@ -1,7 +1,10 @@
 //! Plans in files: `plan --save FILE` writes one, and `sync --plan FILE` carries it out or refuses.
 
-use std::io::{ErrorKind, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::process;
 
 use contactsync::Approval;
 use contactsync::report::PlanSummary;
@@ -68,11 +71,19 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 pub fn write(path: &Path, input: Option<&str>, approval: &Approval, summary: &PlanSummary) -> Result<(), Failure> {
     let plan = NewPlan { about: ABOUT, input, approval, summary };
     let text = serde_json::to_string_pretty(&plan).expect("numbers and text are always JSON");
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        writeln!(file, "{text}")?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    });
-    written.map(drop).map_err(|error| Failure::usage_text(format!("{}: cannot write it: {error}", path.display())))
+    replace(path, &text).map_err(|error| Failure::usage_text(format!("{}: cannot write it: {error}", path.display())))
+}
+
+/// Writes a new file beside the old one, and puts it in its place.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".part-{}", process::id()));
+    let part = Path::new(&part);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part)?;
+    let written = writeln!(file, "{text}").and_then(|()| file.sync_all()).and_then(|()| fs::rename(part, path));
+    if written.is_err() {
+        // The error is what matters. If this fails too, a part is left.
+        let _ = fs::remove_file(part);
+    }
+    written
 }

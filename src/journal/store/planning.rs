@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
-use super::selection::Selected;
+use super::selected::Selected;
 use super::{FIRST_IN_MEMORY, Result, Store, integer};
 use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;

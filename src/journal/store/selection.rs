@@ -6,9 +6,9 @@ use rusqlite::params;
 
 use super::items::NewItem;
 use super::planning::OpenPlan;
+use super::selected::Selected;
 use super::state;
 use super::{RESUMABLE, Result, Store, damaged, natural};
-use crate::core::model::{Contact, ContactId};
 use crate::core::selection::{Choice, Chooser, ContactRef, Selection};
 use crate::journal::rows::Plan;
 
@@ -18,45 +18,6 @@ struct PlannedRow {
     row: i64,
     line: i64,
     contact: i64,
-}
-
-/// The contacts to which a plan is limited, and what is known of them so far.
-#[derive(Debug, Default)]
-pub(super) struct Selected {
-    selection: Selection,
-    // The contacts that are named.
-    named: HashSet<i64>,
-    // The places of the names that a row has.
-    found: HashSet<usize>,
-}
-
-impl Selected {
-    /// Notes a row of a contact. `id` gives the contact's id, as far as it is known.
-    pub(super) fn note(
-        &mut self,
-        line: u64,
-        (number, contact): (i64, &Contact),
-        id: impl FnOnce() -> Result<Option<ContactId>>,
-    ) -> Result<()> {
-        let only = &self.selection.only;
-        if only.is_empty() {
-            return Ok(());
-        }
-        let id = if only.iter().any(|name| matches!(name, ContactRef::Id(_))) { id()? } else { None };
-        for (at, name) in only.iter().enumerate() {
-            if name.is_of(line, contact, id.as_ref()) {
-                self.named.insert(number);
-                self.found.insert(at);
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes a row that became no contact.
-    pub(super) fn note_rejected(&mut self, line: u64) {
-        let only = self.selection.only.iter().enumerate();
-        self.found.extend(only.filter(|(_, name)| name.is_line(line)).map(|(at, _)| at));
-    }
 }
 
 impl Store {
