@@ -1,6 +1,6 @@
 //! Rows of GraphQL answers: a connection has its rows as the nodes of edges, `{"edges": [{"node": {…}, "cursor": "…"}]}`.
 
-use super::json::Scan;
+use super::json_scan::Scan;
 
 /// The key of the edges of a connection.
 pub(super) const EDGES: &str = "edges";

@@ -28,6 +28,7 @@ mod falses;
 mod format;
 mod isolate;
 mod json;
+mod json_scan;
 mod json_text;
 mod jsonl;
 mod lines;
