@@ -1,5 +1,8 @@
 //! Parses the body of a write, as strictly as the API is documented.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::answer::ApiError;
@@ -9,11 +12,66 @@ use crate::core::model::Value;
 /// Fields to write: names, and values with their JSON types; `None` is null.
 pub type Fields = Vec<(String, Option<Value>)>;
 
+/// The body of a create or an update as clients write it, which is read faster than [`Json`].
+#[derive(serde::Deserialize)]
+struct FieldsBody<'a> {
+    #[serde(borrow)]
+    custom_fields: Vec<FieldBody<'a>>,
+}
+
+struct FieldBody<'a> {
+    name: &'a str,
+    value: Json,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for FieldBody<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfObject;
+
+        // A derived one would take an array too.
+        impl<'de> Visitor<'de> for OfObject {
+            type Value = FieldBody<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a name and a value")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<FieldBody<'de>, A::Error> {
+                let (mut name, mut value) = (None, None);
+                while let Some(key) = members.next_key::<&str>()? {
+                    match key {
+                        "name" if name.is_none() => name = Some(members.next_value()?),
+                        "value" if value.is_none() => value = Some(members.next_value()?),
+                        _ => return Err(A::Error::custom("another member")),
+                    }
+                }
+                let (name, value) = name.zip(value).ok_or_else(|| A::Error::custom("a member is missing"))?;
+                Ok(FieldBody { name, value })
+            }
+        }
+
+        deserializer.deserialize_map(OfObject)
+    }
+}
+
 /// Reads the body of a create or an update.
 ///
 /// # Errors
 /// [`ApiError::Malformed`] if it is not an array of names and single values, and [`ApiError::TooManyFields`].
 pub fn fields(body: &[u8]) -> Result<Fields, ApiError> {
+    // A body that is not as documented is read again, for its refusal.
+    plain_fields(body).map_or_else(|| fields_or_refusal(body), Ok)
+}
+
+fn plain_fields(body: &[u8]) -> Option<Fields> {
+    let body = body.trim_ascii_start().strip_prefix(b"{").map(|_| body)?;
+    let FieldsBody { custom_fields } = serde_json::from_slice(body).ok()?;
+    let is_allowed = (1..=FIELDS_PER_CALL).contains(&custom_fields.len());
+    let plain = |FieldBody { name, value }: FieldBody<'_>| Some((trimmed(name)?, single(value).ok()?));
+    custom_fields.into_iter().map(plain).collect::<Option<_>>().filter(|_| is_allowed)
+}
+
+fn fields_or_refusal(body: &[u8]) -> Result<Fields, ApiError> {
     let items = array(body, "custom_fields")?;
     if items.len() > FIELDS_PER_CALL {
         return Err(ApiError::TooManyFields);
@@ -55,17 +113,22 @@ fn array(body: &[u8], name: &str) -> Result<Vec<Json>, ApiError> {
 fn field(place: usize, mut item: Json) -> Result<(String, Option<Value>), ApiError> {
     let name = item.get_mut("name").map(Json::take).and_then(text);
     let name = name.ok_or_else(|| malformed(format!("The custom_fields.{place}.name must be a string.")))?;
-    let value = match item.get_mut("value").map(Json::take) {
-        Some(Json::Null) => None,
-        Some(Json::Bool(flag)) => Some(Value::Bool(flag)),
-        Some(Json::Number(number)) => Some(Value::Number(number)),
-        Some(Json::String(text)) => trimmed(&text).map(|text| Value::Text(text.into())),
-        Some(Json::Array(_) | Json::Object(_)) => {
-            return Err(malformed(format!("The custom_fields.{place}.value must be a single value.")));
-        }
-        None => return Err(malformed(format!("The custom_fields.{place}.value field is required."))),
-    };
+    let value = item.get_mut("value").map(Json::take);
+    let value = value.ok_or_else(|| malformed(format!("The custom_fields.{place}.value field is required.")))?;
+    let value =
+        single(value).map_err(|()| malformed(format!("The custom_fields.{place}.value must be a single value.")))?;
     Ok((name, value))
+}
+
+// A single value; `None` is null.
+fn single(value: Json) -> Result<Option<Value>, ()> {
+    Ok(match value {
+        Json::Null => None,
+        Json::Bool(flag) => Some(Value::Bool(flag)),
+        Json::Number(number) => Some(Value::Number(number)),
+        Json::String(text) => trimmed(&text).map(|text| Value::Text(text.into())),
+        Json::Array(_) | Json::Object(_) => return Err(()),
+    })
 }
 
 fn text(item: Json) -> Option<String> {
@@ -102,6 +165,22 @@ mod tests {
         ];
         let expected: Fields = expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         assert_eq!(fields(body.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn a_body_means_the_same_however_it_is_read() {
+        let field = r#"{"name":"a","value":"x"}"#;
+        for body in [
+            format!(r#"{{"custom_fields":[{field}]}}"#),
+            format!(r#"{{"custom_fields":[{field}],"custom_fields":[]}}"#),
+            format!(r#"{{"custom_fields":[],"custom_fields":[{field}],"more":1}}"#),
+            r#"{"custom_fields":[{"name":"a","name":" b\u00f1 ","value":1,"value":2.50,"more":[]}]}"#.into(),
+            r#"[[{"name":"a","value":"x"}]]"#.into(),
+            r#"{"custom_fields":[["a","x"]]}"#.into(),
+            format!("\u{feff}{field}"),
+        ] {
+            assert_eq!(fields(body.as_bytes()), fields_or_refusal(body.as_bytes()), "{body}");
+        }
     }
 
     #[test]

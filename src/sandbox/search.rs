@@ -25,7 +25,7 @@ pub struct SearchIndex {
 struct Write {
     contact: usize,
     field: String,
-    words: Option<String>,
+    value: Option<Box<str>>,
 }
 
 // Contacts with the same words are one group, so that a value of all contacts (API.md, trap 14) costs no more than a unique
@@ -36,17 +36,21 @@ struct FieldWords {
     by_word: HashMap<String, HashSet<Arc<str>>>,
     // The group of each contact, and the number of the write that put it there.
     of: HashMap<usize, (u64, Option<Arc<str>>)>,
+    // The writes since the last search of the field: most fields are never searched.
+    unindexed: Vec<(u64, usize, Option<Box<str>>)>,
 }
 
 impl SearchIndex {
     /// Records the new value of a field, which is found from `from` on; `None` if the field has no value any more.
     pub fn write(&mut self, contact: usize, field: &str, value: Option<&str>, from: Timestamp, now: Timestamp) {
         self.writes += 1;
-        let write = Write { contact, field: field.to_owned(), words: value.map(words) };
-        if from <= now {
-            self.see(self.writes, write);
+        let value = value.map(Box::from);
+        if from > now {
+            self.late.insert((from, self.writes), Write { contact, field: field.to_owned(), value });
+        } else if let Some(words) = self.fields.get_mut(field) {
+            words.unindexed.push((self.writes, contact, value));
         } else {
-            self.late.insert((from, self.writes), write);
+            self.see(self.writes, Write { contact, field: field.to_owned(), value });
         }
     }
 
@@ -56,15 +60,23 @@ impl SearchIndex {
             let ((_, number), write) = entry.remove_entry();
             self.see(number, write);
         }
-        self.fields.get(field).map_or(Cow::Borrowed(&[]), |field| field.find(value))
+        let Some(field) = self.fields.get_mut(field) else { return Cow::Borrowed(&[]) };
+        field.index();
+        field.find(value)
     }
 
     fn see(&mut self, number: u64, write: Write) {
-        self.fields.entry(write.field).or_default().put(number, write.contact, write.words);
+        self.fields.entry(write.field).or_default().unindexed.push((number, write.contact, write.value));
     }
 }
 
 impl FieldWords {
+    fn index(&mut self) {
+        for (number, contact, value) in std::mem::take(&mut self.unindexed) {
+            self.put(number, contact, value.as_deref().map(words));
+        }
+    }
+
     fn put(&mut self, number: u64, contact: usize, words: Option<String>) {
         let (last, group) = self.of.remove(&contact).unwrap_or_default();
         // A late write must not undo a later one that was visible at once.
