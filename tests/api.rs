@@ -111,7 +111,8 @@ fn the_dialect_writes_every_documented_request() {
             let line = format!("{} {base}{}", written.method, written.path);
             assert_eq!(lines.next(), Some(line.as_str()), "{place}");
             let body = (!body.is_empty()).then(|| serde_json::from_str::<Json>(body).unwrap());
-            assert_eq!(written.body, body, "{place}");
+            let written = written.body.map(|body| serde_json::from_str::<Json>(&body).unwrap());
+            assert_eq!(written, body, "{place}");
 
             // The transport sends the same headers with every call; its test checks that it sends these two.
             let headers: Vec<_> = lines.collect();

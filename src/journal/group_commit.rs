@@ -11,11 +11,14 @@ use super::JournalError;
 use super::store::Store;
 
 /// Maximum number of requests in one commit. More would only delay the first of them.
-const GROUP: usize = 256;
+const GROUP: usize = 512;
 
-/// How long a group waits for further requests when many come: each commit writes the same pages again, whether one request
-/// changed them or fifty.
-const GROUP_WAIT: Duration = Duration::from_millis(1);
+/// How long a group waits at most for further requests when many come: each commit writes the same pages again, whether one
+/// request changed them or fifty.
+const GROUP_WAIT: Duration = Duration::from_millis(5);
+
+/// How long a group waits for the next request. By then, most calls in flight wait for this group.
+const NEXT_WAIT: Duration = Duration::from_micros(500);
 
 /// Number of requests in a group from which on the next group waits. A run at the platform's limit never has as many.
 const MANY: usize = 8;
@@ -216,9 +219,9 @@ fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
     while let Some(first) = other.take().or_else(|| requests.recv().ok()) {
         let durability = first.durability;
         let until = Instant::now() + if last < MANY { Duration::ZERO } else { GROUP_WAIT };
-        let next = || match requests.try_recv() {
-            Ok(request) => Some(request),
-            Err(_) => requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+        let next = || {
+            let wait = || requests.recv_timeout(until.saturating_duration_since(Instant::now()).min(NEXT_WAIT));
+            requests.try_recv().or_else(|_| wait()).ok()
         };
         let same = |request: Request| {
             if request.durability == durability {

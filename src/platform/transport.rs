@@ -129,7 +129,7 @@ impl Http {
         let mut request = self.client.request(http_method(method), format!("{}{path}", self.base));
         request = request.header(AUTHORIZATION, authorization.clone());
         if let Some(body) = body {
-            request = request.body(body.to_string());
+            request = request.body(body);
         }
         match request.send().await {
             Err(error) => token.redacted(self.unanswered(&error)).into(),

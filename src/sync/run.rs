@@ -103,9 +103,10 @@ pub struct Ending {
 }
 
 /// Returns the default for the number of calls in flight: the calls that the rate starts in five seconds, at least 8
-/// and at most 64. That keeps a platform busy that takes five seconds to answer.
+/// and at most 256. That keeps a platform busy that takes five seconds to answer. At higher rates, the more calls are in
+/// flight, the more of them share a commit of the journal.
 pub fn concurrency_for(rate: NonZeroU32) -> usize {
-    usize::try_from(rate.get() / 12).unwrap_or(usize::MAX).clamp(8, 64)
+    usize::try_from(rate.get() / 12).unwrap_or(usize::MAX).clamp(8, 256)
 }
 
 impl<J, T, O> Job<'_, J, T, O> {

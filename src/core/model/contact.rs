@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::core::limits::{self, FIELDS_PER_CALL, TooLong};
 use crate::core::model::key::{ContactId, Key};
@@ -25,9 +26,15 @@ pub struct Contact {
     key: Key,
     id: Option<ContactId>,
     matches: usize,
-    fields: Vec<Field>,
+    // Shared by the copies of a contact: each call makes several.
+    #[serde(serialize_with = "as_list")]
+    fields: Arc<Vec<Field>>,
     tags: Vec<Text>,
     remove_tags: Vec<Text>,
+}
+
+fn as_list<S: Serializer>(fields: &Arc<Vec<Field>>, serializer: S) -> Result<S::Ok, S::Error> {
+    fields.as_slice().serialize(serializer)
 }
 
 /// A contact as it is stored, which may be damaged.
@@ -57,7 +64,7 @@ impl TryFrom<Parts> for Contact {
         if let Some(twice) = first_twice(&tags, Text::as_str).or_else(|| first_twice(&remove_tags, Text::as_str)) {
             return Err(format!("expected each tag once, found `{twice}` twice"));
         }
-        Ok(Self { key, id, matches, fields, tags, remove_tags })
+        Ok(Self { key, id, matches, fields: Arc::new(fields), tags, remove_tags })
     }
 }
 
@@ -153,7 +160,7 @@ impl Contact {
             ([], Some(id)) => Key::Id(id.clone()),
             ([], None) => Key::Row { digest: digest(&all[..filled], read, &tags), nth: 1 },
         };
-        Ok(Self { key, id, matches, fields: all, tags, remove_tags })
+        Ok(Self { key, id, matches, fields: Arc::new(all), tags, remove_tags })
     }
 
     /// The contact that a journal stored in these parts. Their values were checked when it was stored.

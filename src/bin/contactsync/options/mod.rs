@@ -198,7 +198,7 @@ pub struct RateArgs {
     /// Send at most this many calls at once after a pause [default: the rate]
     #[arg(long, value_name = "N")]
     pub burst: Option<Rate>,
-    /// Keep at most this many calls in flight [default: 8 to 64, depending on the rate]
+    /// Keep at most this many calls in flight [default: 8 to 256, depending on the rate]
     #[arg(long, value_name = "N")]
     pub concurrency: Option<Concurrency>,
 }
