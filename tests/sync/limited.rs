@@ -8,6 +8,8 @@ use rusqlite::Connection;
 
 use support::{Harness, JOURNAL, Output, People, TOKEN};
 
+use crate::old_journals::write_seventh;
+
 /// The values of a match field on the platform, in alphabetical order.
 fn emails(harness: &Harness) -> Vec<String> {
     let contacts = harness.sandbox.contacts(TOKEN);
@@ -330,13 +332,7 @@ async fn a_journal_without_limited_runs_is_upgraded() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(20, 2, 0).csv());
     harness.sync("in.csv --match email --max-calls 20").run().await.exits(4);
-    let db = Connection::open(harness.path(JOURNAL)).expect("the journal");
-    db.execute_batch(
-        "ALTER TABLE runs DROP COLUMN skipped; ALTER TABLE runs DROP COLUMN is_limited;
-         ALTER TABLE pending DROP COLUMN deferred; PRAGMA user_version = 7; PRAGMA wal_checkpoint(TRUNCATE)",
-    )
-    .expect("the earlier tables");
-    drop(db);
+    write_seventh(&harness.path(JOURNAL));
     let plan = harness.plan("in.csv --match email --limit 1").run().await.exits(0).planned();
     assert_eq!(plan.rows(), "10 unchanged, 10 pending");
     let ran = harness.resume().run().await.exits(0);

@@ -93,6 +93,22 @@ fn write_eighth(path: &Path) {
     assert!(text);
 }
 
+/// Makes a journal of the present version one of version 7.
+pub fn write_seventh(path: &Path) {
+    write_eighth(path);
+    let db = Connection::open(path).expect("a journal");
+    db.execute_batch(
+        "ALTER TABLE runs DROP COLUMN skipped; ALTER TABLE runs DROP COLUMN is_limited; ALTER TABLE pending DROP COLUMN deferred;
+         ALTER TABLE snapshots DROP COLUMN changed; ALTER TABLE snapshot_chunks DROP COLUMN numbers;
+         DROP TABLE snapshot_changes; DROP TABLE kept_rows;",
+    )
+    .expect("the tables of version 8");
+    for table in ["readings", "shown_contacts", "shown_aliases", "unread_contacts", "differences", "accepted"] {
+        db.execute_batch(&format!("DROP TABLE {table}")).unwrap_or_else(|error| panic!("{table}: {error}"));
+    }
+    db.pragma_update(None, "user_version", 7).expect("a journal");
+}
+
 #[tokio::test]
 async fn a_stopped_run_of_version_8_is_resumed_and_its_calls_are_kept() {
     let harness = Harness::unlimited().await;
@@ -294,19 +310,7 @@ async fn a_journal_of_version_7_gets_the_tables_for_reading_back() {
     harness.write("in.csv", people.csv());
     harness.sync("in.csv --match email").run().await.exits(0);
     let journal = harness.path(JOURNAL);
-    write_eighth(&journal);
-    let db = Connection::open(&journal).expect("a journal");
-    db.execute_batch(
-        "ALTER TABLE runs DROP COLUMN skipped; ALTER TABLE runs DROP COLUMN is_limited; ALTER TABLE pending DROP COLUMN deferred;
-         ALTER TABLE snapshots DROP COLUMN changed; ALTER TABLE snapshot_chunks DROP COLUMN numbers;
-         DROP TABLE snapshot_changes; DROP TABLE kept_rows;",
-    )
-    .expect("the tables of version 8");
-    for table in ["readings", "shown_contacts", "shown_aliases", "unread_contacts", "differences", "accepted"] {
-        db.execute_batch(&format!("DROP TABLE {table}")).unwrap_or_else(|error| panic!("{table}: {error}"));
-    }
-    db.pragma_update(None, "user_version", 7).expect("a journal");
-    drop(db);
+    write_seventh(&journal);
     harness.calls();
     let verify = format!("verify --journal {JOURNAL} --url {} --rate 1000000", harness.sandbox.url());
     harness.program(&verify).run().await.exits(0);
