@@ -366,7 +366,7 @@ async fn init_refuses_a_first_row_of_values() {
     ] {
         harness.write("in.csv", &text);
         let ran = harness.program("init in.csv --force").run().await.exits(if has_values { 2 } else { 0 });
-        let said = ran.stderr.contains("in.csv: the first row has values in place of column names")
+        let said = ran.stderr.contains("in.csv:1: expected column names, found what looks like a contact")
             && ran.stderr.contains("use `--no-header`");
         assert_eq!(said, has_values, "{text} {ran:?}");
     }

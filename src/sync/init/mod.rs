@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::sample::{ColumnSample, sample};
 use crate::core::diff::TagsMode;
 use crate::core::doubtful_values::DoubtfulValues;
-use crate::core::guess::{Guess, Sampled, guess};
+use crate::core::guess::{Guess, guess};
 use crate::core::list::JsonList;
 use crate::core::mapping::rules::Country;
 use crate::core::mapping::{Mapping, is_place};
 use crate::core::model::Rejection;
-use crate::core::plain_kind::PlainKind;
 use crate::core::routing::{NotRouted, RoutingTable};
 use crate::input::{Row, Source, SourceError};
 use crate::sync::check::{RejectReason, RejectReasons};
@@ -42,9 +41,6 @@ pub enum InitError {
     /// The input has no rows.
     #[error("{0}: the input has no rows")]
     NoRows(String),
-    /// The first row has values in place of column names.
-    #[error("{0}: the first row has values in place of column names")]
-    NoHeader(String),
     /// None of the rows can be read.
     #[error("{name}:{}: no row can be read; the first: {first}", first.line)]
     Unreadable {
@@ -81,9 +77,6 @@ pub struct Judged {
 /// An [`InitError`] when there is nothing to guess from, or nothing to guess.
 pub fn suggest(source: &mut Source, country: Option<Country>) -> Result<Suggestion, InitError> {
     let sample = sample(source)?;
-    if source.header().is_some() && sample.columns.iter().any(is_named_by_a_value) {
-        return Err(InitError::NoHeader(source.name().to_owned()));
-    }
     let guess = guess(&sample.columns, country);
     if let [first, ..] = sample.columns.as_slice()
         && guess.rows == 1
@@ -93,15 +86,6 @@ pub fn suggest(source: &mut Source, country: Option<Country>) -> Result<Suggesti
     }
     let ColumnSample { lists_of_fields, lists_of_values, rows, .. } = sample;
     Ok(Suggestion { guess, lists_of_fields, lists_of_values, rows })
-}
-
-// Whether a column has an e-mail address or a phone for its name, and mostly such values below it.
-fn is_named_by_a_value(column: &Sampled) -> bool {
-    let kind = |text: &str| PlainKind::of_text(text).filter(|kind| matches!(kind, PlainKind::Email | PlainKind::Phone));
-    let Some(of_name) = kind(&column.name) else { return false };
-    let filled = column.cells.iter().filter(|cell| !cell.is_empty());
-    let same = filled.clone().filter(|cell| kind(cell) == Some(of_name)).count();
-    same > 0 && same * 2 > filled.count()
 }
 
 // Whether a path leads into a list, or into an object whose keys are numbers.

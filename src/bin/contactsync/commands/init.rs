@@ -69,7 +69,6 @@ fn refused(error: InitError) -> Failure {
         InitError::InsideLists { .. } => {
             Failure::usage(&error).hint("write one object for each contact, in an array or one on a line")
         }
-        InitError::NoHeader(_) => Failure::usage(&error).hint("if it is a contact, use `--no-header`"),
         InitError::NoRows(_) | InitError::Unreadable { .. } => Failure::usage(&error),
     }
 }
