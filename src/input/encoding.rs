@@ -270,8 +270,9 @@ fn ascii_prefix(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
-// UTF-8 unless nearly all of what is not ASCII is none; `whole` when nothing follows the sample. With the encoding that a
-// guess without a language names, if it is another one.
+// The encoding of a sample: UTF-8 unless nearly all of its bytes above ASCII are invalid as UTF-8. If the guess is Windows-1252
+// only because few bytes are known, also the encoding that the detector names without a language. `whole` is whether the sample
+// is the whole input.
 fn told_by(sample: &[u8], whole: bool) -> (Charset, Option<&'static Encoding>) {
     let (mut sound, mut foreign) = (0, 0);
     for chunk in sample.utf8_chunks() {

@@ -195,7 +195,7 @@ async fn contacts_are_named_by_a_match_value_a_field_an_id_or_a_line() {
     harness.write(
         "in.csv",
         "phone,email,name\n+5215550000001,a@example.com,Ann\n+5215550000002,b@example.com,Bo\n,b@example.com,Bob\n\
-         +5215550000003,,Cy\n,,Nobody\n+5215550000004,d@example.com,Di\n",
+         +5215550000003,,Cy\n,,Eve\n+5215550000004,d@example.com,Di\n",
     );
     harness
         .write("changed.csv", "phone,email,name\n+5215550000001,,Anna\n+5215550000002,,Bobby\n+5215550000003,,Cyd\n");

@@ -8,7 +8,7 @@ use std::{fs, io, process};
 use contactsync::{Stop, StopReason};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
 use crate::stderr::STDERR;
@@ -27,6 +27,14 @@ pub fn survive_file_size_limit() -> io::Result<()> {
     // Its handler stays when nothing listens any more.
     let _listened = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     Ok(())
+}
+
+/// Listens for signals of a command that reads before it sends: returns the stop that a signal asks for, and whether the command
+/// still [reads](listen), which is so at first.
+pub fn listen_while_reading(console: &Console) -> Result<(Stop, Arc<AtomicBool>), Failure> {
+    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
+    listen(stop.clone(), console.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
+    Ok((stop, reading))
 }
 
 /// Listens for SIGINT, SIGTERM and SIGHUP. It takes a tokio runtime to be called in. As long as `reading` says that the

@@ -163,7 +163,7 @@ pub fn dates_and_impossible(values: &[&str], order: DayOrder) -> Option<(Dates, 
         return None;
     }
     let dates = match dates(&possible, order)? {
-        // Only a step rejects what is not in the calendar.
+        // Unconverted, an impossible date would be sent; a `date` step rejects it.
         Dates::Iso => Dates::Forms(fitting(&possible, &ISO)?.forms),
         dates @ (Dates::Forms(_) | Dates::Either(..)) => dates,
     };

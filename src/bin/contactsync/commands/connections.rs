@@ -23,6 +23,17 @@ impl Connections {
         Ok(Self::of(connected.map(required).collect::<Result<_, _>>()?))
     }
 
+    /// Connects the only channel of a command that reads one channel back.
+    pub fn only(channels: &Channels) -> Result<((String, Connection), Announcement), Failure> {
+        if channels.are_several() {
+            return Err(Failure::usage_text("the configuration has several channels, and one is read at a time")
+                .hint("use --channel NAME"));
+        }
+        let Self { channels: mut connected, announcement } = Self::all(channels)?;
+        let channel = connected.pop().ok_or_else(|| Failure::usage_text("no channel is configured"))?;
+        Ok((channel, announcement))
+    }
+
     /// Connects the channels of interrupted runs, which provide what the settings leave out. Fails at the first one that cannot
     /// be connected.
     pub fn of_runs(channels: &Channels, runs: &[RunRow]) -> Result<Self, Failure> {

@@ -12,7 +12,7 @@ use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::Layer;
-use crate::render::console::{Console, Level};
+use crate::render::console::Console;
 use crate::render::diff::DiffView;
 use crate::render::input_notice::InputNotices;
 use crate::render::notices::{Announcement, Notices};
@@ -32,10 +32,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     let begun = clock.now();
     let from = input.input(args.input.input.as_deref())?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
-    let notices = InputNotices::at_open(&source, console);
-    for warning in &warnings {
-        console.say(Level::Warning, &format!("{}: {warning}", source.name()));
-    }
+    let notices = InputNotices::of_reading(&source, &warnings, console);
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let printer = Printer {

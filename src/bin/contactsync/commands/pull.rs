@@ -1,11 +1,9 @@
 //! `pull --field F --value V`: learns the platform's contacts by a field that they have in common.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use contactsync::read_back::{Pull, pull};
-use contactsync::{Clock, Connection, Environment, Field, Stop, Workspace};
+use contactsync::{Clock, Environment, Field, Workspace};
 
 use crate::args::PullArgs;
 use crate::commands::connections::Connections;
@@ -15,11 +13,11 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::{Layer, ListArgs};
 use crate::render::console::Console;
-use crate::render::notices::{Announcement, Notices, report_upgrade};
+use crate::render::notices::{Notices, report_upgrade};
 use crate::render::progress::Progress;
 use crate::render::read_back::conclude_pull;
 use crate::render::reporter::Printer;
-use crate::settings::{Channels, Settings};
+use crate::settings::Settings;
 use crate::signals;
 
 pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
@@ -32,17 +30,15 @@ pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, F
     }
     let match_fields = &input.rules.matches;
     if match_fields.is_empty() {
-        return Err(Failure::usage_text("no match field is given, so the rows of an input would not be recognized")
+        return Err(Failure::usage_text("no match field is given, so the rows of an input would not be recognised")
             .hint("name the field that identifies a contact with --match FIELD"));
     }
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
     let (options, begun) = (run_options(&bounds, &clock), clock.now());
-    let (channel, announcement) = only_channel(&channels)?;
-    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
-    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
-        .map_err(|error| Failure::unexpected(&error))?;
+    let (channel, announcement) = Connections::only(&channels)?;
+    let (stop, reading) = signals::listen_while_reading(console)?;
     let printer = Printer {
         notices: Notices { console, announcement },
         progress: Progress::new(console, ""),
@@ -64,15 +60,4 @@ pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, F
     let mut outcome = pull(&workspace, request, environment)?;
     outcome.summary.seconds = clock.now().since(begun).as_secs_f64();
     conclude_pull(&outcome, args.json, console)
-}
-
-/// Connects the only channel of a command that reads one channel back.
-pub fn only_channel(channels: &Channels) -> Result<((String, Connection), Announcement), Failure> {
-    if channels.are_several() {
-        return Err(Failure::usage_text("the configuration has several channels, and one is read at a time")
-            .hint("use --channel NAME"));
-    }
-    let Connections { channels: mut connected, announcement } = Connections::all(channels)?;
-    let channel = connected.pop().ok_or_else(|| Failure::usage_text("no channel is configured"))?;
-    Ok((channel, announcement))
 }

@@ -1,10 +1,8 @@
 //! `resume`: sends what interrupted runs left pending, without their input.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use contactsync::{Clock, Environment, Interrupted, ResumeOptions, Stop, Workspace};
+use contactsync::{Clock, Environment, Interrupted, ResumeOptions, Workspace};
 
 use crate::args::ResumeArgs;
 use crate::commands::connections::Connections;
@@ -37,9 +35,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
             .hint("use --journal FILE with the journal of the interrupted run"));
     }
     open_files::make_room(channels.here().len())?;
-    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
-    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
-        .map_err(|error| Failure::unexpected(&error))?;
+    let (stop, reading) = signals::listen_while_reading(console)?;
     let notices = Notices { console, announcement: Announcement::default() };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
     let workspace = Workspace::open(&journal, holder())?;

@@ -1,10 +1,8 @@
 //! `sync INPUT`: plans the input into the journal, then sends what is pending.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use contactsync::{Clock, Environment, Stop, SyncInput, Workspace, sync_input};
+use contactsync::{Clock, Environment, SyncInput, Workspace, sync_input};
 
 use crate::args::SyncArgs;
 use crate::commands::connections::Connections;
@@ -14,7 +12,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::options::Layer;
-use crate::render::console::{Console, Level};
+use crate::render::console::Console;
 use crate::render::input_notice::InputNotices;
 use crate::render::notices::{Notices, report_upgrade};
 use crate::render::outcome::{Again, conclude};
@@ -39,15 +37,10 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let (options, begun) = (run_options(&bounds, &clock), clock.now());
     let connections = Connections::all(&channels)?;
     // Opening the input may wait for a pipe or a command.
-    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
-    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
-        .map_err(|error| Failure::unexpected(&error))?;
+    let (stop, reading) = signals::listen_while_reading(console)?;
     let from = input.input(typed_input)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
-    let notices = InputNotices::at_open(&source, console);
-    for warning in &warnings {
-        console.say(Level::Warning, &format!("{}: {warning}", source.name()));
-    }
+    let notices = InputNotices::of_reading(&source, &warnings, console);
     open_files::make_room(connections.channels.len())?;
     let printer = Printer {
         notices: Notices { console, announcement: connections.announcement },

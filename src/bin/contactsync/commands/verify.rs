@@ -2,21 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use contactsync::mapping::rules::{Rules, Unmapped};
 use contactsync::read_back::{Remedy, VerifiedInput, Verify, verify};
-use contactsync::{Clock, Environment, Field, Stop, Workspace};
+use contactsync::{Clock, Environment, Field, Workspace};
 
 use crate::args::VerifyArgs;
-use crate::commands::pull::only_channel;
+use crate::commands::connections::Connections;
 use crate::commands::request::{holder, overrides, routing, run_options};
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::{Layer, ListArgs};
-use crate::render::console::{Console, Level};
+use crate::render::console::Console;
 use crate::render::input_notice::InputNotices;
 use crate::render::notices::{Notices, report_upgrade};
 use crate::render::progress::Progress;
@@ -40,19 +38,11 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
     let _inside = runtime.enter();
     let clock = Clock::system();
     let (options, begun) = (run_options(&bounds, &clock), clock.now());
-    let (channel, announcement) = only_channel(&channels)?;
-    let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
-    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
-        .map_err(|error| Failure::unexpected(&error))?;
+    let (channel, announcement) = Connections::only(&channels)?;
+    let (stop, reading) = signals::listen_while_reading(console)?;
     let from = args.input.as_deref().map(|typed| input.input(Some(typed))).transpose()?;
     let read = from.map(|from| Reading::open(&from, &input, channels.column())).transpose()?;
-    let mut notices = None;
-    if let Some(Reading { source, warnings, .. }) = &read {
-        notices = Some(InputNotices::at_open(source, console));
-        for warning in warnings {
-            console.say(Level::Warning, &format!("{}: {warning}", source.name()));
-        }
-    }
+    let notices = read.as_ref().map(|read| InputNotices::of_reading(&read.source, &read.warnings, console));
     let printer = Printer {
         notices: Notices { console, announcement },
         progress: Progress::new(console, read.as_ref().map_or("", |read| read.source.name())),

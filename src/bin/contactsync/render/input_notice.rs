@@ -21,6 +21,15 @@ impl InputNotices {
         notices
     }
 
+    /// Prints the detected format, and the warnings about the mapping, when the input is opened.
+    pub fn of_reading(source: &Source, warnings: &[String], console: &Console) -> Self {
+        let notices = Self::at_open(source, console);
+        for warning in warnings {
+            console.say(Level::Warning, &format!("{}: {warning}", source.name()));
+        }
+        notices
+    }
+
     /// Prints the detected format again if it is more exact now, and the notices that matter to the mapping.
     pub fn at_end(mut self, mapping: Option<&Mapping>, console: &Console) {
         self.print_format(console);
