@@ -48,13 +48,13 @@ pub enum Difference {
         present: String,
     },
     /// The channels, or their URLs.
-    #[error("the channels or their URLs are others")]
+    #[error("the channels or their URLs differ")]
     Channels,
     /// What decides how rows are planned.
-    #[error("the configuration, the options or the columns of the input are others")]
+    #[error("the configuration, the options or the columns of the input differ")]
     Configuration,
     /// The numbers of rows and contacts.
-    #[error("the numbers are others: it has {approved}, and now there are {present}")]
+    #[error("the counts differ: the saved plan has {approved}, the new one {present}")]
     Counts {
         /// Those of the approved plan.
         approved: Counted,
@@ -62,7 +62,9 @@ pub enum Difference {
         present: Counted,
     },
     /// The contacts, or the fields and tags to send.
-    #[error("the contacts, or the fields and tags to send, are others: the input changed, or a run was sent since")]
+    #[error(
+        "the contacts, or the fields and tags to send, differ: the input changed, or another run sent changes since"
+    )]
     Decisions,
 }
 
@@ -201,23 +203,22 @@ mod tests {
         };
         check(&approved, None);
         check(&approval("", [3, 2, 1], "c", "d"), None);
-        check(&approval("https://two", [3, 2, 1], "c", "d"), Some("the channels or their URLs are others"));
+        check(&approval("https://two", [3, 2, 1], "c", "d"), Some("the channels or their URLs differ"));
         let other = Approval { channels: BTreeMap::new(), ..approved.clone() };
-        check(&other, Some("the channels or their URLs are others"));
+        check(&other, Some("the channels or their URLs differ"));
         let other = Approval { channels: [("b".to_owned(), None)].into(), ..approved.clone() };
-        check(&other, Some("the channels or their URLs are others"));
-        let configuration = "the configuration, the options or the columns of the input are others";
+        check(&other, Some("the channels or their URLs differ"));
+        let configuration = "the configuration, the options or the columns of the input differ";
         check(&approval("https://one", [3, 2, 1], "x", "d"), Some(configuration));
         for counts in [[4, 2, 1], [3, 1, 1], [3, 2, 0]] {
             let [rows, contacts, rejected] = counts;
             let expected = format!(
-                "the numbers are others: it has 3 rows, 2 to send and 1 rejected, and now there are \
+                "the counts differ: the saved plan has 3 rows, 2 to send and 1 rejected, the new one \
                  {rows} rows, {contacts} to send and {rejected} rejected"
             );
             check(&approval("https://one", counts, "c", "d"), Some(&expected));
         }
-        let decisions =
-            "the contacts, or the fields and tags to send, are others: the input changed, or a run was sent since";
+        let decisions = "the contacts, or the fields and tags to send, differ: the input changed, or another run sent changes since";
         check(&approval("https://one", [3, 2, 1], "c", "x"), Some(decisions));
         let program = format!("it was made by contactsync 0.0.1, and this is {}", env!("CARGO_PKG_VERSION"));
         let older = Approval { program: "0.0.1".into(), ..approved.clone() };

@@ -110,8 +110,8 @@ fn merged_cells(line: u64, rows: u64) -> String {
 fn text_beside(line: u64, rows: u64) -> String {
     let rows = counted(rows, "row has", "rows have");
     format!(
-        "{rows} text in a column without a name (first on line {line}), where most rows have none; it is ignored. A cell with a \
-         delimiter and without quotes also moves the cells after it"
+        "{rows} text in a column without a name (first on line {line}), where most rows are blank; the text is ignored. An \
+         unquoted delimiter in a cell also shifts the cells after it"
     )
 }
 

@@ -126,7 +126,9 @@ impl Journal {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
     pub(crate) async fn end_reading(&self, reading: i64) -> Result<(), JournalError> {
+        // It is ended first: what is left of it after a kill must not be learnt, because conflicts may be gone.
+        self.ask(move |store| store.end_reading(reading)).await?;
         while self.ask(move |store| store.remove_shown(reading)).await? {}
-        self.ask(move |store| store.end_reading(reading)).await
+        Ok(())
     }
 }

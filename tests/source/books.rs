@@ -934,8 +934,8 @@ fn a_row_of_a_sheet_whose_cells_moved_is_rejected() {
     };
     let moved = "[city] expected the cells of the header, found text in a column without a name: a cell with a delimiter may lack \
                  its quotes";
-    let unclear = "1 row has text in a column without a name (first on line 3), where most rows have none; it is ignored. A cell \
-                   with a delimiter and without quotes also moves the cells after it";
+    let unclear = "1 row has text in a column without a name (first on line 3), where most rows are blank; the text is ignored. \
+                   An unquoted delimiter in a cell also shifts the cells after it";
     check(&["+525512345602", "Smith", " John", "Lima"], moved, &[]);
     check(&["+525512345601", "Bo", "Lima", "a note"], "+525512345601|Bo|Lima", &[unclear]);
     check(&["+525512345601", "Bo", " Lima"], "+525512345601|Bo| Lima", &[]);

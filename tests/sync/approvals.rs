@@ -175,15 +175,15 @@ async fn a_plan_that_differs_from_the_saved_one_is_refused() {
     let harness = changed().await;
     plan(&harness, "--save plan.json").await.exits(0);
     let original = fs::read_to_string(harness.path("in.csv")).unwrap();
-    let configuration = "the configuration, the options or the columns of the input are others";
-    let decisions = "the contacts, or the fields and tags to send, are others";
+    let configuration = "the configuration, the options or the columns of the input differ";
+    let decisions = "the contacts, or the fields and tags to send, differ";
     // Options and inputs that make another plan.
     let cases = [
         ("", ("Monterrey", "Arequipa"), decisions),
         ("", ("vip;new", "vip;nuevo"), decisions),
         ("", ("di@", "do@"), decisions),
-        ("", ("cy@example.com,Quito,9|9,\n", ""), "the numbers are others"),
-        ("", ("ed@", "@"), "the numbers are others"),
+        ("", ("cy@example.com,Quito,9|9,\n", ""), "the counts differ"),
+        ("", ("ed@", "@"), "the counts differ"),
         ("", ("city,note", "town,note"), configuration),
         ("--limit 4", ("", ""), configuration),
         ("--only line:2", ("", ""), configuration),
@@ -209,18 +209,18 @@ async fn a_plan_that_differs_from_the_saved_one_is_refused() {
     fs::remove_file(harness.path("contactsync.toml")).unwrap();
     // Another channel, and a URL that was approved.
     let ran = carry_out(&harness, &format!("in.csv {OPTIONS} --channel other")).await.exits(7);
-    assert!(ran.stderr.contains("the channels or their URLs are others"), "{ran:?}");
+    assert!(ran.stderr.contains("the channels or their URLs differ"), "{ran:?}");
     assert_eq!(harness.calls(), "none");
     plan(&harness, "--save plan.json --url https://app.example.com/api/v1 --moved").await.exits(0);
     let ran = carry_out(&harness, &format!("in.csv {OPTIONS}")).await.exits(7);
-    assert!(ran.stderr.contains("the channels or their URLs are others"), "{ran:?}");
+    assert!(ran.stderr.contains("the channels or their URLs differ"), "{ran:?}");
 
     // Another run changed what is known.
     plan(&harness, "--save plan.json").await.exits(0);
     harness.sync(&format!("in.csv {OPTIONS} --only ann@example.com")).run().await.exits(0);
     let _ = harness.calls();
     let ran = carry_out(&harness, &format!("in.csv {OPTIONS}")).await.exits(7);
-    assert!(ran.stderr.contains("the numbers are others: it has 5 rows, 4 to send"), "{ran:?}");
+    assert!(ran.stderr.contains("the counts differ: the saved plan has 5 rows, 4 to send"), "{ran:?}");
     assert_eq!(harness.calls(), "none");
 }
 

@@ -339,7 +339,7 @@ async fn a_plan_says_when_a_pull_takes_fewer_calls() {
     };
     let text = planned(1_000).await;
     let expected = "searching for the unknown contacts takes 1,000 calls; if they are on the platform with `source` = `crm`, \
-                    `contactsync pull --field source --value crm` learns them in 100 calls";
+                    `contactsync pull --field source --value crm` with the same match fields, platform and journal learns them in 100 calls";
     assert!(text.contains(expected), "{text}");
     assert!(!planned(10).await.contains("pull"), "ten contacts");
     marked(1_000).insert_into(&harness.sandbox);

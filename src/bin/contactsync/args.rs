@@ -4,7 +4,6 @@ mod journal;
 mod read_back;
 mod sandbox;
 
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -16,6 +15,7 @@ use contactsync::mapping::rules::Country;
 pub use self::journal::JournalCommand;
 pub use self::read_back::{PullArgs, VerifyArgs};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
+use crate::options::value::ContactCount;
 use crate::options::{
     AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs,
     Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
@@ -196,7 +196,7 @@ pub struct PlanArgs {
     /// Save the plan to this file, for `sync --plan` [default: none]
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub save: Option<PathBuf>,
-    /// Exit with 10 if a sync would send something, also if rows are rejected
+    /// Exit with 10 if a sync would send something, even if rows are rejected
     #[arg(long, help_heading = OUTPUT)]
     pub detailed_exitcode: bool,
     /// Print the summary as one JSON object on standard output
@@ -216,7 +216,7 @@ pub struct SyncArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub selection: SelectionArgs,
-    /// Carry out this plan, which `plan --save` saved; send nothing if the plan would be another one now
+    /// Carry out the plan that `plan --save` wrote to this file; send nothing if the plan has changed since
     #[arg(long, value_name = "FILE", help_heading = "Contacts")]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
@@ -292,7 +292,7 @@ pub struct InputArgs {
 pub struct SelectionArgs {
     /// Send only the first N contacts that need calls; the others are skipped, and a later run sends them [default: no limit]
     #[arg(long, value_name = "N")]
-    pub limit: Option<NonZeroU64>,
+    pub limit: Option<ContactCount>,
     /// Send only this contact: a match value, FIELD=VALUE, id:ID or line:N; repeat it for several [default: all]
     #[arg(long, value_name = "KEY")]
     pub only: Vec<ContactRef>,
@@ -304,7 +304,7 @@ pub struct SelectionArgs {
 pub struct DiffArgs {
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = defaults::DIFF, help = format!("List what would change for the first N contacts; without N, for {}", defaults::DIFF))]
     pub diff: Option<usize>,
-    /// Show all values in `--diff`; otherwise only keys are shown, and other values are masked
+    /// Show all values in `--diff`; otherwise values are masked, except in keys and tags
     #[arg(long, requires = "diff")]
     pub show_values: bool,
     /// Print the plan as text, or as Markdown for a ticket [default: text]

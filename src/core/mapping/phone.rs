@@ -118,7 +118,7 @@ pub(super) const ROUNDED: &str = "a number that a spreadsheet has rounded, such 
 pub(super) const DATE: &str = "a date";
 
 /// What was found in place of a phone number in a row that was commented out.
-pub(super) const COMMENTED_OUT: &str = "one that begins with `#`, as a row that was commented out";
+pub(super) const COMMENTED_OUT: &str = "one that begins with `#`, like a row that was commented out";
 
 /// Converts `text` to a phone number of `+` and digits.
 ///

@@ -173,6 +173,19 @@ impl NextSnapshot {
         self.entries.is_empty() && self.len() == rows && self.shared.is_empty()
     }
 
+    /// Whether a kept row is at another place than in the last snapshot.
+    pub fn moves_rows(&self) -> bool {
+        let mut at = 0;
+        self.pieces.iter().any(|piece| {
+            let (count, moves) = match piece {
+                Piece::Kept(places) => (places.len(), places.start != at),
+                Piece::New(numbers) => (numbers.len(), false),
+            };
+            at += count;
+            moves
+        })
+    }
+
     /// Where the kept rows are, in the input's order; nothing unless they are to be listed. The last
     /// snapshot had `rows`.
     pub fn kept_rows(&self, rows: usize) -> Vec<KeptRows> {
@@ -233,7 +246,7 @@ mod tests {
         let position = |row, line| RowPosition { row, line };
         next.keep(0..1, position(1, 2));
         next.keep(1..2, position(2, 3));
-        assert!(next.has_same_rows(2) && !next.has_same_rows(3));
+        assert!(next.has_same_rows(2) && !next.has_same_rows(3) && !next.moves_rows());
         let new = next.add();
         next.keep(3..4, position(4, 5));
         let (other, rejected) = (next.add(), next.add());
@@ -265,7 +278,7 @@ mod tests {
         let mut next = NextSnapshot::new(true);
         next.keep(2..4, position(1, 2));
         next.keep(0..2, position(3, 4));
-        assert!(next.has_same_rows(4));
+        assert!(next.has_same_rows(4) && next.moves_rows());
         assert_eq!(next.kept_rows(4), [piece((1, 2), 2, 2), piece((3, 4), 0, 2)]);
         assert_eq!(next.kept_rows(5), [piece((1, 2), 0, 2), piece((3, 4), 2, 2)]);
     }

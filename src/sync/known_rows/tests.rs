@@ -590,6 +590,46 @@ fn nights_with_a_snapshot_have_the_results_of_nights_without() {
     assert!(all["known"] * 10 > all["rows"], "{all:?}");
 }
 
+// A changed row comes before rows that it moves from one chunk to the next.
+#[test]
+fn a_row_that_moves_to_another_chunk_keeps_its_contact() {
+    let setting = Setting {
+        matches: vec!["email"],
+        mode: Mode::Upsert,
+        tags_mode: TagsMode::Add,
+        duplicates: Duplicates::First,
+        upper: false,
+        take: false,
+        json: false,
+        by_channel: false,
+        sharded: false,
+        keeps_rejects: false,
+        lists_rows: true,
+        max_changes: None,
+        source: "a",
+        form: Form { crlf: false, mark: false, western: false, all_quoted: false, cut: false },
+    };
+    let text = |rows: &[(usize, &str)]| {
+        let lines = rows.iter().map(|(number, city)| format!("e{number}@x.mx,,,{city},,,\n"));
+        format!("{}\n{}", COLUMNS.join(","), lines.collect::<String>())
+    };
+    let first: Vec<(usize, &str)> = (0..16).map(|number| (number, "Lima")).collect();
+    let mut second = first.clone();
+    second.pop();
+    second.insert(7, (15, "Oslo"));
+    let (full, short) = (Journal::in_memory().unwrap(), Journal::in_memory().unwrap());
+    for (night, rows) in [&first, &first, &second, &second].into_iter().enumerate() {
+        let night = night as u64;
+        let expected = planned(&full, &text(rows), (&setting, night), false);
+        let found = planned(&short, &text(rows), (&setting, night), true);
+        assert_eq!(found.lines, expected.lines, "night {night}");
+        let fates = vec![Fate::Done; expected.pending.len()];
+        assert_eq!(send(&short, &found, &fates, true), send(&full, &expected, &fates, true), "night {night}");
+        assert_eq!(listed(&short, found.sync, &setting), listed(&full, expected.sync, &setting), "night {night}");
+        assert_eq!(found.kept, [0, 0, 15, 15][usize::try_from(night).unwrap()], "night {night}");
+    }
+}
+
 #[test]
 fn planted_mistakes_are_found() {
     const MOST: u64 = 200;

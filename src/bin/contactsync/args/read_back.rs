@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{ConnectionArgs, OUTPUT, PlaceArgs};
+use crate::options::value::ContactCount;
 use crate::options::{MatchArgs, SourceArgs};
 
 #[derive(Debug, Args)]
@@ -42,8 +43,8 @@ pub struct VerifyArgs {
     pub input: Option<String>,
     /// Verify at most this many contacts, chosen at random [default: all]
     #[arg(long, value_name = "N", help_heading = "Verification")]
-    pub sample: Option<u64>,
-    /// Choose the sample by this number; the same number chooses the same contacts [default: another one each time]
+    pub sample: Option<ContactCount>,
+    /// Use this seed for the sample; the same seed chooses the same contacts [default: random]
     #[arg(long, value_name = "N", requires = "sample", help_heading = "Verification")]
     pub seed: Option<u64>,
     /// Let the next sync send what differs
@@ -52,7 +53,7 @@ pub struct VerifyArgs {
     /// Accept the platform's values: they are not listed again, and not sent until the input has another value
     #[arg(long, help_heading = "Verification")]
     pub accept: bool,
-    /// Read the contacts by the pages of this marker field if that takes fewer calls [default: that of the last `pull`]
+    /// Read contacts by pages through this marker field if that takes fewer calls [default: that of the last `pull`]
     #[arg(long, value_name = "FIELD", requires = "value", help_heading = "Verification")]
     pub field: Option<String>,
     /// Set the value of the marker field
@@ -66,7 +67,7 @@ pub struct VerifyArgs {
     pub place: PlaceArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    /// Print values as they are instead of masked
+    /// Print values unmasked
     #[arg(long, help_heading = OUTPUT)]
     pub show_values: bool,
     /// Print the summary and the differences as one JSON object on standard output

@@ -26,7 +26,7 @@ pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, F
     let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let marker = Field::text(args.field.trim(), args.value.trim());
     if marker.name.is_empty() || marker.value.is_blank() {
-        return Err(Failure::usage_text("--field and --value: expected a text that is not blank"));
+        return Err(Failure::usage_text("--field and --value: expected text that is not blank"));
     }
     let match_fields = &input.rules.matches;
     if match_fields.is_empty() {

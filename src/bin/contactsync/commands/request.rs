@@ -1,6 +1,5 @@
 //! What the library's use cases take, made of the settings.
 
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use contactsync::{Clock, Overrides, Routing, RowLists, RunOptions, Selection};
 use crate::args::{ConnectionArgs, SelectionArgs};
 use crate::failure::INPUT;
 use crate::options::ListArgs;
+use crate::options::value::ContactCount;
 use crate::render::time::local_time;
 use crate::settings::{Bounds, Channel, Channels};
 
@@ -50,7 +50,7 @@ pub fn overrides(args: &ConnectionArgs) -> Overrides {
 
 /// The contacts to which the runs are limited.
 pub fn selection(args: &SelectionArgs) -> Selection {
-    Selection { only: args.only.clone(), limit: args.limit.map(NonZeroU64::get) }
+    Selection { only: args.only.clone(), limit: args.limit.map(ContactCount::get) }
 }
 
 /// How far the runs go. The time counts from now.

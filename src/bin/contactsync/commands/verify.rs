@@ -13,6 +13,7 @@ use crate::commands::request::{holder, overrides, routing, run_options};
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::options::value::ContactCount;
 use crate::options::{Layer, ListArgs};
 use crate::render::console::Console;
 use crate::render::input_notice::InputNotices;
@@ -68,7 +69,7 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
         channel,
         marker,
         input: of_input,
-        sample: args.sample,
+        sample: args.sample.map(ContactCount::get),
         seed: args.seed,
         remedy: match (args.repair, args.accept) {
             (true, _) => Remedy::Repair,

@@ -21,6 +21,9 @@ use super::token_command::TokenCommand;
 /// The largest number that a key of the configuration can hold.
 const MOST: u64 = i64::MAX as u64;
 
+/// A number of contacts.
+pub type ContactCount = WholeNumber<1, MOST>;
+
 /// A number of calls.
 pub type Calls = WholeNumber<1, MOST>;
 

@@ -142,7 +142,7 @@ fn cheaper(PullSuggestion { marker: Field { name, value }, finds, pages }: &Pull
     let command = format!("contactsync pull --field {} --value {}", quoted(name), quoted(&argument));
     format!(
         "searching for the unknown contacts takes {finds}; if they are on the platform with `{name}` = `{argument}`, \
-         `{command}` learns them in {pages}"
+         `{command}` with the same match fields, platform and journal learns them in {pages}"
     )
 }
 

@@ -31,6 +31,13 @@ pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Re
         };
         console.say(Level::Warning, &text);
     }
+    let further = summary.conflicts.saturating_sub(CONFLICTS_SHOWN as u64);
+    if further > 0 {
+        console.say(Level::Warning, &format!("and {} conflicts more", grouped(further)));
+    }
+    if summary.learnt + summary.conflicts + summary.in_doubt == 0 && stopped.is_none() {
+        console.say(Level::Warning, "no contact was learnt: check --field and --value, which are compared exactly");
+    }
     if summary.missing > 0 {
         let text = format!(
             "the platform's pages show {} fewer than its total; the pages moved while they were read, or the total is wrong",
@@ -39,8 +46,7 @@ pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Re
         console.say(Level::Warning, &text);
     }
     if summary.uncertain {
-        let text =
-            "the pages repeat or moved while they were read, and the platform states no total: contacts may be missing";
+        let text = "the pages repeated or moved while they were read, and the platform states no total: contacts may be missing";
         console.say(Level::Warning, text);
     }
     Ok(match stopped {
@@ -86,9 +92,10 @@ pub fn conclude_verify(outcome: &VerifyOutcome, output: VerifyOutput, console: &
     if summary.differing == 0 {
         return Ok(exit.unwrap_or(Exit::Done));
     }
-    console.say(Level::Exit, &format!("{} differ from what the journal knows", contacts(summary.differing)));
+    let verb = if summary.differing == 1 { "differs" } else { "differ" };
+    console.say(Level::Exit, &format!("{} {verb} from what the journal knows", contacts(summary.differing)));
     if output.is_repaired {
-        console.say(Level::Hint, "the next sync sends what its input has otherwise");
+        console.say(Level::Hint, "the next sync sends the values of its input that differ from those on the platform");
     }
     Ok(exit.unwrap_or(Exit::Rejected))
 }
@@ -98,7 +105,12 @@ fn verify_text(summary: &VerifySummary) -> Vec<String> {
     let gone = if *gone > 0 { format!(", {} of them gone", grouped(*gone)) } else { String::new() };
     vec![
         format!("verify {}", state(summary.state, summary.reason.as_deref())),
-        format!("  {} of {} verified: {} differ{gone}", grouped(*verified), contacts(*all), grouped(*differing)),
+        format!(
+            "  {} of {} verified, {} with differences{gone}",
+            grouped(*verified),
+            contacts(*all),
+            grouped(*differing)
+        ),
         format!("  {}", counted_calls(calls.total)),
         format!("  {}", took(*seconds)),
     ]
@@ -114,9 +126,11 @@ fn line_of(contact: &DifferingContact, output: VerifyOutput) -> String {
                 format!("{name}: expected {}, found {}", value(wanted.as_ref(), output), value(found.as_ref(), output))
             }
             Difference::TagMissing { tag } => format!("tag `{tag}` is missing"),
-            Difference::TagPresent { tag } => format!("tag `{tag}` was removed and is there"),
+            Difference::TagPresent { tag } => format!("tag `{tag}` was removed but is still there"),
             Difference::Gone => format!("contact {} is gone", contact.id),
-            Difference::Replaced => format!("contact {} is another one now; it is not repaired", contact.id),
+            Difference::Replaced => {
+                format!("contact {} seems to be another person now; it is neither repaired nor accepted", contact.id)
+            }
         })
         .collect();
     format!("{}: {}", contact.key, differences.join("; "))
@@ -174,7 +188,7 @@ fn pull_text(summary: &PullSummary) -> Vec<String> {
         .filter(|(count, what)| *count > 0 || *what == "learnt")
         .map(|(count, what)| format!("{} {what}", grouped(*count)))
         .collect();
-    let walked = if *passes > 1 { format!("; the pages were walked {passes} times") } else { String::new() };
+    let walked = if *passes > 1 { format!("; the pages were read {passes} times") } else { String::new() };
     vec![
         format!("pull {}", state(summary.state, summary.reason.as_deref())),
         format!("  {seen}: {}", counts.join(", ")),

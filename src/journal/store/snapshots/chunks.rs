@@ -160,6 +160,10 @@ impl Store {
         }
         let hashes = new.base.as_ref().map_or(&[][..], |base| base.rows.hashes_of(base.run));
         let kept = KeptRows { store: self, snapshot, hashes, contacts: OnceCell::new() };
+        if new.next.moves_rows() {
+            // Before a chunk is written: a row may move out of a chunk of which rows changed.
+            kept.contacts()?;
+        }
         let mut rows = new.next.rows();
         let (mut number, mut start) = (0_i64, 0);
         loop {
@@ -244,8 +248,6 @@ impl Store {
 
     fn write_chunk(&self, place: ChunkPlace, chunk: &[NextRow], kept: &KeptRows<'_>, new: &NewSnapshot) -> Result<()> {
         let ChunkPlace { snapshot, number, .. } = place;
-        // The contacts of kept rows are read before the first chunk is overwritten.
-        kept.contacts()?;
         let (mut hashes, mut contacts, mut numbers) =
             (Vec::with_capacity(chunk.len() * HASH), Vec::with_capacity(chunk.len() * TAG), Vec::new());
         for row in chunk {
