@@ -27,9 +27,9 @@ pub enum Lesson {
     Recent,
     /// The journal may have created it: a search by its match value decides.
     InDoubt,
-    /// Another contact has the same key, so that it is open which of them a row is about.
+    /// Another contact has the same key, so that it is open which of them a row is about: nothing is known by that key from now on.
     Conflict(ContactId),
-    /// Its id is that of another known contact, which it does not seem to be.
+    /// Its id is that of another known contact, which it does not seem to be: nothing is known of that one from now on.
     Replaced,
 }
 
@@ -40,7 +40,7 @@ pub struct Before {
     pub by_key: RemoteState,
     /// Another key that has the contact's id, and what it knows of that.
     pub holder: Option<(Option<Key>, Known)>,
-    /// Another listed contact with the same key.
+    /// Another listed contact with the same key, or with the other key that has the contact's id.
     pub rival: Option<ContactId>,
     /// Whether a run has changed the contact since the listing began, or within the search lag before that.
     pub is_recent: bool,
@@ -73,9 +73,9 @@ pub fn lesson(listed: &Known, before: Before, marker: &str) -> Lesson {
         (_, Some((Some(key), holder)), _) if is_another(&key, &holder.fields, &listed.fields, Some(marker)) => {
             Lesson::Replaced
         }
-        (_, Some((_, holder)), _) => Lesson::LearnOfHolder(shown_again(listed, &holder)),
+        (_, Some((_, holder)), None) => Lesson::LearnOfHolder(shown_again(listed, &holder)),
         (RemoteState::InDoubt(_), None, _) => Lesson::InDoubt,
-        (_, None, Some(rival)) => Lesson::Conflict(rival),
+        (_, _, Some(rival)) => Lesson::Conflict(rival),
         (RemoteState::Known(known), None, None) if known.id != listed.id => Lesson::Conflict(known.id),
         (RemoteState::Known(_), None, None) if is_recent => Lesson::Recent,
         (RemoteState::Known(known), None, None) => Lesson::Learn(shown_again(listed, &known)),
@@ -152,6 +152,9 @@ mod tests {
         // Its match value was changed on the platform to that of another contact.
         let swapped = Before { holder: held(own("7")), by_key: RemoteState::Known(own("8")), ..unknown() };
         check(swapped, Lesson::LearnOfHolder(again));
+        // Another listed contact has the match value that this one had.
+        let moved = Before { holder: held(own("7")), rival: Some(id("8")), ..unknown() };
+        check(moved, Lesson::Conflict(id("8")));
         let contact = Contact::new(Draft { matches: vec![Field::text("phone", "1")], ..Draft::default() }).unwrap();
         let doubt = || RemoteState::InDoubt(Doubt::of_create(&contact, None));
         check(Before { by_key: doubt(), ..unknown() }, Lesson::InDoubt);

@@ -75,7 +75,7 @@ pub fn is_another(
 }
 
 /// The differences of a contact, restricted to the fields in `scope` if there is one. `key` is that of its row, if it has a match
-/// value.
+/// value. The value of the field `marker` does not prove that it is still the same contact.
 ///
 /// A value that the platform shows in another type or, for phone numbers, in another form is no difference: the platform
 /// stores it that way, and writing it again would change nothing.
@@ -84,8 +84,9 @@ pub fn differences(
     known: &Known,
     shown: &Remote,
     scope: Option<&BTreeSet<String>>,
+    marker: Option<&str>,
 ) -> Vec<Difference> {
-    if key.is_some_and(|key| is_another(key, &known.fields, &shown.fields, None)) {
+    if key.is_some_and(|key| is_another(key, &known.fields, &shown.fields, marker)) {
         return vec![Difference::Replaced];
     }
     let in_scope = |name: &String| scope.is_none_or(|scope| scope.contains(name));
@@ -196,7 +197,7 @@ mod tests {
     fn what_differs_is_named_with_both_values_and_repaired_to_what_was_found() {
         let check = |shown: &[(&str, &str)], with: &[&str], expected: &[&str]| {
             let remote = remote(shown, with);
-            let found = differences(None, &known(), &remote, None);
+            let found = differences(None, &known(), &remote, None, None);
             let text =
                 |value: &Option<Value>| value.as_ref().map_or_else(String::new, |value| value.text().into_owned());
             let named: Vec<String> = found
@@ -211,7 +212,7 @@ mod tests {
                 .collect();
             assert_eq!(named, expected, "{shown:?} {with:?}");
             // Once repaired, nothing differs.
-            assert_eq!(differences(None, &repaired(known(), &found), &remote, None), [], "{shown:?} {with:?}");
+            assert_eq!(differences(None, &repaired(known(), &found), &remote, None, None), [], "{shown:?} {with:?}");
         };
         let same = [("city", " Lima "), ("phone", "+5215512345678"), ("other", "x")];
         check(&same, &["vip", "own", "of an agent"], &[]);
@@ -225,7 +226,7 @@ mod tests {
     fn only_the_fields_of_the_scope_are_compared() {
         let shown = remote(&[("city", "Quito"), ("phone", "1")], &["vip", "own"]);
         let scope = BTreeSet::from(["city".to_owned()]);
-        assert_eq!(differences(None, &known(), &shown, Some(&scope)).len(), 1);
+        assert_eq!(differences(None, &known(), &shown, Some(&scope), None).len(), 1);
     }
 
     #[test]

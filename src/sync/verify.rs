@@ -350,8 +350,11 @@ impl Verifying<'_> {
             Asked::Failed(_) | Asked::Stopped => return Ok(()),
         };
         let found = match &ended.attempt {
+            // An answer with another contact says nothing about this one.
+            Attempt::Contact(remote) if remote.id != known.id => return calls.journal_end(&ended).await,
             Attempt::Contact(remote) => {
-                differences(Key::parse_match(&key).as_ref(), &known, remote, self.scope.as_ref())
+                let marker = self.marker.as_ref().map(|(marker, _)| &*marker.name);
+                differences(Key::parse_match(&key).as_ref(), &known, remote, self.scope.as_ref(), marker)
             }
             Attempt::Missing { .. } if self.open.recent.contains(&contact) => return calls.journal_end(&ended).await,
             Attempt::Missing { .. } => vec![Difference::Gone],

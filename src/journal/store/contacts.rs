@@ -198,7 +198,7 @@ impl Store {
         self.delete_doubt(contact)
     }
 
-    fn delete_known(&self, contact: i64) -> Result<()> {
+    pub(super) fn delete_known(&self, contact: i64) -> Result<()> {
         self.db.prepare_cached("DELETE FROM states WHERE contact = ?1")?.execute([contact])?;
         Ok(())
     }

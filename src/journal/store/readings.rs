@@ -139,6 +139,9 @@ impl Store {
         let (channel, asked): (i64, String) = query.query_row([reading], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let PullAsked { field: marker, .. } = parse_checked(READING, &asked)?;
         let recent = self.changed_since(channel, since)?;
+        if after.is_none() {
+            self.forget_aliases_of_shown(reading, channel)?;
+        }
         let mut query = self.db.prepare_cached(
             "SELECT id, field, value, content FROM shown_contacts WHERE reading = ?1 AND id > ?2 AND pass >= ?4
              ORDER BY id LIMIT ?3",
@@ -180,10 +183,15 @@ impl Store {
             }
             None => None,
         };
+        let known_by_key = found.as_ref().map(|found| found.number);
+        let mut rival = self.rival(reading, key, &listed.id)?;
+        if let (None, Some(holder)) = (&rival, &holder) {
+            rival = self.rival(reading, &holder.key, &listed.id)?;
+        }
         let before = Before {
             by_key: found.map_or(Ok(RemoteState::Unknown), |found| found.remote_state(self, key))?,
             holder: held,
-            rival: self.rival(reading, key, &listed.id)?,
+            rival,
             is_recent,
         };
         match lesson(listed, before, marker) {
@@ -195,13 +203,25 @@ impl Store {
             Lesson::LearnOfHolder(known) => {
                 if let Some(holder) = holder {
                     self.learn_as(channel, &holder.key, &known)?;
+                    self.learn_aliases((reading, channel), &holder.key, &listed.id)?;
                 }
                 learnt.known += 1;
             }
             Lesson::Recent => learnt.known += 1,
             Lesson::InDoubt => learnt.in_doubt += 1,
-            Lesson::Conflict(other) => learnt.conflicts.push((key.text(), listed.id.clone(), Some(other))),
+            Lesson::Conflict(other) => {
+                if let Some(number) = known_by_key {
+                    self.unlearn(channel, number, key)?;
+                }
+                if let Some(Holder { number, key }) = &holder {
+                    self.unlearn(channel, *number, key)?;
+                }
+                learnt.conflicts.push((key.text(), listed.id.clone(), Some(other)));
+            }
             Lesson::Replaced => {
+                if let Some(Holder { number, key }) = &holder {
+                    self.unlearn(channel, *number, key)?;
+                }
                 let before = holder.map_or_else(String::new, |holder| holder.key.text());
                 learnt.conflicts.push((before, listed.id.clone(), None));
             }
@@ -221,13 +241,30 @@ impl Store {
     fn learn_as(&self, channel: i64, key: &KeyParts<'_>, known: &Known) -> Result<()> {
         let number = self.contact_number(channel, key)?;
         let before = self.known_of(number, key)?;
-        if before.as_ref() == Some(known) {
+        // A difference that was accepted stays so: what is known besides is what the input had.
+        if before.as_ref() == Some(known) || (before.is_some() && self.has_accepted(number)?) {
             return Ok(());
         }
         if before.is_some() {
             self.touch(&self.channels.text(self, channel)?, &key.text(), None)?;
         }
         self.set_known(Owner { number, key: key.value() }, known)
+    }
+
+    // Nothing is known of a contact any more: a row of it is searched for. What is in doubt stays so.
+    fn unlearn(&self, channel: i64, number: i64, key: &KeyParts<'_>) -> Result<()> {
+        self.touch(&self.channels.text(self, channel)?, &key.text(), None)?;
+        self.delete_known(number)
+    }
+
+    // The further match values of the contacts that were shown are those that the pages show.
+    fn forget_aliases_of_shown(&self, reading: i64, channel: i64) -> Result<()> {
+        self.db.execute(
+            "DELETE FROM aliases WHERE channel = ?2 AND contact IN (SELECT contact FROM states WHERE EXISTS
+                 (SELECT 1 FROM shown_contacts WHERE reading = ?1 AND id = CAST(states.id AS TEXT)))",
+            [reading, channel],
+        )?;
+        Ok(())
     }
 
     // Another listed contact with this match value.

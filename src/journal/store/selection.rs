@@ -136,9 +136,14 @@ impl Store {
         Ok(())
     }
 
-    /// Sends the deferred rows of a run too, from now on.
+    /// Sends the deferred rows of a run too, from now on, unless rows of its input that were chosen are still pending.
     pub(in crate::journal) fn undefer(&self, run: i64) -> Result<()> {
-        self.db.execute("UPDATE pending SET deferred = 0 WHERE run = ?1 AND deferred", [run])?;
+        self.db.execute(
+            "UPDATE pending SET deferred = 0 WHERE run = ?1 AND deferred AND NOT EXISTS
+                 (SELECT 1 FROM runs JOIN pending AS chosen ON chosen.run = runs.id AND NOT chosen.deferred
+                  WHERE runs.sync = (SELECT sync FROM runs WHERE id = ?1))",
+            [run],
+        )?;
         Ok(())
     }
 

@@ -413,7 +413,11 @@ impl Store {
                 Outcome::Rejected(reason) => {
                     self.set_rejection(*run, owner.number, &state_update.contact, reason, state_update.at)?;
                 }
-                Outcome::Created | Outcome::Updated | Outcome::Unchanged => self.no_longer_rejected(owner.number)?,
+                Outcome::Created | Outcome::Updated => {
+                    self.no_longer_rejected(owner.number)?;
+                    self.forget_accepted(owner.number)?;
+                }
+                Outcome::Unchanged => self.no_longer_rejected(owner.number)?,
             }
             self.no_longer_left(owner.number)?;
         }

@@ -134,7 +134,7 @@ impl Store {
             for contact in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
                 let Some((key, known)) = self.known_with_key(contact)? else { continue };
                 let key = Key::parse_match(&key.text());
-                let found = self.not_accepted(contact, differences(key.as_ref(), &known, remote, scope))?;
+                let found = self.not_accepted(contact, differences(key.as_ref(), &known, remote, scope, None))?;
                 if found.is_empty() {
                     self.set_read(reading, contact)?;
                 }
@@ -183,9 +183,43 @@ impl Store {
         }
         match remedy {
             Remedy::None => Ok(()),
-            Remedy::Repair => self.repair(contact, &found),
-            Remedy::Accept => self.accept(contact, &found),
+            Remedy::Repair => {
+                self.forget_changed_aliases(contact, &found)?;
+                self.repair(contact, &found)
+            }
+            Remedy::Accept => {
+                self.forget_changed_aliases(contact, &found)?;
+                self.accept(contact, &found)
+            }
         }
+    }
+
+    // A row with a match value that the contact no longer has is searched for.
+    fn forget_changed_aliases(&self, contact: i64, found: &[Difference]) -> Result<()> {
+        for difference in found {
+            let Difference::Field { name, wanted: Some(wanted), .. } = difference else { continue };
+            let key = Key::of(&Field { name: name.as_str().into(), value: wanted.clone().into_text() });
+            let parts = KeyParts::of(&key);
+            let Some(field) = parts.find_field(self)? else { continue };
+            let mut delete = self.db.prepare_cached(
+                "DELETE FROM aliases WHERE channel = (SELECT channel FROM contacts WHERE number = ?1)
+                     AND field = ?2 AND value = ?3 AND contact = ?1",
+            )?;
+            delete.execute(params![contact, field, parts.value()])?;
+        }
+        Ok(())
+    }
+
+    /// Whether differences of a contact were accepted.
+    pub(super) fn has_accepted(&self, contact: i64) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM accepted WHERE contact = ?1)")?;
+        Ok(query.query_row([contact], |row| row.get(0))?)
+    }
+
+    /// A run has written to a contact: what was accepted before may differ in another way now.
+    pub(super) fn forget_accepted(&self, contact: i64) -> Result<()> {
+        self.db.prepare_cached("DELETE FROM accepted WHERE contact = ?1")?.execute([contact])?;
+        Ok(())
     }
 
     // The next sync maps the contact's row, and sends what it has otherwise than the platform.

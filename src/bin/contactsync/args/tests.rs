@@ -5,6 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use clap::Arg;
+use contactsync::sandbox::{Fault, Rule, StoredForm};
 
 use super::*;
 use crate::config::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, KeyInfo, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};

@@ -60,7 +60,8 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
         Some(mut outcome) => {
             outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
-            let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
+            let again =
+                Again { place: &args.place, connection: &args.connection, lists: &args.lists, is_limited: false };
             conclude(outcome, args.json, &again, console)
         }
         None => nothing_to_resume(&channels, args.json, console),

@@ -70,6 +70,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     report_upgrade(workspace.journal(), &journal, console);
     let mut outcome = sync_input(&workspace, request, environment)?;
     outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
-    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
+    let is_limited = args.plan.is_some() || !selection(&args.selection).is_all();
+    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists, is_limited };
     conclude(outcome, args.json, &again, console)
 }

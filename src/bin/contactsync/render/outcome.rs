@@ -23,6 +23,8 @@ pub struct Again<'a> {
     pub place: &'a PlaceArgs,
     pub connection: &'a ConnectionArgs,
     pub lists: &'a ListArgs,
+    /// Whether the run is limited to contacts or to a saved plan, so that the same `sync` would not continue it.
+    pub is_limited: bool,
 }
 
 /// Prints the outcome of the runs and how to continue, and returns the most severe of their exit codes.
@@ -216,6 +218,8 @@ fn print_resume_hint(exit: Exit, again: &Again<'_>, console: &Console) {
         console.say(Level::Hint, &format!("check the token, then run `{resume}`"));
     } else if exit == Exit::Usage {
         console.say(Level::Hint, CHECK_URL);
+    } else if again.is_limited {
+        console.say(Level::Info, &format!("to continue: `{resume}`"));
     } else {
         console.say(Level::Info, &format!("to continue: `{resume}`, or the same `sync` again"));
     }
@@ -238,7 +242,7 @@ fn print_missing_hint(missing: &[&str], again: &Again<'_>, console: &Console) {
 impl Again<'_> {
     // Repeats the options of the command line. The configuration is read again, so its keys are left out.
     fn resume_line(&self) -> String {
-        let Again { place, connection, lists } = self;
+        let Again { place, connection, lists, .. } = self;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
         let ChannelArgs { address, token, .. } = &connection.channel;
         let options = [
