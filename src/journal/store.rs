@@ -63,7 +63,7 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 9;
+const SCHEMA_VERSION: i64 = 10;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const READING_TABLES: &str = include_str!("readings.sql");

@@ -36,6 +36,9 @@ const UPGRADE_7: &str = include_str!("../upgrade_7.sql");
 /// The migration from version 8 to version 9.
 const UPGRADE_8: &str = include_str!("../upgrade_8.sql");
 
+/// The migration from version 9 to version 10.
+const UPGRADE_9: &str = include_str!("../upgrade_9.sql");
+
 /// The tables of version 6 that are the same now, with their columns.
 const SAME: [(&str, &str); 7] = [
     ("clocks", "channel, window, boot, zero"),
@@ -91,6 +94,9 @@ impl Store {
         }
         if version == 7 || version == 8 {
             self.db.execute_batch(UPGRADE_8)?;
+        }
+        if (7..=9).contains(&version) {
+            self.db.execute_batch(UPGRADE_9)?;
         }
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())

@@ -603,4 +603,39 @@ mod tests {
         let journal = Journal::open(&path).unwrap();
         assert!(matches!(journal.resumable("c"), Err(JournalError::Damaged { .. })), "{:?}", journal.resumable("c"));
     }
+
+    /// The tables and their columns, and the indexes and views, of a journal.
+    fn schema(path: &Path) -> Vec<String> {
+        let db = Connection::open(path).unwrap();
+        let mut query = db
+            .prepare(
+                "SELECT type || ' ' || name || coalesce(' ' || (SELECT group_concat(name || ' ' || type || ' ' || pk, ', ')
+                     FROM pragma_table_info(sqlite_master.name)), '') FROM sqlite_master ORDER BY type, name",
+            )
+            .unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap()
+    }
+
+    #[test]
+    fn an_upgraded_journal_has_the_tables_of_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [new, ninth, fifth] = ["new", "ninth", "fifth"].map(|name| folder.path().join(name));
+        drop(Journal::open(&new).unwrap());
+        let db = Connection::open(&ninth).unwrap();
+        for tables in [
+            include_str!("../tests/lasting_9.sql"),
+            include_str!("../tests/runs_9.sql"),
+            include_str!("../tests/readings_9.sql"),
+        ] {
+            db.execute_batch(tables).unwrap();
+        }
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 9).unwrap();
+        drop(db);
+        fifth_version(&fifth);
+        for old in [ninth, fifth] {
+            drop(Journal::open(&old).unwrap());
+            assert_eq!(schema(&old), schema(&new), "{}", old.display());
+        }
+    }
 }

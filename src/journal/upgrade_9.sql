@@ -1,0 +1,1 @@
+-- From version 9 to version 10.
