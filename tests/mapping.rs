@@ -256,7 +256,13 @@ proptest! {
         let dialed = number.strip_prefix('+').unwrap_or_default();
         prop_assert!((7..=15).contains(&dialed.len()) && !dialed.starts_with('0'), "{}", number);
         prop_assert!(dialed.bytes().all(|digit| digit.is_ascii_digit()), "{}", number);
-        let without_scheme = text.to_lowercase().replace("tel:", "").replace("whatsapp:", "").replace("sms:", "");
+        // A word and a colon before a `+` are a label, which is dropped.
+        let labelled = text.split_once(':').filter(|(label, number)| {
+            let plus = ['+', '\u{ff0b}', '\u{207a}', '\u{fe62}'];
+            !label.contains(|character| digit(character).is_some()) && number.contains(plus)
+        });
+        let unlabelled = labelled.map_or(text.as_str(), |(_, number)| number);
+        let without_scheme = unlabelled.to_lowercase().replace("tel:", "").replace("whatsapp:", "").replace("sms:", "");
         prop_assert!(!without_scheme.replace("callto:", "").contains(char::is_alphabetic), "a letter became a digit");
 
         // The last digits are in the text as they are dialed. A country code and a country's trunk digits precede them.

@@ -146,8 +146,9 @@ CREATE TABLE turns (
 
 -- The columns that the inputs of each source had so far: a further one is new.
 CREATE TABLE columns (
-    source TEXT NOT NULL,       -- the channel, or the column that names the channel of each row
-    name   TEXT NOT NULL,
+    source  TEXT NOT NULL,      -- the channel, or the column that names the channel of each row
+    name    TEXT NOT NULL,
+    is_last INTEGER NOT NULL DEFAULT 0, -- whether the last input had it
     PRIMARY KEY (source, name)
 ) WITHOUT ROWID;
 

@@ -48,6 +48,15 @@ use crate::core::task::Policy;
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
 
+/// The columns of the inputs of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EarlierColumns {
+    /// Those of all inputs so far.
+    pub all: BTreeSet<String>,
+    /// Those of the last one.
+    pub last: BTreeSet<String>,
+}
+
 /// A handle to the journal. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Journal {
@@ -218,22 +227,22 @@ impl Journal {
         })
     }
 
-    /// The columns of the inputs of a source in all runs so far. Empty before the first run.
+    /// The columns of the inputs of a source. Empty before the first run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub(crate) fn columns_of(&self, source: &str) -> Result<BTreeSet<String>, JournalError> {
+    pub(crate) fn columns_of(&self, source: &str) -> Result<EarlierColumns, JournalError> {
         let source = source.to_owned();
         self.ask_blocking(move |store| store.columns_of(&source))
     }
 
-    /// Adds columns to those of a source.
+    /// Sets the columns that the last input of a source had.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn add_columns(&self, source: &str, names: Vec<String>) -> Result<(), JournalError> {
+    pub(crate) fn set_columns(&self, source: &str, names: BTreeSet<String>) -> Result<(), JournalError> {
         let source = source.to_owned();
-        self.ask_blocking(move |store| store.add_columns(&source, &names))
+        self.ask_blocking(move |store| store.set_columns(&source, &names))
     }
 
     /// A key of the channel's known contacts that belongs to none of these match fields, if there is one.

@@ -1,5 +1,6 @@
 //! The use cases, one file each, and the engine that sends pending contacts. It emits events and prints nothing.
 
+mod changed_columns;
 mod channels;
 mod check;
 mod connection;
@@ -12,7 +13,6 @@ mod history;
 mod init;
 mod known_rows;
 mod limiters;
-mod new_columns;
 mod other_runs;
 mod plan;
 mod plan_input;

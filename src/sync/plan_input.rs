@@ -1,4 +1,4 @@
-//! The steps of planning that a sync and a dry run share: new columns are reported, the rows are routed and planned, and what the
+//! The steps of planning that a sync and a dry run share: new and missing columns are reported, the rows are routed and planned, and what the
 //! input was found to be is reported.
 
 use crate::core::guard::InputGuards;
@@ -7,8 +7,8 @@ use crate::core::task::Policy;
 use crate::core::time::Timestamp;
 use crate::input::Source;
 use crate::journal::{Journal, NO_CHANNEL, NewRun};
+use crate::sync::changed_columns::ChangedColumns;
 use crate::sync::environment::Environment;
-use crate::sync::new_columns::NewColumns;
 use crate::sync::plan::{PlanOptions, PlannedRuns, RefusedInput, plan};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
@@ -25,16 +25,16 @@ pub(super) struct InputToPlan<'a> {
     pub options: PlanOptions,
 }
 
-/// Plans an input in the journal. Returns the columns that are new, to be remembered.
+/// Plans an input in the journal. Returns its columns, to be remembered.
 pub(super) fn plan_input<R: Reporter>(
     journal: &Journal,
     input: InputToPlan<'_>,
     environment: Environment<'_, R>,
-) -> Result<(PlannedRuns, NewColumns), SyncError> {
+) -> Result<(PlannedRuns, ChangedColumns), SyncError> {
     let InputToPlan { source, mapping, routing, mut runs, policy, options } = input;
     let Environment { clock, stop, reporter, .. } = environment;
     let of = routing.source(runs.first().map(|run| run.channel.as_str()));
-    let mut new_columns = NewColumns::reported(of, &source, mapping, journal, reporter)?;
+    let mut changed_columns = ChangedColumns::reported(of, &source, mapping, journal, reporter)?;
     let mut unknown = run_of_no_channel(source.name(), policy);
     for run in runs.iter_mut().chain([&mut unknown]) {
         run.now = clock.now();
@@ -43,8 +43,8 @@ pub(super) fn plan_input<R: Reporter>(
     let detected = source.detected().clone();
     let planned = plan(journal, source, mapping, routes, options, reporter, stop)?;
     reporter.notify(&Notification::InputRead { detected: &detected, mapping });
-    new_columns.report_keys(reporter);
-    Ok((planned, new_columns))
+    changed_columns.report_keys(reporter);
+    Ok((planned, changed_columns))
 }
 
 /// Checks the age of an input against the guard.

@@ -90,7 +90,7 @@ pub struct PullSummary {
     pub calls: Calls<u64>,
     /// Seconds that it took. The program reports the duration of its command.
     pub seconds: f64,
-    /// The first conflicts, at most 100.
+    /// The first conflicts, at most 100, each once.
     pub conflicting: Vec<PullConflict>,
 }
 
@@ -323,9 +323,12 @@ impl Pulling<'_> {
             summary.unmarked += part.unmarked;
             for (key, one, other) in part.conflicts {
                 summary.conflicts += 1;
-                if summary.conflicting.len() < CONFLICTS_NAMED {
-                    let ids = [Some(one), other].into_iter().flatten().map(String::from).collect();
-                    summary.conflicting.push(PullConflict { key, ids });
+                let mut ids: Vec<String> = [Some(one), other].into_iter().flatten().map(String::from).collect();
+                ids.sort_unstable();
+                let conflict = PullConflict { key, ids };
+                // Two contacts with the same key are each in conflict with the other one.
+                if summary.conflicting.len() < CONFLICTS_NAMED && !summary.conflicting.contains(&conflict) {
+                    summary.conflicting.push(conflict);
                 }
             }
             after = part.last;

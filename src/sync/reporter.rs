@@ -34,6 +34,13 @@ pub enum Notification<'a> {
         /// The columns.
         columns: &'a [NewColumn],
     },
+    /// An input lacks columns that the input of the last run had.
+    ColumnsGone {
+        /// The input's name.
+        input: &'a str,
+        /// The columns, by name.
+        columns: &'a [&'a str],
+    },
     /// The input was read to its end.
     InputRead {
         /// What it was found to be.

@@ -91,8 +91,8 @@ pub fn sync_input<R: Reporter>(
         approving: input.approved.map_or(Approving::Nothing, Approving::Check),
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
-    let (planned, new_columns) = plan_input(journal, to_plan, environment)?;
-    new_columns.remember(journal)?;
+    let (planned, changed_columns) = plan_input(journal, to_plan, environment)?;
+    changed_columns.remember(journal)?;
     let listed = claims.write(journal, planned.sync, stop)?;
     reporter.notify(&Notification::Planned(&planned));
 

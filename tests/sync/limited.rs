@@ -157,6 +157,26 @@ async fn rows_that_were_pending_before_stay_pending() {
 }
 
 #[tokio::test]
+async fn resume_finishes_the_chosen_rows_before_it_sends_those_that_were_left_out() {
+    let harness = Harness::unlimited().await;
+    let people = People::new(30, 2, 0);
+    harness.write("in.csv", people.csv());
+    let ran = harness.sync("in.csv --match email --max-calls 20").run().await;
+    check(&harness, ran, 4, "10 created, 20 pending", "10 find, 10 create");
+    let ran = harness.sync("in.csv --match email --limit 5 --max-calls 4").run().await;
+    assert!(ran.stderr.contains("to continue: `contactsync resume"), "{ran:?}");
+    // The same `sync` would be a new run of five contacts.
+    assert!(!ran.stderr.contains("or the same"), "{ran:?}");
+    check(&harness, ran, 4, "2 created, 10 unchanged, 18 pending", "2 find, 2 create");
+    let ran = harness.resume().run().await;
+    check(&harness, ran, 4, "5 created, 10 unchanged, 15 pending", "3 find, 3 create");
+    check_journal(&harness).await;
+    let ran = harness.resume().run().await;
+    check(&harness, ran, 0, "20 created, 10 unchanged", "15 find, 15 create");
+    people.assert_stored_in(&harness.sandbox);
+}
+
+#[tokio::test]
 async fn contacts_in_doubt_stay_in_doubt_unless_they_are_chosen() {
     let harness = Harness::faulty(Faults { lose_after: 1.0, ..Faults::default() }).await;
     harness.write("in.csv", "email\na@example.com\nb@example.com\nc@example.com\nd@example.com\n");

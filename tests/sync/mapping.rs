@@ -537,6 +537,46 @@ async fn new_columns_since_the_last_run_are_reported_once() {
 }
 
 #[tokio::test]
+async fn columns_that_the_last_input_had_are_missed_once() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "match = \"phone\"\n");
+    harness.write("in.csv", "phone,a,b,_c\n+1,x,y,z\n");
+    harness.write("less.csv", "phone,a\n+1,x\n");
+    harness.write("less.jsonl", "{\"phone\":\"+1\"}\n{\"phone\":\"+2\",\"b\":\"\"}\n");
+    harness.write("other.csv", "tel\n+7\n");
+    let missed = |ran: &support::Output| {
+        ran.stderr_lines("warning:")
+            .iter()
+            .filter(|line| line.contains("missing"))
+            .copied()
+            .collect::<Vec<_>>()
+            .join("|")
+    };
+    let check = |ran: support::Output, expected: &str| assert_eq!(missed(&ran), expected, "{ran:?}");
+    check(harness.sync("in.csv").run().await.exits(0), "");
+    check(harness.sync("in.csv").run().await.exits(0), "");
+    let one = "warning: less.csv: columns of the last run that are missing: `b`";
+    let one = one.replace("columns of the last run that are", "column of the last run that is");
+    check(harness.plan("less.csv").run().await.exits(0), &one);
+    check(harness.sync("less.csv").run().await.exits(0), &one);
+    check(harness.sync("less.csv").run().await.exits(0), "");
+    check(harness.sync("in.csv").run().await.exits(0), "");
+    // Keys of JSON count if any row has them.
+    check(
+        harness.sync("less.jsonl").run().await.exits(0),
+        "warning: less.jsonl: column of the last run that is missing: `a`",
+    );
+    // A file of another kind misses nothing, and is not missed.
+    harness.write("contactsync.toml", "match = \"phone\"\n[fields]\nphone = \"tel\"\n");
+    check(harness.sync("other.csv").run().await.exits(0), "");
+    harness.write("contactsync.toml", "match = \"phone\"\n");
+    check(harness.sync("in.csv").run().await.exits(0), "");
+    // A column that the mapping names must be there.
+    harness.write("contactsync.toml", "match = \"phone\"\n[fields]\nphone = \"phone\"\nb = \"b\"\n");
+    harness.sync("less.csv").run().await.exits(2);
+}
+
+#[tokio::test]
 async fn new_json_keys_since_the_last_run_are_reported_once() {
     let check = async |config: &str, first: &str, then: &str, expected: &str| {
         let harness = Harness::unlimited().await;

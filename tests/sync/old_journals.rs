@@ -1,5 +1,6 @@
 //! Journals of earlier versions: they are upgraded without loss, with a copy of what they were, and a kill does not matter.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde_json::json;
 use support::{Harness, JOURNAL, People, TOKEN};
 
 /// The present version.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
 /// The tables of version 6, the last that held contacts as JSON.
 const SIXTH: [&str; 2] =
@@ -19,6 +20,13 @@ const SIXTH: [&str; 2] =
 
 /// The lasting tables of version 8, the last that held contact ids as text.
 const EIGHTH: &str = include_str!("../../src/journal/tests/lasting_8.sql");
+
+/// The tables of version 9, the last without kept values and missing contacts.
+const NINTH: [&str; 3] = [
+    include_str!("../../src/journal/tests/lasting_9.sql"),
+    include_str!("../../src/journal/tests/runs_9.sql"),
+    include_str!("../../src/journal/tests/readings_9.sql"),
+];
 
 /// The tables of earlier versions, each from the next one.
 const EARLIER: [(i64, &str); 5] = [
@@ -66,8 +74,34 @@ fn version_of(path: &Path) -> i64 {
     db.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a version")
 }
 
+/// Makes a journal of the present version one of version 9: drops the tables and columns that this one did not have.
+fn write_ninth(path: &Path) {
+    let list = |db: &Connection, sql: &str| -> BTreeSet<(String, String)> {
+        let mut query = db.prepare(sql).expect("a table");
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        rows.map(|row| row.expect("two texts")).collect()
+    };
+    let ninth = Connection::open_in_memory().expect("a journal");
+    ninth.execute_batch(&NINTH.concat()).expect("the tables of version 9");
+    let db = Connection::open(path).expect("a journal");
+    let tables =
+        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type";
+    for (kind, name) in list(&db, tables).difference(&list(&ninth, tables)) {
+        db.execute_batch(&format!("DROP {kind} IF EXISTS {name}")).expect("a table or an index");
+    }
+    let columns =
+        "SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+                   WHERE tables.type = 'table'";
+    for (table, column) in list(&db, columns).difference(&list(&ninth, columns)) {
+        db.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN {column}")).expect("a column");
+    }
+    assert_eq!(list(&db, columns), list(&ninth, columns));
+    db.pragma_update(None, "user_version", 9).expect("a journal");
+}
+
 /// Makes a journal of the present version one of version 8.
 fn write_eighth(path: &Path) {
+    write_ninth(path);
     let db = Connection::open(path).expect("a journal");
     db.execute_batch(
         "DROP VIEW run_calls; DROP TABLE run_windows;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contactsync::Field;
 use contactsync::contact::ContactId;
 use contactsync::report::CallKind;
-use contactsync::sandbox::{Fault, Faults, Rule};
+use contactsync::sandbox::{Fault, Faults, Rule, StoredContact};
 use serde_json::Value as Json;
 
 use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
@@ -217,6 +217,90 @@ async fn a_value_that_two_contacts_share_in_a_further_match_field_identifies_nei
     );
     let synced = harness.sync("in.csv").run().await.exits(0).summary();
     assert_eq!((synced.rows(), harness.calls()), ("4 unchanged".into(), "none".into()));
+}
+
+/// Two contacts that a sync created with the match fields `phone` and `email`, which an agent exchanged between them.
+async fn with_exchanged_emails() -> Harness {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "match = [\"phone\", \"email\"]\nsearch_lag = \"1ms\"\n");
+    let rows = ["+525550000001,a@example.com,Ann", "+525550000002,b@example.com,Bo"];
+    harness.write("in.csv", format!("phone,email,name,source\n{},crm\n{},crm\n", rows[0], rows[1]));
+    harness.sync("in.csv").run().await.exits(0);
+    for (name, email) in [("Ann", "b@example.com"), ("Bo", "a@example.com")] {
+        let id = named(&harness, name).id;
+        assert!(harness.sandbox.edit(TOKEN, &id, [Field::text("email", email)], [""; 0]));
+    }
+    harness.calls();
+    harness
+}
+
+fn named(harness: &Harness, name: &str) -> StoredContact {
+    let stored = harness.sandbox.contacts(TOKEN);
+    stored.into_iter().find(|contact| contact.fields["name"].text() == name).expect("a contact of that name")
+}
+
+#[tokio::test]
+async fn a_further_match_value_that_moved_identifies_the_contact_that_has_it_now() {
+    let with = async |learning: &str, calls: &str| {
+        let harness = with_exchanged_emails().await;
+        let url = harness.sandbox.url();
+        let command = format!("{learning} --journal {JOURNAL} --url {url} --rate 1000000");
+        harness.program(&command).run().await;
+        harness.calls();
+        harness.write("city.csv", "phone,email,city\n,b@example.com,Lima\n");
+        let synced = harness.sync("city.csv").run().await.exits(0).summary();
+        assert_eq!((synced.rows(), harness.calls()), ("1 updated".into(), calls.into()), "{learning}");
+        assert_eq!(named(&harness, "Ann").fields["city"].text(), "Lima", "{learning}");
+        assert!(!named(&harness, "Bo").fields.contains_key("city"), "{learning}");
+    };
+    with("pull --field source --value crm", "1 update").await;
+    with("verify --repair", "1 find, 1 update").await;
+    with("verify --accept", "1 find, 1 update").await;
+}
+
+#[tokio::test]
+async fn nothing_is_known_of_contacts_in_a_conflict() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "search_lag = \"1ms\"\n");
+    let mut people = marked(3);
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    // The second contact gets the match value of the first one, and its id shows somebody else's values.
+    let stored = harness.sandbox.contacts(TOKEN);
+    let of = |nth: usize| {
+        let email = format!("person.{nth}@example.com");
+        stored.iter().find(|contact| contact.fields["email"].text() == email).expect("a contact").id.clone()
+    };
+    let changed = ["field_01", "field_02", "email"].map(|name| Field::text(name, "person.0@example.com"));
+    assert!(harness.sandbox.edit(TOKEN, &of(1), changed, [""; 0]));
+    pull(&harness, "").run().await.exits(3);
+    harness.calls();
+    people.person(0).fields[0].1 = "changed 0".into();
+    people.person(1).fields[0].1 = "changed 1".into();
+    harness.write("in.csv", people.csv());
+    // Two contacts have the first match value, and none has the second one.
+    let synced = harness.sync("in.csv --match email").run().await.exits(3).summary();
+    assert_eq!(synced.rows(), "1 created, 1 unchanged, 1 rejected");
+    assert_eq!(harness.calls(), "2 find, 1 create, 1 add_tags");
+}
+
+#[tokio::test]
+async fn what_was_accepted_stays_so_after_a_pull() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "search_lag = \"1ms\"\n");
+    let people = marked(3);
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let edited = harness.sandbox.contacts(TOKEN)[1].id.clone();
+    harness.sandbox.edit(TOKEN, &edited, [Field::text("field_01", "by hand")], ["tag 0", "tag 1"]);
+    let url = harness.sandbox.url();
+    let accept = format!("verify --accept --journal {JOURNAL} --url {url} --rate 1000000");
+    harness.program(&accept).run().await.exits(3);
+    pull(&harness, "").run().await.exits(0);
+    harness.calls();
+    let synced = harness.sync("in.csv --match email").run().await.exits(0).summary();
+    assert_eq!((synced.rows(), harness.calls()), ("3 unchanged".into(), "none".into()));
+    assert_eq!(harness.sandbox.contacts(TOKEN)[1].fields["field_01"].text(), "by hand");
 }
 
 #[tokio::test]

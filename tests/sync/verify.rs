@@ -5,7 +5,7 @@ use std::time::Duration;
 use contactsync::Field;
 use contactsync::report::CallKind;
 use contactsync::sandbox::{Faults, StoredContact};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
 
@@ -104,6 +104,73 @@ async fn accepted_values_are_not_listed_again_and_stay_until_the_input_changes()
     harness.sandbox.edit(TOKEN, &stored(&harness, 11).id, [Field::text("field_01", "by hand")], [""; 0]);
     let (_, differences) = found(&verify(&harness, "").run().await.exits(3));
     assert_eq!(differences, ["email=person.11@example.com field field_01"]);
+}
+
+#[tokio::test]
+async fn an_accepted_difference_is_listed_again_once_a_sync_has_written_to_the_contact() {
+    let (harness, mut people) = synced(3).await;
+    let by_hand = |value: &'static str| {
+        let id = stored(&harness, 1).id;
+        assert!(harness.sandbox.edit(TOKEN, &id, [Field::text("field_02", value)], [""; 0]));
+    };
+    harness.write("contactsync.toml", "search_lag = \"1ms\"\n");
+    by_hand("one");
+    let differs = ["email=person.1@example.com field field_02"];
+    assert_eq!(found(&verify(&harness, "--accept").run().await.exits(3)).1, differs);
+    let known = people.people[1].fields[1].1.clone();
+    for value in ["another", &known] {
+        people.person(1).fields[1].1 = value.to_owned();
+        harness.write("in.csv", people.csv());
+        harness.sync("in.csv --match email").run().await.exits(0);
+        assert_eq!(stored(&harness, 1).fields["field_02"].text(), value);
+    }
+    by_hand("one");
+    assert_eq!(found(&verify(&harness, "").run().await.exits(3)).1, differs);
+}
+
+#[tokio::test]
+async fn a_marker_does_not_prove_that_an_id_is_still_the_same_contact() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "search_lag = \"1ms\"\n");
+    let csv = "email,source,name\na@example.com,crm,\nb@example.com,crm,\n";
+    harness.write("in.csv", csv);
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let url = harness.sandbox.url();
+    let pull = format!("pull --field source --value crm --match email --journal {JOURNAL} --url {url} --rate 1000000");
+    harness.program(&pull).run().await.exits(0);
+    let id = harness.sandbox.contacts(TOKEN)[0].id.clone();
+    assert!(harness.sandbox.edit(TOKEN, &id, [Field::text("email", "z@example.com")], [""; 0]));
+    let (summary, differences) = found(&verify(&harness, "--repair").run().await.exits(3));
+    assert_eq!(differences.len(), 1, "{summary}");
+    assert!(differences[0].ends_with(" replaced "), "{summary}");
+}
+
+#[tokio::test]
+async fn an_answer_with_another_contact_proves_nothing() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,city\na@example.com,Lima\nb@example.com,Quito\n");
+    let contact = |id: u32, email: &str, city: &str| {
+        let fields = json!([{ "name": "email", "value": email }, { "name": "city", "value": city }]);
+        json!({ "data": { "id": id, "custom_fields": fields, "tags": [] } })
+    };
+    let url = super::hostile::platform(move |_, request| {
+        let body = if request.starts_with("POST") {
+            json!({ "data": { "id": if request.contains("a@example.com") { 101 } else { 102 } } })
+        } else if request.contains("/contact/101") {
+            contact(102, "b@example.com", "Quito")
+        } else {
+            contact(102, "b@example.com", "Bogota")
+        };
+        (200, body.to_string())
+    })
+    .await;
+    let to = format!("--journal {JOURNAL} --url {url} --rate 1000000 --json");
+    harness.program(&format!("sync in.csv --mode create --match email {to}")).run().await.exits(0);
+    harness.write("contactsync.toml", "search_lag = \"1ms\"\n");
+    let ran = harness.program(&format!("verify --repair {to}")).run().await.exits(3);
+    let (summary, differences) = found(&ran);
+    assert_eq!(differences, ["email=b@example.com field city"], "{ran:?}");
+    assert_eq!((&summary["verified"], &summary["unread"]), (&1.into(), &1.into()), "{ran:?}");
 }
 
 #[tokio::test]

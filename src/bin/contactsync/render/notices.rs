@@ -75,15 +75,25 @@ impl Notices<'_> {
         let what = |NewColumn { name, is_sent }: &NewColumn| {
             format!("`{name}` ({})", if *is_sent { "sent" } else { "left out" })
         };
-        let named: Vec<String> = new.iter().take(COLUMNS_NAMED).map(what).collect();
-        let more = match new.len().saturating_sub(COLUMNS_NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         let columns = if new.len() == 1 { "column" } else { "columns" };
-        let text = format!("{input}: new {columns} since the last run: {}{more}", named.join(", "));
+        let text = format!("{input}: new {columns} since the last run: {}", first_columns(new.iter().map(what)));
         self.console.say(Level::Info, &text);
     }
+
+    fn columns_gone(&self, input: &str, gone: &[&str]) {
+        let (columns, are) = if gone.len() == 1 { ("column", "is") } else { ("columns", "are") };
+        let named = first_columns(gone.iter().map(|name| format!("`{name}`")));
+        self.console.say(Level::Warning, &format!("{input}: {columns} of the last run that {are} missing: {named}"));
+    }
+}
+
+// Names the first of these columns.
+fn first_columns(columns: impl ExactSizeIterator<Item = String>) -> String {
+    let more = match columns.len().saturating_sub(COLUMNS_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    columns.take(COLUMNS_NAMED).collect::<Vec<_>>().join(", ") + &more
 }
 
 impl Observer for Notices<'_> {
@@ -106,6 +116,7 @@ impl Reporter for Notices<'_> {
                 say(Level::Info, &text);
             }
             Notification::NewColumns { input, columns } => self.new_columns(input, columns),
+            Notification::ColumnsGone { input, columns } => self.columns_gone(input, columns),
             Notification::EarlierListLeft { path } => {
                 let text = format!("{}: not written: it lists the rows of an earlier input", path.display());
                 say(Level::Warning, &text);

@@ -31,9 +31,8 @@ pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Re
         };
         console.say(Level::Warning, &text);
     }
-    let further = summary.conflicts.saturating_sub(CONFLICTS_SHOWN as u64);
-    if further > 0 {
-        console.say(Level::Warning, &format!("and {} conflicts more", grouped(further)));
+    if summary.conflicting.len() > CONFLICTS_SHOWN {
+        console.say(Level::Warning, "there are more conflicts: `--json` lists the first 100");
     }
     if summary.learnt + summary.conflicts + summary.in_doubt == 0 && stopped.is_none() {
         console.say(Level::Warning, "no contact was learnt: check --field and --value, which are compared exactly");

@@ -57,6 +57,7 @@ impl Reporter for Printer<'_> {
             | Notification::Calling
             | Notification::TokenRenewed { .. }
             | Notification::NewColumns { .. }
+            | Notification::ColumnsGone { .. }
             | Notification::EarlierListLeft { .. }
             | Notification::RowsNotKept { .. }
             | Notification::HistoryNotRemoved(_)
