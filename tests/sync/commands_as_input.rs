@@ -1,5 +1,7 @@
 //! Inputs that a command writes: a failed command sends nothing.
 
+use std::time::{Duration, Instant};
+
 use support::Harness;
 
 const TWO: &str = "printf 'email,name\\na@example.com,A\\nb@example.com,B\\n'";
@@ -66,4 +68,15 @@ async fn a_command_that_fails_sends_nothing() {
     assert!(ran.stderr.contains("cannot be used with"), "{ran:?}");
     let ran = harness.sync("--match email").run().await.exits(2);
     assert!(ran.stderr.contains("no input is given") && ran.stderr.contains("--input-command"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_is_left_at_the_deadline() {
+    let harness = Harness::unlimited().await;
+    let command = "echo email; echo a@example.com; sleep 20";
+    let begun = Instant::now();
+    let ran = harness.sync("--match email --for 1s").argument("--input-command").argument(command).run().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{ran:?}");
+    assert!(ran.stderr.contains("before anything was sent"), "{ran:?}");
+    assert_eq!(harness.calls(), "none");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, io, process};
 
-use contactsync::{Stop, StopReason};
+use contactsync::{Clock, Input, Stop, StopReason, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Exit, Failure};
@@ -35,6 +35,24 @@ pub fn listen_while_reading(console: &Console) -> Result<(Stop, Arc<AtomicBool>)
     let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
     listen(stop.clone(), console.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     Ok((stop, reading))
+}
+
+/// Ends the process at the time `until` if it still [reads](listen) then. A file is read in any case; a command or a pipe may hang.
+pub fn end_reading_at(
+    until: Option<Timestamp>,
+    from: &Input,
+    clock: &Clock,
+    reading: &Arc<AtomicBool>,
+    console: &Console,
+) {
+    let (Some(until), Input::Stdin | Input::Command(_)) = (until, from) else { return };
+    let (clock, reading, console) = (clock.clone(), Arc::clone(reading), console.clone());
+    tokio::spawn(async move {
+        clock.sleep_until(until).await;
+        if reading.load(Ordering::Acquire) {
+            end(&console, &format!("stopped at the deadline, {}, before anything was sent", clock.shown(until)));
+        }
+    });
 }
 
 /// Listens for SIGINT, SIGTERM and SIGHUP. It takes a tokio runtime to be called in. As long as `reading` says that the

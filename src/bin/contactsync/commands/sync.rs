@@ -39,6 +39,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     // Opening the input may wait for a pipe or a command.
     let (stop, reading) = signals::listen_while_reading(console)?;
     let from = input.input(typed_input)?;
+    signals::end_reading_at(options.limits.until, &from, &clock, &reading, console);
     let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
     let notices = InputNotices::of_reading(&source, &warnings, console);
     open_files::make_room(connections.channels.len())?;

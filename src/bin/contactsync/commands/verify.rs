@@ -42,6 +42,9 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
     let (channel, announcement) = Connections::only(&channels)?;
     let (stop, reading) = signals::listen_while_reading(console)?;
     let from = args.input.as_deref().map(|typed| input.input(Some(typed))).transpose()?;
+    if let Some(from) = &from {
+        signals::end_reading_at(options.limits.until, from, &clock, &reading, console);
+    }
     let read = from.map(|from| Reading::open(&from, &input, channels.column())).transpose()?;
     let notices = read.as_ref().map(|read| InputNotices::of_reading(&read.source, &read.warnings, console));
     let printer = Printer {
