@@ -186,7 +186,7 @@ impl Hasher {
 mod tests {
     use super::*;
     use crate::core::contact_change::FieldChange;
-    use crate::core::model::Value;
+    use crate::core::model::{Value, WriteMode};
 
     fn approval(url: &str, counts: [u64; 3], configuration: &str, decisions: &str) -> Approval {
         let [rows, changes, rejected] = counts;
@@ -234,7 +234,12 @@ mod tests {
                 line: 2,
                 key: "phone=1".into(),
                 kind: ChangeKind::Update,
-                fields: vec![FieldChange { name: "city".into(), old: None, new: Value::Text("Lima".into()) }],
+                fields: vec![FieldChange {
+                    name: "city".into(),
+                    old: None,
+                    new: Value::Text("Lima".into()),
+                    write: WriteMode::Always,
+                }],
                 add_tags: vec!["x".into(), "y".into()],
                 remove_tags: vec!["z".into()],
             };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::model::{Contact, Field, Known, Mode, RemoteState, Value};
+use crate::core::model::{Contact, Field, Known, Mode, RemoteState, Value, WriteMode};
 use crate::core::task::{Policy, Task};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
@@ -51,6 +51,10 @@ pub struct FieldChange {
     pub old: Option<Value>,
     /// The value that would be written. A blank one clears the field.
     pub new: Value,
+    /// On which condition it is written, where that is not known before the contact is found or read: only if the contact is
+    /// created, only if the platform shows no value, or only with another field. Otherwise [`WriteMode::Always`].
+    #[serde(skip_serializing_if = "WriteMode::is_always")]
+    pub write: WriteMode,
 }
 
 impl ContactChange {
@@ -62,8 +66,9 @@ impl ContactChange {
         let (kind, fields, add_tags, remove_tags) = match task.remote_state() {
             RemoteState::Known(known) => {
                 let change = task.change();
-                let fields = change.set.iter().map(|field| FieldChange::known(field, known)).collect();
-                (ChangeKind::Update, fields, change.add, change.remove)
+                let certain = change.set.iter().map(|field| FieldChange::known(field, known));
+                let unseen = task.unseen().map(|field| FieldChange::unknown(field, WriteMode::IfBlank));
+                (ChangeKind::Update, certain.chain(unseen).collect(), change.add, change.remove)
             }
             RemoteState::Unknown | RemoteState::InDoubt(_) => {
                 let kind = match (task.remote_state(), policy.mode) {
@@ -72,16 +77,23 @@ impl ContactChange {
                     (_, Mode::Create | Mode::Upsert) => ChangeKind::CreateOrUpdate,
                     (_, Mode::Update) => ChangeKind::UpdateIfFound,
                 };
-                let fields = match kind {
-                    // A new contact has no value and no tag that could be removed.
-                    ChangeKind::Create => contact.filled(),
+                let fields: Vec<FieldChange> = match kind {
+                    // A new contact gets all its fields. It has no value and no tag that could be removed.
+                    ChangeKind::Create => {
+                        contact.filled().iter().map(|field| FieldChange::unknown(field, WriteMode::Always)).collect()
+                    }
                     ChangeKind::CreateOrUpdate
                     | ChangeKind::UpdateIfFound
                     | ChangeKind::ResolveDoubt
-                    | ChangeKind::Update => contact.fields(),
+                    | ChangeKind::Update => {
+                        let may_create = kind != ChangeKind::UpdateIfFound;
+                        let written = contact
+                            .fields_with_modes()
+                            .filter(|(field, mode)| may_be_written(field, *mode, may_create));
+                        written.map(|(field, mode)| FieldChange::unknown(field, mode)).collect()
+                    }
                 };
                 let removed = if kind == ChangeKind::Create { &[] } else { contact.remove_tags() };
-                let fields = fields.iter().map(FieldChange::unknown).collect();
                 (kind, fields, texts(contact.tags()), texts(removed))
             }
         };
@@ -89,13 +101,22 @@ impl ContactChange {
     }
 }
 
+// Whether a field of a contact that is created or found may be written.
+fn may_be_written(field: &Field, mode: WriteMode, may_create: bool) -> bool {
+    match mode {
+        WriteMode::Always | WriteMode::WithOthers => true,
+        WriteMode::OnCreate => may_create && !field.value.is_blank(),
+        WriteMode::IfBlank => !field.value.is_blank(),
+    }
+}
+
 impl FieldChange {
-    fn unknown(field: &Field) -> Self {
-        Self { name: field.name.to_string(), old: None, new: field.value.clone() }
+    fn unknown(field: &Field, write: WriteMode) -> Self {
+        Self { name: field.name.to_string(), old: None, new: field.value.clone(), write }
     }
 
     fn known(field: &Field, known: &Known) -> Self {
-        Self { old: known.fields.get(&*field.name).cloned(), ..Self::unknown(field) }
+        Self { old: known.fields.get(&*field.name).cloned(), ..Self::unknown(field, WriteMode::Always) }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::call::Call;
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
-use crate::core::model::{Contact, ContactId, Field, Known};
+use crate::core::model::{Contact, ContactId, Field, Known, Value, WriteMode};
 use crate::core::text::Text;
 
 /// What happens to tags that the input no longer names.
@@ -25,6 +25,8 @@ pub enum TagsMode {
 pub struct Change {
     /// Fields to write, match fields first.
     pub set: Vec<Field>,
+    /// Number of fields at the end of `set` that are only sent along ([`WriteMode::WithOthers`]): they take no call.
+    pub along: usize,
     /// Tags to add.
     pub add: Vec<String>,
     /// Tags to remove.
@@ -33,13 +35,32 @@ pub struct Change {
 
 /// Computes the change from `known` to `contact`. Fields that the contact does not name are left as they are. A field that
 /// is to become blank is written unless it is known to be blank.
+///
+/// A contact whose create is not finished gets all its fields. Afterwards, each field is written by its [`WriteMode`]: one that
+/// is written if it is blank has to be [known](unseen) to be so, and those that are sent along only fill the calls of others.
 pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
-    let set = contact
-        .fields()
-        .iter()
-        .filter(|field| !known.fields.get(&*field.name).is_some_and(|value| value.same(&field.value)))
-        .cloned()
-        .collect();
+    let is_new = known.made_at.is_some();
+    let (mut set, mut along) = (Vec::new(), Vec::new());
+    for (field, mode) in contact.fields_with_modes() {
+        let value = known.fields.get(&*field.name);
+        if value.is_some_and(|value| value.same(&field.value)) {
+            continue;
+        }
+        // A new contact has the values that were written to it, or that a search showed, and no others.
+        let may_fill = !field.value.is_blank() && value.map_or(is_new, Value::is_blank);
+        match mode {
+            WriteMode::Always => set.push(field),
+            WriteMode::WithOthers if is_new => set.push(field),
+            WriteMode::WithOthers => along.push(field),
+            WriteMode::OnCreate if is_new && may_fill => set.push(field),
+            WriteMode::IfBlank if may_fill => set.push(field),
+            WriteMode::OnCreate | WriteMode::IfBlank => {}
+        }
+    }
+    let room = set.len().next_multiple_of(FIELDS_PER_CALL) - set.len();
+    along.truncate(room);
+    let along_count = along.len();
+    let set = set.into_iter().chain(along).cloned().collect();
     let add = contact.tags().iter().filter(|tag| !known.tags.contains(tag.as_str())).map(Text::to_string).collect();
     // A tag may be on the contact unless it is known to be missing: another user may have added it.
     let may_be_there = |tag: &&Text| !known.absent_tags.contains(tag.as_str());
@@ -50,10 +71,25 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
         let dropped: Vec<String> = known.own_tags.iter().filter(|tag| !named.contains(tag.as_str())).cloned().collect();
         remove.extend(dropped);
     }
-    Change { set, add, remove }
+    Change { set, along: along_count, add, remove }
+}
+
+/// The fields that are written only while they are blank, where it is not known whether they are. A read shows it.
+pub fn unseen<'a>(contact: &'a Contact, known: &'a Known) -> impl Iterator<Item = &'a Field> {
+    let is_unseen = |field: &Field| !field.value.is_blank() && !known.fields.contains_key(&*field.name);
+    let is_new = known.made_at.is_some();
+    let unseen = contact
+        .fields_with_modes()
+        .filter(move |(field, mode)| !is_new && *mode == WriteMode::IfBlank && is_unseen(field));
+    unseen.map(|(field, _)| field)
 }
 
 impl Change {
+    /// The fields for which an update is sent, without those that are only sent along.
+    pub fn reasons(&self) -> &[Field] {
+        &self.set[..self.set.len() - self.along]
+    }
+
     /// The calls that make the change, in the order in which they are sent: fields first and tags last, because tags
     /// trigger automations that read the fields (API.md, trap 12).
     pub fn calls<'a>(&'a self, id: &'a ContactId) -> impl Iterator<Item = Call> + 'a {

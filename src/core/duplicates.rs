@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::core::model::{Contact, Draft, Field, Flaw};
+use crate::core::model::{Contact, Draft, Field, Flaw, WriteMode};
 use crate::core::text::Text;
 
 /// Which of the rows of one contact counts. The others are merged into it, or rejected.
@@ -80,7 +80,11 @@ pub fn merged(earlier: &Contact, later: &Contact, match_fields: &[String]) -> Re
         tags: together(earlier.tags(), later.tags(), later.remove_tags()),
         remove_tags: together(earlier.remove_tags(), later.remove_tags(), later.tags()),
     };
-    Ok(Contact::new(draft)?.known_as(later.key().clone()))
+    let mode = |name: &str| match later.mode_of(name) {
+        WriteMode::Always => earlier.mode_of(name),
+        mode @ (WriteMode::OnCreate | WriteMode::IfBlank | WriteMode::WithOthers) => mode,
+    };
+    Ok(Contact::new(draft)?.written(mode).known_as(later.key().clone()))
 }
 
 fn union(earlier: &[Field], later: &[Field]) -> Vec<Field> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::core::call::CallKind;
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
-use crate::core::model::{Contact, Mode, RemoteState};
+use crate::core::model::{Contact, Field, Mode, RemoteState, WriteMode};
 use crate::core::task::{DOUBT_SEARCHES, Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 
@@ -91,11 +91,21 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
     let mut forecast = Forecast::default();
     match task.remote_state() {
         RemoteState::Known(known) => {
-            for call in task.change().calls(&known.id) {
+            let change = task.change();
+            for call in change.calls(&known.id) {
                 forecast.add_exactly(call.kind(), 1);
             }
             let calls = forecast.kinds.iter().map(|range| range.min).sum();
             forecast.total = Range { min: calls, max: calls };
+            let unseen = task.unseen().count();
+            if unseen > 0 {
+                // A read shows whether they are blank.
+                let reasons = change.reasons().len();
+                let more = (reasons + unseen).div_ceil(FIELDS_PER_CALL) - reasons.div_ceil(FIELDS_PER_CALL);
+                forecast.add_exactly(CallKind::Read, 1);
+                forecast.kinds[CallKind::Update as usize].max += count(more);
+                forecast.total += Range { min: 1, max: 1 + count(more) };
+            }
         }
         RemoteState::Unknown | RemoteState::InDoubt(_) => {
             // A contact in doubt is searched for several times by its first match field, and once by each of the others.
@@ -107,7 +117,9 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
                 RemoteState::Unknown | RemoteState::Known(_) => (false, contact.matches().len()),
             };
             let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
-            let updates = contact.fields().len().div_ceil(FIELDS_PER_CALL);
+            // Of a contact that is found, not all fields are written, and those that are sent along take no call.
+            let is_sent = |(_, mode): &(&Field, WriteMode)| matches!(mode, WriteMode::Always | WriteMode::IfBlank);
+            let found = contact.fields_with_modes().filter(is_sent).count().div_ceil(FIELDS_PER_CALL);
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
             let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
             match mode {
@@ -119,12 +131,14 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
                 }
                 Mode::Upsert | Mode::Create | Mode::Update => {
                     let creates = usize::from(mode != Mode::Update);
+                    let updates = found.max(creates * writes.saturating_sub(1));
                     forecast.set(CallKind::Find, 1, finds.max(1));
                     forecast.set(CallKind::Create, 0, creates);
                     forecast.set(CallKind::Update, 0, updates);
                     forecast.set(CallKind::AddTags, 0, adds);
                     forecast.set(CallKind::RemoveTags, 0, removes);
-                    forecast.total = Range { min: 1, max: count(finds.max(1) + updates + adds + removes) };
+                    forecast.total =
+                        Range { min: 1, max: count(finds.max(1) + found.max(creates * writes) + adds + removes) };
                 }
             }
         }

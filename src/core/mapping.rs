@@ -40,7 +40,7 @@ use serde_json::Value as Json;
 use crate::core::email::{NoEmail, email_address};
 use crate::core::headings::{is_email_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
-use crate::core::model::{Contact, Flaw, Mode, Rejection};
+use crate::core::model::{Contact, Flaw, Mode, Rejection, WriteMode};
 use crate::core::nfc::nfc_texts;
 use crate::core::non_value::NonValue;
 use crate::core::record::{Cells, Record, Texts};
@@ -360,7 +360,19 @@ impl Mapping {
         if must_find(self.mode) && !parts.can_be_found() {
             return Err(self.nothing_to_find_by());
         }
-        parts.contact().map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })
+        let contact = parts
+            .contact()
+            .map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })?;
+        Ok(if self.has_modes() { contact.written(|name| self.mode_of(name)) } else { contact })
+    }
+
+    fn has_modes(&self) -> bool {
+        self.fields.iter().any(|field| field.write() != WriteMode::Always)
+    }
+
+    /// When a field is written.
+    pub fn mode_of(&self, name: &str) -> WriteMode {
+        self.fields.iter().find(|field| field.name() == name).map_or(WriteMode::Always, FieldReader::write)
     }
 
     // What each match field holds by its name, or else by its column's.

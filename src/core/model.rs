@@ -6,6 +6,7 @@ pub mod mode;
 pub mod remote;
 pub mod remote_state;
 pub mod value;
+pub mod write_mode;
 
 pub use self::contact::{Contact, Draft, Flaw, Rejection};
 pub use self::key::{ContactId, ID_KEY, Key};
@@ -13,3 +14,4 @@ pub use self::mode::Mode;
 pub use self::remote::Remote;
 pub use self::remote_state::{Known, RemoteState};
 pub use self::value::{Field, Value};
+pub use self::write_mode::WriteMode;

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
-use crate::core::diff::{Change, TagsMode, diff, first_fields};
+use crate::core::diff::{Change, TagsMode, diff, first_fields, unseen};
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, ContactId, Known, Mode, Remote, RemoteState};
+use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState};
 use crate::core::search::Search;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
@@ -321,6 +321,15 @@ impl Task {
         }
     }
 
+    /// The fields that are written only while they are blank, where a read has to show whether they are.
+    pub fn unseen(&self) -> impl Iterator<Item = &Field> {
+        let known = match &self.remote_state {
+            RemoteState::Known(known) => Some(known),
+            RemoteState::Unknown | RemoteState::InDoubt(_) => None,
+        };
+        known.into_iter().flat_map(|known| unseen(&self.contact, known))
+    }
+
     /// The next step.
     pub fn step(&self, now: Timestamp) -> Step {
         match &self.stage {
@@ -522,7 +531,7 @@ impl Task {
             made_at,
             absent_tags: self.absent_from(&remote),
             replaces: self.contact.id().filter(|given| **given != remote.id).cloned(),
-            ..Known::seen(remote, &own_tags).blank_in(self.contact.clear())
+            ..Known::seen(remote, &own_tags).blank_in(&self.contact)
         };
         self.stage = match self.goal {
             Goal::Sync if !self.leaves_alone(&known) => Stage::Writing,
@@ -551,8 +560,12 @@ impl Task {
         }
     }
 
+    // A write, or the read on which it depends.
     fn next_write(&self) -> Option<Call> {
         let RemoteState::Known(known) = &self.remote_state else { return None };
+        if self.unseen().next().is_some() {
+            return Some(Call::Read { id: known.id.clone() });
+        }
         self.change().calls(&known.id).next()
     }
 

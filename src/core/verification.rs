@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use crate::core::limits::CONTACTS_PER_PAGE;
-use crate::core::model::{Key, Known, Remote, Value};
+use crate::core::model::{Key, Known, Remote, Value, WriteMode};
 
 /// One difference between what is known of a contact and what the platform shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +74,31 @@ pub fn is_another(
     equal.len() <= different.len()
 }
 
-/// The differences of a contact, restricted to the fields in `scope` if there is one. `key` is that of its row, if it has a match
+/// Which fields are compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scope {
+    /// Their names; all known fields when `None`.
+    pub fields: Option<BTreeSet<String>>,
+    /// The fields that users of the platform may change, by when they are written.
+    pub edited: BTreeMap<String, WriteMode>,
+}
+
+impl Scope {
+    fn has(&self, name: &str) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.contains(name))
+    }
+
+    // Whether a field with a value, or without one, is right whatever was written to it.
+    fn leaves(&self, name: &str, has_value: bool) -> bool {
+        match self.edited.get(name).copied().unwrap_or_default() {
+            WriteMode::Always | WriteMode::WithOthers => false,
+            WriteMode::OnCreate => true,
+            WriteMode::IfBlank => has_value,
+        }
+    }
+}
+
+/// The differences of a contact in the fields of `scope`. `key` is that of its row, if it has a match
 /// value. The value of the field `marker` does not prove that it is still the same contact.
 ///
 /// A value that the platform shows in another type or, for phone numbers, in another form is no difference: the platform
@@ -83,15 +107,17 @@ pub fn differences(
     key: Option<&Key>,
     known: &Known,
     shown: &Remote,
-    scope: Option<&BTreeSet<String>>,
+    scope: &Scope,
     marker: Option<&str>,
 ) -> Vec<Difference> {
     if key.is_some_and(|key| is_another(key, &known.fields, &shown.fields, marker)) {
         return vec![Difference::Replaced];
     }
-    let in_scope = |name: &String| scope.is_none_or(|scope| scope.contains(name));
-    let fields = known.fields.iter().filter(|(name, _)| in_scope(name)).filter_map(|(name, value)| {
+    let fields = known.fields.iter().filter(|(name, _)| scope.has(name)).filter_map(|(name, value)| {
         let found = shown.fields.get(name).filter(|found| !found.is_blank());
+        if scope.leaves(name, found.is_some()) {
+            return None;
+        }
         let wanted = (!value.is_blank()).then(|| value.clone());
         let is_same = match (&wanted, found) {
             (None, None) => true,
@@ -197,7 +223,7 @@ mod tests {
     fn what_differs_is_named_with_both_values_and_repaired_to_what_was_found() {
         let check = |shown: &[(&str, &str)], with: &[&str], expected: &[&str]| {
             let remote = remote(shown, with);
-            let found = differences(None, &known(), &remote, None, None);
+            let found = differences(None, &known(), &remote, &Scope::default(), None);
             let text =
                 |value: &Option<Value>| value.as_ref().map_or_else(String::new, |value| value.text().into_owned());
             let named: Vec<String> = found
@@ -212,7 +238,11 @@ mod tests {
                 .collect();
             assert_eq!(named, expected, "{shown:?} {with:?}");
             // Once repaired, nothing differs.
-            assert_eq!(differences(None, &repaired(known(), &found), &remote, None, None), [], "{shown:?} {with:?}");
+            assert_eq!(
+                differences(None, &repaired(known(), &found), &remote, &Scope::default(), None),
+                [],
+                "{shown:?} {with:?}"
+            );
         };
         let same = [("city", " Lima "), ("phone", "+5215512345678"), ("other", "x")];
         check(&same, &["vip", "own", "of an agent"], &[]);
@@ -225,8 +255,26 @@ mod tests {
     #[test]
     fn only_the_fields_of_the_scope_are_compared() {
         let shown = remote(&[("city", "Quito"), ("phone", "1")], &["vip", "own"]);
-        let scope = BTreeSet::from(["city".to_owned()]);
-        assert_eq!(differences(None, &known(), &shown, Some(&scope), None).len(), 1);
+        let scope = Scope { fields: Some(BTreeSet::from(["city".to_owned()])), ..Scope::default() };
+        assert_eq!(differences(None, &known(), &shown, &scope, None).len(), 1);
+    }
+
+    #[test]
+    fn what_users_of_the_platform_may_change_is_no_difference() {
+        let check = |mode: WriteMode, shown: &[(&str, &str)], expected: usize| {
+            let scope = Scope { edited: [("city".to_owned(), mode)].into(), ..Scope::default() };
+            let shown = remote(&[&[("phone", "5512345678")], shown].concat(), &["vip", "own"]);
+            assert_eq!(differences(None, &known(), &shown, &scope, None).len(), expected, "{mode:?} {shown:?}");
+        };
+        for (mode, edited, cleared) in [
+            (WriteMode::Always, 1, 1),
+            (WriteMode::WithOthers, 1, 1),
+            (WriteMode::IfBlank, 0, 1),
+            (WriteMode::OnCreate, 0, 0),
+        ] {
+            check(mode, &[("city", "Quito")], edited);
+            check(mode, &[], cleared);
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Verifications: which known contacts are still to be read back, and what differed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Ended, Journal, JournalError};
-use crate::core::model::{Field, Known, Remote};
+use crate::core::model::{Field, Known, Remote, WriteMode};
 use crate::core::time::Timestamp;
-use crate::core::verification::{Difference, Remedy};
+use crate::core::verification::{Difference, Remedy, Scope};
 
 /// What a verification asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub(crate) struct VerifyAsked {
     pub seed: Option<u64>,
     /// The fields that are compared; all known ones when `None`.
     pub scope: Option<BTreeSet<String>>,
+    /// The fields that users of the platform may change.
+    #[serde(default)]
+    pub edited: BTreeMap<String, WriteMode>,
     /// A digest of the contacts that it is restricted to; `None` for all.
     pub members: Option<u64>,
     /// What follows from differences.
@@ -114,11 +117,11 @@ impl Journal {
         reading: i64,
         ended: Ended,
         progress: VerifyProgress,
-        (shown, scope): (Vec<Remote>, Option<BTreeSet<String>>),
+        (shown, scope): (Vec<Remote>, Scope),
     ) -> Result<(), JournalError> {
         self.ask(move |store| {
             store.end_probe(ended.number, &ended.attempt, ended.at)?;
-            store.set_verified(reading, &shown, scope.as_ref())?;
+            store.set_verified(reading, &shown, &scope)?;
             store.set_progress(reading, &progress)
         })
         .await

@@ -5,7 +5,7 @@
 //! their fields. What differs is what a read by id shows.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::duplicates::Duplicates;
 use crate::core::mapping::Mapping;
-use crate::core::model::{Field, Key, Remote};
+use crate::core::model::{Field, Key, Remote, WriteMode};
 use crate::core::page::Page;
 use crate::core::task::Policy;
-use crate::core::verification::{Difference, Remedy, differences, is_cheaper_by_pages};
+use crate::core::verification::{Difference, Remedy, Scope, differences, is_cheaper_by_pages};
 use crate::input::Source;
 use crate::journal::{Ended, Journal, JournalError, NewRun, OpenVerification, RunState, Unread, VerifyAsked};
 use crate::sync::connection::Connection;
@@ -64,6 +64,8 @@ pub struct Verify<'a> {
     pub seed: Option<u64>,
     /// What follows from differences.
     pub remedy: Remedy,
+    /// The fields that users of the platform may change, by when a sync writes them: their edits are no differences.
+    pub edited: BTreeMap<String, WriteMode>,
     /// How long the platform may report a contact as missing after it was created.
     pub search_lag: Duration,
     /// The guards that are overridden.
@@ -147,14 +149,16 @@ pub fn verify<R: Reporter>(
 ) -> Result<VerifyOutcome, SyncError> {
     let Environment { runtime, clock, stop, reporter } = environment;
     let begun = clock.now();
-    let Verify { channel, marker, input, sample, seed, remedy, search_lag, overrides, options } = verify;
+    let Verify { channel, marker, input, sample, seed, remedy, edited, search_lag, overrides, options } = verify;
     let match_fields = input.as_ref().map_or_else(Vec::new, |input| input.mapping.match_fields().to_vec());
     let channel = only_channel(workspace, channel, &match_fields, overrides, environment)?;
     let journal = workspace.journal();
-    let scope = input.as_ref().and_then(|input| input.fields.clone());
+    let fields = input.as_ref().and_then(|input| input.fields.clone());
+    let scope = Scope { fields, edited };
     let only = input.map(|input| contacts_of(path, channel.name(), input, environment)).transpose()?;
     let members = only.as_ref().map(digest);
-    let asked = VerifyAsked { sample, seed, scope: scope.clone(), members, remedy };
+    let Scope { fields, edited } = scope.clone();
+    let asked = VerifyAsked { sample, seed, scope: fields, edited, members, remedy };
     let times = (begun, search_lag);
     let open = journal.begin_verification(channel.name(), (asked, options.seed), only, times)?;
     reporter.notify(&Notification::Calling);
@@ -240,7 +244,7 @@ struct Verifying<'a> {
     open: OpenVerification,
     // With the number of contacts that the platform last stated for it.
     marker: Option<(Field, Option<u64>)>,
-    scope: Option<BTreeSet<String>>,
+    scope: Scope,
     remedy: Remedy,
     // Number of refused reads in a row.
     refused: Cell<u32>,
@@ -354,7 +358,7 @@ impl Verifying<'_> {
             Attempt::Contact(remote) if remote.id != known.id => return calls.journal_end(&ended).await,
             Attempt::Contact(remote) => {
                 let marker = self.marker.as_ref().map(|(marker, _)| &*marker.name);
-                differences(Key::parse_match(&key).as_ref(), &known, remote, self.scope.as_ref(), marker)
+                differences(Key::parse_match(&key).as_ref(), &known, remote, &self.scope, marker)
             }
             Attempt::Missing { .. } if self.open.recent.contains(&contact) => return calls.journal_end(&ended).await,
             Attempt::Missing { .. } => vec![Difference::Gone],
@@ -389,7 +393,7 @@ impl Verifying<'_> {
 fn bare(attempt: Attempt) -> Attempt {
     match attempt {
         Attempt::Contact(Remote { id, .. }) => {
-            Attempt::Contact(Remote { id, fields: std::collections::BTreeMap::new(), tags: BTreeSet::new() })
+            Attempt::Contact(Remote { id, fields: BTreeMap::new(), tags: BTreeSet::new() })
         }
         other => other,
     }

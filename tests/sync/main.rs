@@ -40,3 +40,4 @@ mod terminal;
 mod tokens;
 mod trouble;
 mod verify;
+mod write_modes;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::core::mapping::by_name::reserved;
+use crate::core::model::WriteMode;
 
 /// How many columns an error lists before it only counts.
 const COLUMNS_LISTED: usize = 20;
@@ -78,6 +79,19 @@ pub enum MappingError {
         /// The line of the rule.
         line: Option<usize>,
     },
+    /// A match field is to be written only sometimes, although contacts are found by it.
+    #[error(
+        "field `{field}`: it is a match field, which `write = \"{}\"` would leave out of updates; expected \"always\" or \"on_create\"",
+        write.name()
+    )]
+    MatchWrite {
+        /// The field.
+        field: String,
+        /// When it is to be written.
+        write: WriteMode,
+        /// The line of the rule.
+        line: Option<usize>,
+    },
     /// Two rules are for one field.
     #[error("field `{field}`: expected one rule, found two")]
     FieldTwice {
@@ -113,6 +127,7 @@ impl MappingError {
         match self {
             Self::Missing { line, .. }
             | Self::Nameless { line }
+            | Self::MatchWrite { line, .. }
             | Self::FieldTwice { line, .. }
             | Self::Doubled { line, .. } => *line,
             Self::NoMatch { .. }

@@ -15,7 +15,7 @@ use crate::core::mapping::phone::{Country, ROUNDED};
 use crate::core::mapping::rules::{Accept, Blank, ColumnName, FieldRule, Origin, Step, ValueType};
 use crate::core::mapping::steps::{Countries, Unfit, apply, check, replaces, typed};
 use crate::core::mapping::template::Template;
-use crate::core::model::Value;
+use crate::core::model::{Value, WriteMode};
 use crate::core::nfc::nfc;
 use crate::core::non_value::{NonValue, is_json};
 use crate::core::text::{Text, bare, visible};
@@ -34,6 +34,7 @@ pub(super) struct FieldReader {
     pub(super) steps: Vec<Step>,
     value_type: ValueType,
     blank: Blank,
+    write: WriteMode,
     required: bool,
     accept: Option<Accept>,
 }
@@ -68,10 +69,27 @@ impl FieldReader {
             }
         };
         let matched = match_fields.iter().position(|field| name == *field);
-        let FieldRule { steps, value_type, blank, required, accept, .. } = rule.clone();
+        let FieldRule { steps, value_type, blank, write, required, accept, .. } = rule.clone();
+        match write {
+            WriteMode::IfBlank | WriteMode::WithOthers if matched.is_some() => {
+                return Err(MappingError::MatchWrite { field: name.to_string(), write, line: rule.line });
+            }
+            WriteMode::Always | WriteMode::OnCreate | WriteMode::IfBlank | WriteMode::WithOthers => {}
+        }
         let country = rule.country_column.as_ref().map(|column| Place::new(&rule_name, column, header)).transpose()?;
-        let mut filled =
-            Self { name, matched, from, country, likely: Vec::new(), steps, value_type, blank, required, accept };
+        let mut filled = Self {
+            name,
+            matched,
+            from,
+            country,
+            likely: Vec::new(),
+            steps,
+            value_type,
+            blank,
+            write,
+            required,
+            accept,
+        };
         if filled.country.is_none() && filled.phone_step().is_some() {
             filled.likely = filled.likely_in(header);
         }
@@ -129,6 +147,10 @@ impl FieldReader {
 
     pub(super) const fn blank(&self) -> Blank {
         self.blank
+    }
+
+    pub(super) const fn write(&self) -> WriteMode {
+        self.write
     }
 
     pub(super) const fn accept(&self) -> Option<&Accept> {

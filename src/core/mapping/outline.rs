@@ -8,6 +8,7 @@ use crate::core::mapping::phone::Country;
 use crate::core::mapping::reading::TagReader;
 use crate::core::mapping::rules::{Accept, Blank, Step, TakeWhen, ValueType};
 use crate::core::mapping::words::Words;
+use crate::core::model::WriteMode;
 
 /// One line of a mapping's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +80,13 @@ fn filled(field: &FieldReader, country: Option<Country>) -> OutlineLine {
         ValueType::Number => Some("sent as a number".to_owned()),
         ValueType::Boolean => Some("sent as a boolean".to_owned()),
     };
-    how.extend([value_type, is_match, required, clears, accept].into_iter().flatten());
+    let write = match field.write() {
+        WriteMode::Always => None,
+        WriteMode::OnCreate => Some("only when it is created".to_owned()),
+        WriteMode::IfBlank => Some("only if blank on the platform".to_owned()),
+        WriteMode::WithOthers => Some("only with other fields".to_owned()),
+    };
+    how.extend([value_type, is_match, required, clears, write, accept].into_iter().flatten());
     OutlineLine::new(field.origin(), format!("field `{}`", field.name()), how)
 }
 

@@ -8,6 +8,8 @@ pub use crate::core::mapping::template::{BadTemplate, Template};
 pub use crate::core::mapping::words::{TAG_SEPARATORS, Table, WordTwice, Words};
 pub use crate::core::yes_no::{FALSE, TRUE, YES};
 
+pub use crate::core::model::WriteMode;
+
 use crate::core::model::Value;
 
 /// The rules that turn rows into contacts. Without rules, every column is the field of its name.
@@ -63,6 +65,8 @@ pub struct FieldRule {
     pub value_type: ValueType,
     /// The effect of a blank value.
     pub blank: Blank,
+    /// When the field is written.
+    pub write: WriteMode,
     /// Whether a row without a value is rejected.
     pub required: bool,
     /// The accepted values.
@@ -81,6 +85,7 @@ impl FieldRule {
             steps: Vec::new(),
             value_type: ValueType::Text,
             blank: Blank::Keep,
+            write: WriteMode::Always,
             required: false,
             accept: None,
             line: None,

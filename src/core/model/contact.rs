@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::core::limits::{self, FIELDS_PER_CALL, TooLong};
 use crate::core::model::key::{ContactId, Key};
 use crate::core::model::value::{Field, Value};
+use crate::core::model::write_mode::WriteMode;
 use crate::core::text::{Text, trimmed};
 
 /// A validated record, ready to send.
@@ -29,6 +30,9 @@ pub struct Contact {
     // Shared by the copies of a contact: each call makes several.
     #[serde(serialize_with = "as_list")]
     fields: Arc<Vec<Field>>,
+    // When each field is written; empty if all are always.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    modes: Vec<WriteMode>,
     tags: Vec<Text>,
     remove_tags: Vec<Text>,
 }
@@ -44,6 +48,8 @@ struct Parts {
     id: Option<ContactId>,
     matches: usize,
     fields: Vec<Field>,
+    #[serde(default)]
+    modes: Vec<WriteMode>,
     tags: Vec<Text>,
     remove_tags: Vec<Text>,
 }
@@ -53,7 +59,7 @@ impl TryFrom<Parts> for Contact {
     type Error = String;
 
     fn try_from(parts: Parts) -> Result<Self, Self::Error> {
-        let Parts { key, id, matches, fields, tags, remove_tags } = parts;
+        let Parts { key, id, matches, fields, modes, tags, remove_tags } = parts;
         if matches > fields.len().min(FIELDS_PER_CALL) {
             return Err("expected a contact with all its match fields, found fewer fields".to_owned());
         }
@@ -64,7 +70,10 @@ impl TryFrom<Parts> for Contact {
         if let Some(twice) = first_twice(&tags, Text::as_str).or_else(|| first_twice(&remove_tags, Text::as_str)) {
             return Err(format!("expected each tag once, found `{twice}` twice"));
         }
-        Ok(Self { key, id, matches, fields: Arc::new(fields), tags, remove_tags })
+        if !modes.is_empty() && modes.len() != fields.len() {
+            return Err("expected the write mode of each field, found another number of them".to_owned());
+        }
+        Ok(Self { key, id, matches, fields: Arc::new(fields), modes, tags, remove_tags })
     }
 }
 
@@ -160,7 +169,7 @@ impl Contact {
             ([], Some(id)) => Key::Id(id.clone()),
             ([], None) => Key::Row { digest: digest(&all[..filled], read, &tags), nth: 1 },
         };
-        Ok(Self { key, id, matches, fields: Arc::new(all), tags, remove_tags })
+        Ok(Self { key, id, matches, fields: Arc::new(all), modes: Vec::new(), tags, remove_tags })
     }
 
     /// The contact that a journal stored in these parts. Their values were checked when it was stored.
@@ -171,11 +180,22 @@ impl Contact {
         key: Key,
         id: Option<ContactId>,
         matches: usize,
-        fields: Vec<Field>,
+        (fields, modes): (Vec<Field>, Vec<WriteMode>),
         tags: Vec<Text>,
         remove_tags: Vec<Text>,
     ) -> Result<Self, String> {
-        Parts { key, id, matches, fields, tags, remove_tags }.try_into()
+        Parts { key, id, matches, fields, modes, tags, remove_tags }.try_into()
+    }
+
+    /// The same contact, whose fields are written when `mode` says for each name. Match fields are written always or on
+    /// create.
+    #[must_use]
+    pub fn written(mut self, mode: impl Fn(&str) -> WriteMode) -> Self {
+        self.modes = self.fields.iter().map(|field| mode(&field.name)).collect();
+        if self.modes.iter().all(WriteMode::is_always) {
+            self.modes = Vec::new();
+        }
+        self
     }
 
     /// The same contact as the `nth` row with its content (from 1). A contact that has an id or a match field stays as it
@@ -212,6 +232,32 @@ impl Contact {
     /// All fields to write, match fields first and those that are to become blank last.
     pub fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// All fields to write with their modes, in the order of [`fields`](Self::fields).
+    pub fn fields_with_modes(&self) -> impl Iterator<Item = (&Field, WriteMode)> {
+        let modes = self.modes.iter().copied().chain(std::iter::repeat(WriteMode::Always));
+        self.fields.iter().zip(modes)
+    }
+
+    /// The modes of the fields in their order; empty if all are [`WriteMode::Always`].
+    pub(crate) fn modes(&self) -> &[WriteMode] {
+        &self.modes
+    }
+
+    /// When a field is written.
+    pub fn mode_of(&self, name: &str) -> WriteMode {
+        if self.modes.is_empty() {
+            return WriteMode::Always;
+        }
+        self.fields_with_modes().find(|(field, _)| *field.name == *name).map_or(WriteMode::Always, |(_, mode)| mode)
+    }
+
+    /// The names of the fields of which it matters that the platform shows no value: those that are to become blank, and
+    /// those that are written only while they are.
+    pub fn may_be_blank(&self) -> impl Iterator<Item = &Text> {
+        let waiting = self.fields_with_modes().filter(|(_, mode)| *mode == WriteMode::IfBlank);
+        self.clear().iter().chain(waiting.map(|(field, _)| field)).map(|field| &field.name)
     }
 
     /// The fields that have a value, match fields first.

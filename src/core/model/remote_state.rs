@@ -8,7 +8,7 @@ use crate::core::doubt::Doubt;
 use crate::core::model::contact::Contact;
 use crate::core::model::key::ContactId;
 use crate::core::model::remote::Remote;
-use crate::core::model::value::{Field, Value};
+use crate::core::model::value::Value;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
@@ -53,23 +53,24 @@ impl Known {
         }
     }
 
-    /// The same contact, where those of `fields` that have no known value are known to be blank.
+    /// The same contact, where the fields of `contact` that [may be blank](Contact::may_be_blank) and have no known value are
+    /// known to be blank.
     #[must_use]
-    pub fn blank_in(mut self, fields: &[Field]) -> Self {
-        for field in fields {
-            self.fields.entry(field.name.to_string()).or_insert_with(|| field.value.clone());
+    pub fn blank_in(mut self, contact: &Contact) -> Self {
+        for name in contact.may_be_blank() {
+            self.fields.entry(name.to_string()).or_insert_with(|| Value::Text("".into()));
         }
         self
     }
 
-    /// The same contact, where that all of it was seen becomes what it means for `contact`: the fields that this one clears and
-    /// the tags that it removes are known to be absent. From then on, a call may change a part without the rest being unknown.
+    /// The same contact, where that all of it was seen becomes what it means for `contact`: the fields that this one clears or
+    /// writes if they are blank, and the tags that it removes, are known to be absent. From then on, a call may change a part without the rest being unknown.
     #[must_use]
     pub fn narrowed_to(self, contact: &Contact) -> Self {
         if !self.is_whole {
             return self;
         }
-        let mut known = self.blank_in(contact.clear());
+        let mut known = self.blank_in(contact);
         known.is_whole = false;
         let is_absent = |tag: &&Text| !known.tags.contains(tag.as_str());
         let absent: Vec<String> = contact.remove_tags().iter().filter(is_absent).map(Text::to_string).collect();

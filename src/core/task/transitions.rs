@@ -5,7 +5,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::diff::first_fields;
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState};
+use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState, Value};
 use crate::core::page::OtherHit;
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
@@ -204,7 +204,11 @@ impl Task {
                 let (refused, message, is_gone) = (refused.clone(), message.clone(), *is_gone);
                 self.write_what_differs(remote, &refused, message, is_gone);
             }
-            (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(now),
+            (Stage::Writing, Attempt::Contact(remote)) => self.note_unseen(remote),
+            (Stage::Rereading { .. } | Stage::Writing, Attempt::Missing { .. }) => self.fall_back(now),
+            (Stage::Writing, Attempt::Refused { message, .. } | Attempt::Taken { message, .. }) => {
+                self.reject(format!("reading it was refused: {message}"));
+            }
             (
                 Stage::Rereading { id, message, .. },
                 Attempt::Refused { message: words, .. } | Attempt::Taken { message: words, .. },
@@ -226,6 +230,17 @@ impl Task {
         self.adopt(created, Some(now));
     }
 
+    // Whether the fields that are written only while they are blank are so. The other values stay what is known of them: a sync
+    // compares with what it knows, whichever fields have a mode.
+    fn note_unseen(&mut self, remote: &Remote) {
+        let unseen: Vec<Text> = self.unseen().map(|field| field.name.clone()).collect();
+        let RemoteState::Known(known) = &mut self.remote_state else { return };
+        for name in unseen {
+            let shown = remote.fields.get(&*name).cloned().unwrap_or_else(|| Value::Text("".into()));
+            known.fields.insert(name.to_string(), shown);
+        }
+    }
+
     // After a refused write, `remote` shows what is still to be written. The refused change may have been made earlier; otherwise
     // it would be refused again. A contact that the platform reported as gone and then showed gets one more attempt.
     fn write_what_differs(&mut self, remote: &Remote, refused: &Call, message: String, is_gone: bool) {
@@ -236,7 +251,7 @@ impl Task {
                 made_at: known.made_at,
                 replaces: known.replaces.clone(),
                 absent_tags,
-                ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
+                ..Known::seen(remote.clone(), &known.own_tags).blank_in(&self.contact)
             };
         }
         self.wrote |= !is_gone;
@@ -314,7 +329,7 @@ impl Task {
             replaces: self.contact.id().filter(|given| **given != id).cloned(),
             ..Known::only_id(id)
         };
-        self.remote_state = RemoteState::Known(known.blank_in(self.contact.clear()));
+        self.remote_state = RemoteState::Known(known.blank_in(&self.contact));
         self.stage = Stage::Writing;
     }
 

@@ -12,7 +12,7 @@ use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::doubt::Doubt;
 use crate::core::forecast::{Decision, decide};
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
-use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value};
+use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value, WriteMode};
 use crate::core::page::Page;
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
 use crate::core::text::Text;
@@ -61,6 +61,17 @@ fn any_contact(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = C
             tags: tags.into_iter().map(Text::from).collect(),
         })
         .expect("names are unique, and no tag is in both lists")
+    })
+}
+
+/// The same, with fields that are written by other modes than always.
+fn any_contact_with_modes(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = Contact> {
+    let mode = prop_oneof![3 => Just(WriteMode::Always), 4 => proptest::sample::select(WriteMode::ALL.to_vec())];
+    (any_contact(matches), vec(mode, 70)).prop_map(|(contact, modes)| {
+        contact.written(|name| {
+            let number = name.strip_prefix("field").and_then(|number| number.parse::<usize>().ok());
+            number.and_then(|number| modes.get(number).copied()).unwrap_or_default()
+        })
     })
 }
 
@@ -149,7 +160,7 @@ proptest! {
         prop_assert!(first.starts_with(contact.matches()), "the match fields are in the first call");
         let fields = first.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
         let absent_tags = contact.remove_tags().iter().map(Text::to_string).collect();
-        let known = Known { fields, absent_tags, ..Known::only_id(id("7")) }.blank_in(contact.clear());
+        let known = Known { fields, absent_tags, ..Known::only_id(id("7")) }.blank_in(&contact);
         let rest = diff(&contact, &known, TagsMode::Add);
         let all: Vec<Field> = first.iter().cloned().chain(rest.set).collect();
         prop_assert_eq!(all.as_slice(), contact.filled());
@@ -229,7 +240,7 @@ fn missing() -> Attempt {
 proptest! {
     #[test]
     fn a_task_without_faults_takes_as_many_calls_as_planned(
-        contact in any_contact(prop_oneof![1 => Just(0_usize), 4 => 1_usize..4]),
+        contact in any_contact_with_modes(prop_oneof![1 => Just(0_usize), 4 => 1_usize..4]),
         known in any_known(),
         mode in any_mode(),
         tags_mode in any_tags_mode(),
@@ -253,6 +264,7 @@ proptest! {
         let mut server = Server { contact: server };
         let decision = decide(&contact, &remote_state, policy);
         let mut task = Task::new(contact, remote_state.clone(), policy, &[], start());
+        let is_read = task.unseen().next().is_some();
         let mut now = start();
         let mut made: BTreeMap<CallKind, u64> = BTreeMap::new();
         let outcome = loop {
@@ -282,9 +294,74 @@ proptest! {
                 }
                 let range = forecast.total;
                 prop_assert!((range.min..=range.max).contains(&total), "{:?}, and it was {}", range, total);
-                prop_assert!(range.min == range.max || !matches!(remote_state, RemoteState::Known(_)));
+                prop_assert!(is_read || range.min == range.max || !matches!(remote_state, RemoteState::Known(_)));
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_existing_contact_is_sent_the_fewest_fields_that_the_modes_allow(
+        contact in any_contact_with_modes(0_usize..3),
+        there in any_fields(0..60),
+        is_seen in vec(any::<bool>(), 70),
+        tags in any_tags(0..30),
+    ) {
+        let before = Remote { id: id("7"), fields: there, tags };
+        // A value on the platform may be known, and that there is none, too.
+        let seen = contact.fields().iter().zip(is_seen).filter(|(_, is_seen)| *is_seen).map(|(field, _)| {
+            let shown = before.fields.get(&*field.name).cloned();
+            (field.name.to_string(), shown.unwrap_or_else(|| Value::Text("".into())))
+        });
+        let known = Known { fields: seen.collect(), tags: before.tags.clone(), ..Known::only_id(id("7")) };
+        let policy = policy(Mode::Upsert, TagsMode::Add);
+        let mut task = Task::new(contact.clone(), RemoteState::Known(known.clone()), policy, &[], start());
+        let mut server = Server { contact: Some(before.clone()) };
+        let (mut reads, mut updates, mut sent) = (0, 0, Vec::new());
+        while let Step::Call(call) = task.step(start()) {
+            match &call {
+                Call::Read { .. } => reads += 1,
+                Call::Update { fields, .. } => {
+                    updates += 1;
+                    sent.extend(fields.iter().map(|field| field.name.clone()));
+                }
+                Call::AddTags { .. } | Call::RemoveTags { .. } => {}
+                Call::Find { .. } | Call::Create { .. } => prop_assert!(false, "its id is known: {:?}", call),
+            }
+            task.start(&call);
+            let attempt = server.answer(&call);
+            task.apply(&call, &attempt, start());
+        }
+        let after = server.contact.expect("nothing removes it");
+        let is_blank = |field: &Field| before.fields.get(&*field.name).is_none_or(Value::is_blank);
+        let (mut needed, mut unseen) = (0, false);
+        for (field, mode) in contact.fields_with_modes() {
+            let is_known = known.fields.get(&*field.name).is_some_and(|value| value.same(&field.value));
+            let is_unchanged = after.fields.get(&*field.name) == before.fields.get(&*field.name);
+            let times = sent.iter().filter(|name| **name == field.name).count();
+            let fills = is_blank(field) && !field.value.is_blank();
+            let expected = match mode {
+                WriteMode::Always => usize::from(!is_known),
+                WriteMode::OnCreate => 0,
+                WriteMode::IfBlank => usize::from(fills),
+                WriteMode::WithOthers => times.min(usize::from(!is_known)),
+            };
+            prop_assert_eq!(times, expected, "{:?} {:?}", field, mode);
+            prop_assert!(times == 1 && after.has(field) || times == 0 && is_unchanged, "{:?} {:?}", field, mode);
+            needed += if mode == WriteMode::WithOthers { 0 } else { expected };
+            let is_unknown = !field.value.is_blank() && !known.fields.contains_key(&*field.name);
+            unseen |= mode == WriteMode::IfBlank && is_unknown;
+        }
+        prop_assert_eq!(updates, needed.div_ceil(FIELDS_PER_CALL));
+        prop_assert_eq!(reads, usize::from(unseen));
+        // What is sent along fills the room that there is.
+        let left = contact.fields_with_modes().filter(|(field, mode)| {
+            *mode == WriteMode::WithOthers
+                && !sent.contains(&field.name)
+                && !known.fields.get(&*field.name).is_some_and(|value| value.same(&field.value))
+        });
+        prop_assert!(left.count() == 0 || sent.len() == updates * FIELDS_PER_CALL);
     }
 }
 
@@ -321,7 +398,7 @@ proptest! {
     // task of the next process continues from them as the live one would have.
     #[test]
     fn a_task_rebuilt_after_any_event_continues_as_the_live_one(
-        contact in any_contact(0_usize..4),
+        contact in any_contact_with_modes(0_usize..4),
         known in any_known(),
         mode in any_mode(),
         is_known: bool,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::KeyParts;
 use super::{Result, Store, damaged};
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, ContactId, Field, Key, Known, Value};
+use crate::core::model::{Contact, ContactId, Field, Key, Known, Value, WriteMode};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
@@ -31,6 +31,8 @@ const IS_WHOLE: u8 = 4;
 const HAS_ID: u8 = 1;
 /// Its key is a match field of this name, and not an id: both have the same text.
 const IS_MATCH: u8 = 2;
+/// After the fields, the number of the write mode of each.
+const HAS_MODES: u8 = 4;
 
 /// The kinds of values, in the two lowest bits of a value's length.
 mod kind {
@@ -203,6 +205,15 @@ fn length(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
+const fn mode_number(mode: WriteMode) -> u8 {
+    match mode {
+        WriteMode::Always => 0,
+        WriteMode::OnCreate => 1,
+        WriteMode::IfBlank => 2,
+        WriteMode::WithOthers => 3,
+    }
+}
+
 // The checksum begins with whose bytes they are.
 fn sum_of(owner: Owner<'_>) -> crc32fast::Hasher {
     let mut sum = crc32fast::Hasher::new();
@@ -260,7 +271,9 @@ impl<'a> Writer<'a> {
 
     fn contact(&mut self, contact: &Contact) -> Result<()> {
         let is_match = matches!(contact.key(), Key::Match { .. }) && KeyParts::of(contact.key()).is_id();
-        let flags = flag(contact.id().is_some(), HAS_ID) | flag(is_match, IS_MATCH);
+        let flags = flag(contact.id().is_some(), HAS_ID)
+            | flag(is_match, IS_MATCH)
+            | flag(!contact.modes().is_empty(), HAS_MODES);
         self.bytes.push(flags);
         if let Some(id) = contact.id() {
             self.text(id.as_str());
@@ -271,6 +284,7 @@ impl<'a> Writer<'a> {
             self.name(&field.name)?;
             self.value(&field.value);
         }
+        self.bytes.extend(contact.modes().iter().map(|mode| mode_number(*mode)));
         for tags in [contact.tags(), contact.remove_tags()] {
             self.names(tags.iter().map(Text::as_str))?;
         }
@@ -370,6 +384,12 @@ impl<'a> Reader<'a> {
         Ok(Field { name: (*name).into(), value: self.value()? })
     }
 
+    fn mode(&mut self) -> Result<WriteMode> {
+        let number = self.byte()?;
+        let found = WriteMode::ALL.into_iter().find(|mode| mode_number(*mode) == number);
+        found.ok_or_else(|| damaged(self.what, "a write mode is unknown"))
+    }
+
     fn id(&self, id: &str) -> Result<ContactId> {
         ContactId::new(id).ok_or_else(|| damaged(self.what, "its id is blank"))
     }
@@ -379,10 +399,13 @@ impl<'a> Reader<'a> {
         let id = if flags & HAS_ID == 0 { None } else { Some(self.text()?).map(|id| self.id(id)).transpose()? };
         let matches = usize::try_from(self.count()?).unwrap_or(usize::MAX);
         let fields = self.each(Self::field)?;
+        let count = if flags & HAS_MODES == 0 { 0 } else { fields.len() };
+        let modes = (0..count).map(|_| self.mode()).collect::<Result<_>>()?;
         let mut tags = || self.each(|reader| Ok(Text::from(&*reader.name()?)));
         let (tags, remove_tags) = (tags()?, tags()?);
         let key = key.key(flags & IS_MATCH != 0).ok_or_else(|| damaged(self.what, "its key is not readable"))?;
-        Contact::from_stored(key, id, matches, fields, tags, remove_tags).map_err(|why| damaged(self.what, &why))
+        Contact::from_stored(key, id, matches, (fields, modes), tags, remove_tags)
+            .map_err(|why| damaged(self.what, &why))
     }
 
     fn known(&mut self, id: &str) -> Result<Known> {
@@ -431,6 +454,15 @@ mod tests {
         .unwrap()
     }
 
+    fn with_modes() -> Contact {
+        contact().written(|name| match name {
+            "age" => WriteMode::OnCreate,
+            "vip" => WriteMode::IfBlank,
+            "copy" => WriteMode::WithOthers,
+            _ => WriteMode::Always,
+        })
+    }
+
     fn known() -> Known {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         let fields = contact().fields().iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
@@ -465,6 +497,9 @@ mod tests {
         assert_eq!(read_contact(&store, OWNER, &key(), &bytes).unwrap(), contact());
         // The key's value is not repeated, and each name is a number of one byte.
         assert!(bytes.len() < 64, "{}", bytes.len());
+        let moded = contact_bytes(&store, OWNER, &with_modes()).unwrap();
+        assert_eq!(read_contact(&store, OWNER, &key(), &moded).unwrap(), with_modes());
+        assert_eq!(moded.len(), bytes.len() + contact().fields().len());
         let of_create = |seen: Option<BTreeSet<u64>>| Doubt::of_create(&contact(), seen);
         let lost = Doubt { since: Some(Timestamp::from_millis(1)), ..of_create(None) };
         for doubt in [doubt(), of_create(None), of_create(Some(BTreeSet::new())), of_create(Some([1].into())), lost] {
@@ -515,7 +550,7 @@ mod tests {
         let store = Store::in_memory().unwrap();
         contact_bytes(&store, OWNER, &contact()).unwrap();
         let mut chance = fastrand::Rng::with_seed(1);
-        let whole = contact_bytes(&store, OWNER, &contact()).unwrap();
+        let whole = contact_bytes(&store, OWNER, &with_modes()).unwrap();
         let mut checked = 0;
         for _ in 0..20_000 {
             let mut bytes = whole[..whole.len() - 4].to_vec();

@@ -13,7 +13,7 @@ use super::readings::{GOES_ON_FOR, PULL, READING, VERIFICATION};
 use super::{Result, Store, damaged, millis, natural};
 use crate::core::model::{Field, Key, Known, Remote};
 use crate::core::time::Timestamp;
-use crate::core::verification::{Difference, Remedy, differences, repaired, sampled};
+use crate::core::verification::{Difference, Remedy, Scope, differences, repaired, sampled};
 use crate::core::walk::Walk;
 use crate::journal::readings::PullAsked;
 use crate::journal::verifications::{Differing, OpenVerification, Unread, VerifyAsked, VerifyProgress};
@@ -119,12 +119,7 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::journal) fn set_verified(
-        &self,
-        reading: i64,
-        shown: &[Remote],
-        scope: Option<&BTreeSet<String>>,
-    ) -> Result<()> {
+    pub(in crate::journal) fn set_verified(&self, reading: i64, shown: &[Remote], scope: &Scope) -> Result<()> {
         let mut query = self.db.prepare_cached(
             "SELECT states.contact FROM states INDEXED BY states_by_id
              JOIN unread_contacts ON unread_contacts.contact = states.contact WHERE states.id = ?1 AND reading = ?2",

@@ -1,9 +1,9 @@
 //! `verify [INPUT]`: reads known contacts back and lists what differs.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use contactsync::mapping::rules::{Rules, Unmapped};
+use contactsync::mapping::rules::{Rules, Unmapped, WriteMode};
 use contactsync::read_back::{Remedy, VerifiedInput, Verify, verify};
 use contactsync::{Clock, Environment, Field, Workspace};
 
@@ -79,6 +79,7 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
             (false, true) => Remedy::Accept,
             (false, false) => Remedy::None,
         },
+        edited: edited(&input.rules),
         search_lag: input.policy.search_lag,
         overrides: overrides(&args.connection),
         options,
@@ -90,6 +91,12 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
     outcome.summary.seconds = clock.now().since(begun).as_secs_f64();
     let output = VerifyOutput { json: args.json, shows_values: args.show_values, is_repaired: args.repair };
     conclude_verify(&outcome, output, console)
+}
+
+// The fields that users of the platform may change.
+fn edited(rules: &Rules) -> BTreeMap<String, WriteMode> {
+    let edited = rules.fields.iter().filter(|rule| rule.write.may_be_edited());
+    edited.map(|rule| (rule.name.trim().to_owned(), rule.write)).collect()
 }
 
 // The fields that the rows of an input may set; `None` if only the rows themselves show that.

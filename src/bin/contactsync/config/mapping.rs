@@ -19,6 +19,8 @@
 //! sum = { column = "Saldo", transform = [{ decimal = "," }, { prefix = "EUR " }] }
 //! zip = { column = "CP", transform = [{ null = "?" }, { first = ";" }], pattern = "[0-9]{5}" }
 //! source = { constant = "crm" }
+//! notes = { column = "Notas", write = "if_blank" }  # or "on_create": users of the platform may change it
+//! last_seen = { column = "Visto", write = "with_others" }   # takes no call by itself
 //! points = { column = "Puntos", type = "number" }   # sent as a JSON number; or "boolean". Without it: as a string
 //!
 //! [[tags]]
@@ -38,7 +40,7 @@
 pub mod keys;
 
 use contactsync::mapping::rules::{
-    Accept, ColumnName, DateForm, FieldRule, IdRule, Origin, Rules, Step, TAG_SEPARATORS, Table as WordTable,
+    Accept, Blank, ColumnName, DateForm, FieldRule, IdRule, Origin, Rules, Step, TAG_SEPARATORS, Table as WordTable,
     TagOrigin, TagRule, TakeRule, TakeWhen, Words, YES,
 };
 
@@ -148,8 +150,12 @@ fn field_rule(name: String, keys: FieldTable, place: &Location) -> Result<FieldR
         (Some(_) | None, Some(_) | None, Some(_) | None) => return Err(place.wrong(format!("{one} several"))),
     };
     let country_column = country_column.map(|set| column_of_countries(set, &steps)).transpose()?;
-    let (required, line) = (keys.required, Some(place.line));
-    Ok(FieldRule { name, origin, country_column, steps, value_type, blank, required, accept, line })
+    let (write, required, line) = (keys.write, keys.required, Some(place.line));
+    if blank == Blank::Clear && write.may_be_edited() {
+        let why = format!("`blank = \"clear\"` has no effect with `write = \"{}\"`; remove one of them", write.name());
+        return Err(place.wrong(why));
+    }
+    Ok(FieldRule { name, origin, country_column, steps, value_type, blank, write, required, accept, line })
 }
 
 // Without the step that uses it, the column would change nothing.

@@ -2,6 +2,7 @@
 //! masked unless they are asked for.
 
 use contactsync::contact::{Key, Value};
+use contactsync::mapping::rules::WriteMode;
 use contactsync::report::{ChangeKind, ContactChange, FieldChange, PlanSummary, masked};
 use contactsync::{DryRunOutcome, Field};
 use serde::Serialize;
@@ -69,11 +70,11 @@ impl<'a> DiffView<'a> {
     fn parts(&self, change: &ContactChange) -> Vec<String> {
         let is_known = change.kind == ChangeKind::Update;
         let field = |field: &FieldChange| {
-            let (name, new) = (&field.name, self.value(&field.new));
+            let (name, new, when) = (&field.name, self.value(&field.new), condition(field.write));
             match (&field.old, is_known) {
-                (Some(old), _) => format!("{name}: {} → {new}", self.value(old)),
-                (None, true) => format!("{name}: (unknown) → {new}"),
-                (None, false) => format!("{name} = {new}"),
+                (Some(old), _) => format!("{name}: {} → {new}{when}", self.value(old)),
+                (None, true) => format!("{name}: (unknown) → {new}{when}"),
+                (None, false) => format!("{name} = {new}{when}"),
             }
         };
         // The value of a new contact's key is shown as its key.
@@ -99,7 +100,8 @@ impl<'a> DiffView<'a> {
         let fields = change.fields.iter().map(|field| {
             let is_key = is_key(field, &change.key);
             let new = if is_key { field.new.clone() } else { value(&field.new) };
-            ChangedField { name: &field.name, old: field.old.as_ref().map(value), new }
+            let write = (field.write != WriteMode::Always).then_some(field.write);
+            ChangedField { name: &field.name, old: field.old.as_ref().map(value), new, write }
         });
         Contact {
             change: change.kind,
@@ -142,6 +144,9 @@ struct ChangedField<'a> {
     name: &'a str,
     old: Option<Value>,
     new: Value,
+    /// On which condition it is written, if on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write: Option<WriteMode>,
 }
 
 const fn sign(kind: ChangeKind) -> &'static str {
@@ -157,6 +162,15 @@ const fn note(kind: ChangeKind) -> &'static str {
         ChangeKind::CreateOrUpdate => " (may exist)",
         ChangeKind::UpdateIfFound => " (if it exists)",
         ChangeKind::ResolveDoubt => " (in doubt)",
+    }
+}
+
+const fn condition(write: WriteMode) -> &'static str {
+    match write {
+        WriteMode::Always => "",
+        WriteMode::OnCreate => " (if created)",
+        WriteMode::IfBlank => " (if blank)",
+        WriteMode::WithOthers => " (with others)",
     }
 }
 
@@ -197,6 +211,7 @@ mod tests {
             name: name.to_owned(),
             old: old.map(text),
             new: text(new),
+            write: WriteMode::Always,
         };
         let [add_tags, remove_tags] = tags.map(|tags| tags.iter().map(|tag| (*tag).to_owned()).collect());
         let fields = fields.iter().map(field).collect();
@@ -245,6 +260,12 @@ mod tests {
         ];
         assert_eq!(lines, expected);
         assert!(view(&[], 0, false, false).lines().is_empty());
+        let mut moded = change(ChangeKind::CreateOrUpdate, "phone=+521", &[("a", None, "x"); 4], [&[], &[]]);
+        for (field, mode) in moded.fields.iter_mut().zip(WriteMode::ALL) {
+            field.write = mode;
+        }
+        let expected = "+ phone=+521 (may exist): a = x, a = x (if created), a = x (if blank), a = x (with others)";
+        assert_eq!(view(&[moded], 0, true, false).lines(), [expected]);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use contactsync::contact::Value;
-use contactsync::mapping::rules::{Blank, Country, DecimalMark, Pattern, Step, Template, Unmapped, ValueType, Words};
+use contactsync::mapping::rules::{
+    Blank, Country, DecimalMark, Pattern, Step, Template, Unmapped, ValueType, Words, WriteMode,
+};
 
 use super::{dates, one_of, step, word_table};
 use crate::config::table::{ConfigItem, Table};
@@ -116,6 +118,14 @@ keys! {
         /// What a blank cell does to the platform's value: `"keep"` or `"clear"`
         #[default("`\"keep\"`")]
         blank: Blank = choice(&[("keep", Blank::Keep), ("clear", Blank::Clear)]),
+        /// When an existing contact gets the value: `"always"`, `"on_create"` (never), `"if_blank"` or `"with_others"`
+        #[default("`\"always\"`")]
+        write: WriteMode = choice(&[
+            ("always", WriteMode::Always),
+            ("on_create", WriteMode::OnCreate),
+            ("if_blank", WriteMode::IfBlank),
+            ("with_others", WriteMode::WithOthers),
+        ]),
         /// Reject a row whose value is blank
         #[default("`false`")]
         required: bool = flag,
