@@ -18,6 +18,14 @@ fn pull<'a>(harness: &'a Harness, arguments: &str) -> Program<'a> {
     ))
 }
 
+/// Checks that the page on reading back explains every key of a summary.
+pub fn assert_documented(summary: &Json) {
+    let page = include_str!("../../docs/read-back.md");
+    for key in summary.as_object().expect("an object").keys() {
+        assert!(page.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
 /// Contacts with a marker: the last field is `email`, the one before it `source`.
 fn marked(count: usize) -> People {
     let mut people = People::new(count, 4, 2);
@@ -47,6 +55,7 @@ async fn a_lost_journal_is_learnt_by_pages_and_then_needs_no_call() {
     assert_eq!(counted, "10000 seen, 10000 learnt");
     assert_eq!((&summary["state"], &summary["total"]), (&"finished".into(), &10_000.into()));
     assert_eq!(summary["calls"]["find"], 1_000);
+    assert_documented(&summary);
     assert_eq!(harness.calls(), "1000 find");
     let synced = harness.sync("in.csv --match email").run().await.exits(0).summary();
     assert_eq!((synced.rows(), harness.calls()), ("10000 unchanged".into(), "none".into()));

@@ -7,6 +7,7 @@ use contactsync::report::CallKind;
 use contactsync::sandbox::{Faults, StoredContact};
 use serde_json::{Value as Json, json};
 
+use super::pull::assert_documented;
 use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
 
 fn verify<'a>(harness: &'a Harness, arguments: &str) -> Program<'a> {
@@ -67,6 +68,8 @@ async fn hand_edits_are_found_and_repaired_by_the_next_sync() {
     let (summary, differences) = found(&listed);
     assert_eq!(differences, edited());
     assert_eq!((&summary["verified"], &summary["differing"]), (&40.into(), &7.into()));
+    assert_documented(&summary);
+    assert_documented(&summary["differences"][0]);
     assert_eq!(harness.calls(), "40 read");
     // Values are masked.
     assert!(!listed.stdout.contains("by hand") && !listed.stdout.contains("value 2"), "{listed:?}");
