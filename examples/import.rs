@@ -85,12 +85,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         retry_rejected: false,
         guards: InputGuards::default(),
         selection: Selection::default(),
+        access: None,
         approved: None,
         lists: &RowLists::default(),
         overrides: Overrides::default(),
         // The seed of the random spread of retries. A program takes another one each time.
         options: RunOptions {
             limits: Limits::default(),
+            read_back: true,
             outage_timeout: OUTAGE_TIMEOUT,
             keep_history: KEPT_HISTORY,
             seed: 1,

@@ -53,11 +53,13 @@
 //!         retry_rejected: false,
 //!         guards: InputGuards::default(),
 //!         selection: Selection::default(),
+//!         access: None,
 //!         approved: None,
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),
 //!         options: RunOptions {
 //!             limits: Limits::default(),
+//!             read_back: true,
 //!             outage_timeout: OUTAGE_TIMEOUT,
 //!             keep_history: KEPT_HISTORY,
 //!             seed: 1,
@@ -181,6 +183,7 @@ pub mod report {
     pub use crate::core::approval::{Counted, Difference};
     pub use crate::core::call::CallKind;
     pub use crate::core::contact_change::{ChangeKind, ContactChange, FieldChange};
+    pub use crate::core::field_use::{FieldUse, FieldUses};
     pub use crate::core::forecast::Range;
     pub use crate::core::guess::masked;
     pub use crate::core::routing::NotRoutedCounts;
@@ -219,6 +222,7 @@ pub mod engine {
     pub use crate::core::attempt::Attempt;
     pub use crate::core::call::{Call, Cleared, Started};
     pub use crate::core::channel::WindowId;
+    pub use crate::core::first_writes::{FieldVerdict, FirstWrite};
     pub use crate::core::forecast::Forecast;
     pub use crate::core::page::{OtherHit, Page, Shown};
     pub use crate::core::time::ClockOffset;

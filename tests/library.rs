@@ -84,7 +84,7 @@ impl Harness {
 
     fn options(wanted: &Wanted) -> RunOptions {
         let limits = Limits { max_calls: wanted.max_calls, until: None };
-        RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY, seed: 1 }
+        RunOptions { limits, read_back: false, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY, seed: 1 }
     }
 
     fn sync<R: Reporter>(
@@ -112,6 +112,7 @@ impl Harness {
             retry_rejected: false,
             guards: InputGuards::default(),
             selection: Selection::default(),
+            access: None,
             approved: None,
             lists: &RowLists::default(),
             overrides: wanted.overrides,
@@ -129,6 +130,7 @@ impl Harness {
         let options = ResumeOptions {
             by_channel: false,
             lists: &RowLists::default(),
+            access: None,
             overrides: wanted.overrides,
             options: Self::options(wanted),
         };
@@ -189,6 +191,7 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
             retry_rejected: false,
             guards: InputGuards::default(),
             selection: Selection::default(),
+            access: None,
             approved: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),
@@ -262,6 +265,7 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
         retry_rejected: false,
         guards: InputGuards::default(),
         selection: Selection::default(),
+        access: None,
         approved: None,
         lists: &RowLists::default(),
         overrides: Overrides::default(),
@@ -275,6 +279,7 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
     let options = ResumeOptions {
         by_channel: true,
         lists: &RowLists::default(),
+        access: None,
         overrides: Overrides::default(),
         options: Harness::options(&Wanted::default()),
     };

@@ -66,7 +66,11 @@ impl ContactChange {
         let (kind, fields, add_tags, remove_tags) = match task.remote_state() {
             RemoteState::Known(known) => {
                 let change = task.change();
-                let certain = change.set.iter().map(|field| FieldChange::known(field, known));
+                let reasons = change.reasons().len();
+                let certain = change.set.iter().enumerate().map(|(at, field)| {
+                    let write = if at < reasons { WriteMode::Always } else { WriteMode::WithOthers };
+                    FieldChange { write, ..FieldChange::known(field, known) }
+                });
                 let unseen = task.unseen().map(|field| FieldChange::unknown(field, WriteMode::IfBlank));
                 (ChangeKind::Update, certain.chain(unseen).collect(), change.add, change.remove)
             }

@@ -46,6 +46,13 @@ impl Forecast {
         self.kinds[kind as usize] = Range { min: count(min), max: count(max) };
     }
 
+    /// Adds calls that are made only if contacts turn out to need them.
+    pub fn add_at_most(&mut self, kind: CallKind, calls: u64) {
+        let range = Range { min: 0, max: calls };
+        self.kinds[kind as usize] += range;
+        self.total += range;
+    }
+
     fn add_exactly(&mut self, kind: CallKind, calls: usize) {
         self.kinds[kind as usize] += Range { min: count(calls), max: count(calls) };
     }
@@ -117,8 +124,14 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
                 RemoteState::Unknown | RemoteState::Known(_) => (false, contact.matches().len()),
             };
             let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
-            // Of a contact that is found, not all fields are written, and those that are sent along take no call.
-            let is_sent = |(_, mode): &(&Field, WriteMode)| matches!(mode, WriteMode::Always | WriteMode::IfBlank);
+            // Of a contact that is found, not all fields are written, and those that are sent along take no call. One that an
+            // earlier create created is completed.
+            let is_ours = match task.remote_state() {
+                RemoteState::InDoubt(doubt) => doubt.is_ours(),
+                RemoteState::Unknown | RemoteState::Known(_) => policy.search_first && mode == Mode::Create,
+            };
+            let is_sent =
+                |(_, mode): &(&Field, WriteMode)| is_ours || matches!(mode, WriteMode::Always | WriteMode::IfBlank);
             let found = contact.fields_with_modes().filter(is_sent).count().div_ceil(FIELDS_PER_CALL);
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
             let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);

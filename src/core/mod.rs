@@ -18,6 +18,8 @@ pub mod duplicates;
 pub(crate) mod email;
 pub(crate) mod encoded_text;
 pub mod eta;
+pub mod field_use;
+pub mod first_writes;
 pub mod forecast;
 pub mod guard;
 pub mod guess;

@@ -163,6 +163,17 @@ CREATE TABLE losses (
     channel TEXT NOT NULL PRIMARY KEY
 ) WITHOUT ROWID;
 
+-- The fields that were written to each channel, each with the contact of its first write until that was read back.
+CREATE TABLE written_fields (
+    channel    INTEGER NOT NULL,
+    field      INTEGER NOT NULL,           -- the number of its name
+    contact    INTEGER,                    -- NULL once it was read back
+    written_at INTEGER NOT NULL,
+    reads      INTEGER NOT NULL DEFAULT 0, -- the number of reads that showed nothing
+    is_dropped INTEGER NOT NULL DEFAULT 0, -- whether the platform had no value although it accepted one
+    PRIMARY KEY (channel, field)
+) WITHOUT ROWID;
+
 -- The rows of each source's last input, so that rows which are as they were need not be mapped. Losing these tables costs time
 -- and nothing else.
 

@@ -181,6 +181,7 @@ mod tests {
                 remote_state: Some(remote_state),
                 names_id: None,
                 outcome,
+                first_written: Vec::new(),
                 at: now,
             };
             let call = Call::Create { fields: contact.fields().to_vec() };

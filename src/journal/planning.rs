@@ -1,10 +1,12 @@
 //! The plan of an input in the journal, from its first row to its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::group_commit::{Begun, Durability};
 use super::{Extent, FirstRows, Journal, JournalError, NewPlan, NewSnapshot, Plan, Planned, RowOutcome, RowTrace};
 use crate::core::contact_change::ContactChange;
+use crate::core::field_use::FieldUses;
 use crate::core::output_format::Listing;
 use crate::core::selection::{ContactRef, Selection};
 
@@ -75,6 +77,23 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be read.
     pub(crate) fn first_changes(&self, sync: i64, limit: usize) -> Result<Vec<ContactChange>, JournalError> {
         self.ask_blocking(move |store| store.first_changes(sync, limit))
+    }
+
+    /// Which fields cause the updates of a planned input.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn field_uses(&self, sync: i64) -> Result<FieldUses, JournalError> {
+        self.ask_blocking(move |store| store.field_uses(sync))
+    }
+
+    /// The number of contacts that the runs of a planned input are expected to read back after first writes, by channel, by the
+    /// first contacts that they send.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn expected_reads(&self, sync: i64, looked_at: usize) -> Result<BTreeMap<String, u64>, JournalError> {
+        self.ask_blocking(move |store| store.expected_reads(sync, looked_at))
     }
 
     /// The digest of what would be sent for all contacts of an input.

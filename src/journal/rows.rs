@@ -58,12 +58,14 @@ pub struct Plan {
 }
 
 /// What a plan has so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Its rows.
     pub counts: RowCounts,
     /// Whether there are rows that earlier runs rejected and that are not tried again yet.
     pub has_waiting: bool,
+    /// The numbers of the runs that have something to send.
+    pub to_send: Vec<i64>,
 }
 
 /// Which rows of an input are to be shown.

@@ -1,5 +1,6 @@
 //! The interface of a journal for sending, independent of where the journal is stored.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
+use crate::core::first_writes::{FieldVerdict, FirstWrite};
 use crate::core::forecast::Forecast;
 use crate::core::model::{Contact, ContactId, RemoteState};
 use crate::core::task::{Outcome, Policy};
+use crate::core::text::Text;
 use crate::core::time::{ClockOffset, Timestamp};
 
 /// The journal as the sending loop sees it. Every write is durable when its future is ready.
@@ -171,6 +174,29 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be written.
     fn concluded(&self, state_update: StateUpdate) -> impl Future<Output = Result<(), JournalError>>;
 
+    /// The fields that were written to a channel.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn written_fields(&self, channel: &str) -> impl Future<Output = Result<BTreeSet<String>, JournalError>>;
+
+    /// The fields that were written to a channel for the first time and were not read back yet.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read or written.
+    fn first_writes(&self, channel: &str) -> impl Future<Output = Result<Vec<FirstWrite>, JournalError>>;
+
+    /// Records the result of a read, and what it shows of fields that were written for the first time.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn read_back(
+        &self,
+        channel: &str,
+        ended: Ended,
+        verdicts: BTreeMap<String, FieldVerdict>,
+    ) -> impl Future<Output = Result<(), JournalError>>;
+
     /// Records the end of a run for now: its state, the reason, and the time that it ran.
     ///
     /// # Errors
@@ -224,6 +250,8 @@ pub struct StateUpdate {
     pub names_id: Option<CallKind>,
     /// The row that ended, with its outcome; `None` while it is pending.
     pub outcome: Option<(i64, u64, Outcome)>,
+    /// The fields that were written to the channel for the first time.
+    pub first_written: Vec<Text>,
     /// When this was found.
     pub at: Timestamp,
 }
@@ -339,6 +367,26 @@ impl SendJournal for Journal {
         self.ask(move |store| store.imply(&state_update)).await
     }
 
+    async fn written_fields(&self, channel: &str) -> Result<BTreeSet<String>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.written_fields(&channel)).await
+    }
+
+    async fn first_writes(&self, channel: &str) -> Result<Vec<FirstWrite>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.first_writes(&channel)).await
+    }
+
+    async fn read_back(
+        &self,
+        channel: &str,
+        ended: Ended,
+        verdicts: BTreeMap<String, FieldVerdict>,
+    ) -> Result<(), JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.read_back(&channel, &ended, &verdicts)).await
+    }
+
     async fn end(
         &self,
         run: i64,
@@ -425,6 +473,7 @@ mod tests {
             remote_state: None,
             names_id: None,
             outcome: None,
+            first_written: Vec::new(),
             at: NOON,
         };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
@@ -584,6 +633,7 @@ mod tests {
             remote_state,
             names_id,
             outcome: None,
+            first_written: Vec::new(),
             at: NOON,
         };
         let number = journal.start(run, &call, remote_state(None, None), NOON).await.unwrap().number();
@@ -627,6 +677,7 @@ mod tests {
             remote_state,
             names_id: None,
             outcome: None,
+            first_written: Vec::new(),
             at: NOON,
         };
         let call = Call::Create { fields: contact.fields().to_vec() };

@@ -9,6 +9,7 @@ mod columns;
 mod compact;
 mod contacts;
 mod dictionary;
+mod first_writes;
 mod history;
 mod ids;
 mod items;

@@ -1,3 +1,14 @@
 -- From version 9 to version 10.
 
 ALTER TABLE columns ADD COLUMN is_last INTEGER NOT NULL DEFAULT 0;
+
+-- The fields that were written to each channel, each with the contact of its first write until that was read back.
+CREATE TABLE written_fields (
+    channel    INTEGER NOT NULL,
+    field      INTEGER NOT NULL,           -- the number of its name
+    contact    INTEGER,                    -- NULL once it was read back
+    written_at INTEGER NOT NULL,
+    reads      INTEGER NOT NULL DEFAULT 0, -- the number of reads that showed nothing
+    is_dropped INTEGER NOT NULL DEFAULT 0, -- whether the platform had no value although it accepted one
+    PRIMARY KEY (channel, field)
+) WITHOUT ROWID;

@@ -277,7 +277,9 @@ impl Contacts {
 
     // Contacts that `insert` adds are found at once, because their context has no delays.
     fn set(&mut self, number: usize, fields: Fields, at: CallContext<'_>) {
-        for (name, value) in fields {
+        let is_dropped =
+            |field: &str| at.stored_forms.iter().any(|(name, form)| name == field && *form == StoredForm::Dropped);
+        for (name, value) in fields.into_iter().filter(|(name, _)| !is_dropped(name)) {
             let kept = value.clone().map(|value| kept(at.stored_forms, &name, value));
             let (sent, shown) = (value.as_ref().map(Value::text), kept.as_ref().map(Value::text));
             let findable = at.now + at.lag.search;

@@ -34,10 +34,12 @@ pub enum StoredForm {
     Decimal,
     /// `true` and `false` in any case become JSON booleans.
     Boolean,
+    /// The value is accepted and not stored, as that of a field whose name is misspelt.
+    Dropped,
 }
 
 impl StoredForm {
-    const NAMES: [(&'static str, Self); 9] = [
+    const NAMES: [(&'static str, Self); 10] = [
         ("mexican-mobile", Self::MexicanMobile),
         ("with-plus", Self::WithPlus),
         ("without-plus", Self::WithoutPlus),
@@ -47,6 +49,7 @@ impl StoredForm {
         ("number", Self::Number),
         ("decimal", Self::Decimal),
         ("boolean", Self::Boolean),
+        ("dropped", Self::Dropped),
     ];
 
     /// Returns the value as it is stored.
@@ -62,6 +65,7 @@ impl StoredForm {
             Self::Decimal => digits(text).map(|digits| format!("{digits}.0")),
             Self::Number => return number(text).map_or(value, Value::Number),
             Self::Boolean => return boolean(text).map_or(value, Value::Bool),
+            Self::Dropped => Some(String::new()),
         };
         kept.map_or(value, |text| Value::Text(text.into()))
     }

@@ -138,6 +138,7 @@ fn again<'b, J, T, O>(job: &Job<'b, J, T, O>, window: &'b WindowId, limits: Limi
         rate: job.rate,
         burst: job.burst,
         concurrency: job.concurrency,
+        read_back: job.read_back,
         limits,
         outage_timeout: job.outage_timeout,
         clock: job.clock,

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::core::approval::Approval;
+use crate::core::call::CallKind;
 use crate::core::contact_change::ContactChange;
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
+use crate::core::field_use::FieldUses;
 use crate::core::forecast::Forecast;
 use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
@@ -35,6 +37,9 @@ use crate::sync::workspace::{JournalOf, Overrides};
 
 /// Number of pending contacts that are looked at for a field that all have in common.
 const LOOKED_AT: u32 = 1_000;
+
+/// Number of contacts that are looked at for fields that were never written.
+const LOOKED_AT_FOR_READS: usize = 1_000;
 
 /// A channel that a sync would send to.
 #[derive(Clone, Debug)]
@@ -77,6 +82,8 @@ pub struct DryRun<'a> {
     pub selection: Selection,
     /// Maximum number of contacts whose changes are listed.
     pub listed: usize,
+    /// Whether a sync would read a contact back after the first write of a field.
+    pub read_back: bool,
     /// Whether it records what is to be approved.
     pub is_recorded: bool,
     /// The guards that would be overridden.
@@ -100,6 +107,8 @@ pub struct DryRunOutcome {
     pub refused: Option<RefusedInput>,
     /// What would be sent for the first contacts, as many as were asked for.
     pub changes: Vec<ContactChange>,
+    /// Which fields cause the updates of known contacts.
+    pub fields: FieldUses,
     /// Number of contacts for which something would be sent.
     pub to_send: u64,
     /// What is to be approved, if it was asked for.
@@ -117,7 +126,7 @@ pub fn dry_run<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, .. } = dry_run;
-    let DryRun { retry_rejected, guards, selection, listed, is_recorded, overrides, limits, .. } = dry_run;
+    let DryRun { retry_rejected, guards, selection, listed, read_back, is_recorded, overrides, limits, .. } = dry_run;
     routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
@@ -150,11 +159,12 @@ pub fn dry_run<R: Reporter>(
         ..PlanOptions::default()
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
-    let (planned, _) = plan_input(&journal, to_plan, environment)?;
+    let (planned, _) = plan_input(&journal, to_plan, &mut |_| Ok(()), environment)?;
     reporter.notify(&Notification::Planned(&planned));
 
     let now = clock.now();
-    let estimating = Estimating { journal: &journal, channels: &channels, policy, overrides, now };
+    let reads = if read_back { journal.expected_reads(planned.sync, LOOKED_AT_FOR_READS)? } else { BTreeMap::new() };
+    let estimating = Estimating { journal: &journal, channels: &channels, policy, overrides, reads: &reads, now };
     let (windows, learnt) = estimating.windows(&planned, environment)?;
     let worked = clock.now().since(begun);
     let (mut summaries, has_room) = summaries(&windows, &limits(now), worked);
@@ -179,7 +189,9 @@ pub fn dry_run<R: Reporter>(
         _ => None,
     };
     let changes = journal.first_changes(planned.sync, listed)?;
-    Ok(DryRunOutcome { summary, has_room, learnt, pull, refused, changes, to_send, approval: planned.approval })
+    let fields = journal.field_uses(planned.sync)?;
+    let approval = planned.approval;
+    Ok(DryRunOutcome { summary, has_room, learnt, pull, refused, changes, fields, to_send, approval })
 }
 
 // Number of rows that stay pending because the runs are limited to others.
@@ -221,6 +233,8 @@ struct Estimating<'a> {
     channels: &'a [DryChannel],
     policy: Policy,
     overrides: Overrides,
+    // The reads that are expected after first writes, by channel.
+    reads: &'a BTreeMap<String, u64>,
     now: Timestamp,
 }
 
@@ -243,7 +257,8 @@ impl<'a> Estimating<'a> {
         for (run, channel) in planned.runs.iter().zip(self.channels) {
             let name = &channel.name;
             let counts = environment.runtime.block_on(self.journal.counts(*run))?;
-            let forecast = environment.runtime.block_on(self.journal.forecast(*run, name, self.policy))?;
+            let mut forecast = environment.runtime.block_on(self.journal.forecast(*run, name, self.policy))?;
+            forecast.add_at_most(CallKind::Read, self.reads.get(name).copied().unwrap_or(0));
             let ended = self.journal.ended_lately(name, self.now)?;
             let latency = self.journal.mean_latency_of(name)?.unwrap_or(TYPICAL_LATENCY);
             let mut rate_model = channel.rate_model(self.now, ended, latency, throttle);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::core::call::CallKind;
 use crate::core::eta::Eta;
 use crate::core::forecast::Range;
+use crate::core::model::ContactId;
 use crate::core::task::Outcome;
 use crate::journal::ListedRow;
 
@@ -105,6 +106,15 @@ pub enum Event<'a> {
     ReadBack {
         /// Number of contacts so far.
         contacts: u64,
+    },
+    /// The platform accepted fields and did not store them: a contact was read back without them.
+    Dropped {
+        /// The fields.
+        fields: &'a [String],
+        /// The key of the contact.
+        key: &'a str,
+        /// Its id.
+        id: &'a ContactId,
     },
     /// Contacts that the input no longer has may exist on the platform: their create was lost, and they have no match
     /// field to search for.

@@ -26,6 +26,8 @@ pub const KEPT_HISTORY: Duration = Duration::from_hours(90 * 24);
 pub struct RunOptions {
     /// How far each run goes in this process.
     pub limits: Limits,
+    /// Whether a contact is read back after the first write of a field on its channel: the platform may accept a field and drop it.
+    pub read_back: bool,
     /// How long a platform that is down is waited for.
     pub outage_timeout: Duration,
     /// How long the journal keeps the calls and rows of earlier runs. The default is [`KEPT_HISTORY`].
@@ -105,6 +107,7 @@ pub(super) fn execute<R: Reporter>(
                 rate: held.connection.rate,
                 burst: held.connection.burst,
                 concurrency: held.connection.concurrency,
+                read_back: options.read_back,
                 limits: options.limits,
                 outage_timeout: options.outage_timeout,
                 clock,

@@ -92,13 +92,44 @@ pub enum GuardError {
         /// What the platform answered.
         cause: String,
     },
-    /// A read of a known contact was answered 404 with words that mention no contact.
-    #[error("{url}: a read was answered 404: {message}")]
+    /// A read of a known contact, or a search, was answered 404 with words that mention no contact.
+    #[error("{url}: a call was answered 404: {message}")]
     WrongUrl {
         /// Where it was sent to.
         url: BaseUrl,
         /// What the platform answered.
         message: String,
+    },
+    /// The platform refused the token when access was to be checked.
+    #[error("channel `{channel}`: the platform refused the token: {message}; nothing was sent")]
+    TokenRefusedNow {
+        /// The channel.
+        channel: String,
+        /// What the platform answered.
+        message: String,
+    },
+    /// The contact that shows that this is the right account was not found.
+    #[error(
+        "channel `{channel}`: check_access: expected a contact whose `{field}` is `{value}`, found none ({found}): this may be \
+         another account; nothing was sent"
+    )]
+    NoAccess {
+        /// The channel.
+        channel: String,
+        /// The field.
+        field: String,
+        /// The value that a contact must have.
+        value: String,
+        /// What was found.
+        found: String,
+    },
+    /// Whether that contact exists is not known.
+    #[error("channel `{channel}`: check_access: {cause}; nothing was sent")]
+    AccessUnchecked {
+        /// The channel.
+        channel: String,
+        /// What the platform answered.
+        cause: String,
     },
 }
 
@@ -169,6 +200,9 @@ impl GuardError {
             | Self::TokenNotRenewed { .. }
             | Self::TokenOfOtherChannel { .. }
             | Self::TokenUnchecked { .. }
+            | Self::TokenRefusedNow { .. }
+            | Self::NoAccess { .. }
+            | Self::AccessUnchecked { .. }
             | Self::WrongUrl { .. } => false,
         }
     }
@@ -187,6 +221,9 @@ impl GuardError {
             | Self::OtherMatchFields { .. }
             | Self::TokenOfOtherChannel { .. }
             | Self::TokenUnchecked { .. }
+            | Self::TokenRefusedNow { .. }
+            | Self::NoAccess { .. }
+            | Self::AccessUnchecked { .. }
             | Self::WrongUrl { .. } => StopReason::Down(text),
         }
     }

@@ -1,5 +1,6 @@
 //! The use cases, one file each, and the engine that sends pending contacts. It emits events and prints nothing.
 
+mod access;
 mod changed_columns;
 mod channels;
 mod check;

@@ -21,6 +21,7 @@ use crate::core::task::Policy;
 use crate::input::{Source, SourceError};
 use crate::journal::{FirstRows, Journal, JournalError, NO_CHANNEL, NewPlan, NewRun, Plan};
 use crate::sync::event::Observer;
+use crate::sync::guard_error::GuardError;
 use crate::sync::known_rows::KnownRows;
 use crate::sync::row_router::{NoTags, RowRouter};
 use crate::sync::stop::Stop;
@@ -37,6 +38,9 @@ pub enum PlanError {
     /// A guard refuses it.
     #[error(transparent)]
     Refused(#[from] RefusedInput),
+    /// The last guard, which looks at the platform, refuses it.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// Tags are to be mirrored, and the input has no column or key of tags.
     #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
     NoTags,
@@ -159,10 +163,26 @@ pub struct PlannedRuns {
 /// left.
 pub fn plan(
     journal: &Journal,
-    mut source: Source,
+    source: Source,
     mapping: &Mapping,
     routes: Routes,
     plan_options: PlanOptions,
+    observer: &impl Observer,
+    stop: &Stop,
+) -> Result<PlannedRuns, PlanError> {
+    plan_guarded(journal, (source, mapping), routes, plan_options, &mut |_| Ok(()), observer, stop)
+}
+
+/// A guard that looks at the platform, after all others: it takes the names of the channels that something would be sent to.
+pub(super) type LastGuard<'a> = dyn FnMut(&[&str]) -> Result<(), GuardError> + 'a;
+
+/// [`plan`] with a last guard. If it refuses, no run is left.
+pub(super) fn plan_guarded(
+    journal: &Journal,
+    (mut source, mapping): (Source, &Mapping),
+    routes: Routes,
+    plan_options: PlanOptions,
+    last_guard: &mut LastGuard<'_>,
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
@@ -197,7 +217,8 @@ pub fn plan(
     planning.map_rows_sharing_contacts(&source, &mapper)?;
     planning.flush()?;
     source.detected().add_doubtful_values(planning.doubtful(), mapping);
-    let approval = match admit(journal, &plan, row_router, (guards, planning.kept()), approver) {
+    let admitted = admit(journal, &plan, row_router, (guards, planning.kept()), approver);
+    let approval = match admitted.and_then(|approval| pass(journal, &plan, last_guard).map(|()| approval)) {
         Ok(approval) => approval,
         Err(refused) => {
             journal.drop_plan(&plan)?;
@@ -250,6 +271,14 @@ fn admit(
         return Err(RefusedInput::read(why, journal, plan.sync)?.into());
     }
     approver.map(|approver| approver.finish(journal, plan, counts)).transpose()
+}
+
+// Asks the last guard about the channels that something would be sent to.
+fn pass(journal: &Journal, plan: &Arc<Plan>, last_guard: &mut LastGuard<'_>) -> Result<(), PlanError> {
+    let to_send = journal.extent(plan)?.to_send;
+    let channels = plan.runs.iter().filter(|run| to_send.contains(&run.run)).map(|run| run.channel.as_str());
+    let channels: Vec<&str> = channels.filter(|name| *name != NO_CHANNEL).collect();
+    Ok(last_guard(&channels)?)
 }
 
 /// Records what is to be approved of a plan, and compares it with what was approved.

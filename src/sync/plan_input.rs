@@ -9,7 +9,7 @@ use crate::input::Source;
 use crate::journal::{Journal, NO_CHANNEL, NewRun};
 use crate::sync::changed_columns::ChangedColumns;
 use crate::sync::environment::Environment;
-use crate::sync::plan::{PlanOptions, PlannedRuns, RefusedInput, plan};
+use crate::sync::plan::{LastGuard, PlanOptions, PlannedRuns, RefusedInput, plan_guarded};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
 use crate::sync::sync_error::SyncError;
@@ -29,6 +29,7 @@ pub(super) struct InputToPlan<'a> {
 pub(super) fn plan_input<R: Reporter>(
     journal: &Journal,
     input: InputToPlan<'_>,
+    last_guard: &mut LastGuard<'_>,
     environment: Environment<'_, R>,
 ) -> Result<(PlannedRuns, ChangedColumns), SyncError> {
     let InputToPlan { source, mapping, routing, mut runs, policy, options } = input;
@@ -41,7 +42,7 @@ pub(super) fn plan_input<R: Reporter>(
     }
     let routes = routing.routes(runs, unknown);
     let detected = source.detected().clone();
-    let planned = plan(journal, source, mapping, routes, options, reporter, stop)?;
+    let planned = plan_guarded(journal, (source, mapping), routes, options, last_guard, reporter, stop)?;
     reporter.notify(&Notification::InputRead { detected: &detected, mapping });
     changed_columns.report_keys(reporter);
     Ok((planned, changed_columns))

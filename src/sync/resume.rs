@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::model::Field;
 use crate::journal::{Journal, JournalError, RunRow};
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
@@ -32,6 +33,8 @@ pub struct ResumeOptions<'a> {
     pub by_channel: bool,
     /// The files that list the rows of the newest input.
     pub lists: &'a RowLists,
+    /// The field and the value that a contact must have on each platform; see [`SyncInput`](crate::SyncInput).
+    pub access: Option<&'a Field>,
     /// The guards that are overridden.
     pub overrides: Overrides,
     /// How far the runs go.
@@ -81,7 +84,7 @@ impl<'w> Interrupted<'w> {
         options: ResumeOptions<'_>,
         environment: Environment<'_, R>,
     ) -> Result<Option<SyncOutcome>, SyncError> {
-        let ResumeOptions { by_channel, lists, overrides, options } = options;
+        let ResumeOptions { by_channel, lists, access, overrides, options } = options;
         let journal = self.workspace.journal();
         for run in &mut self.runs {
             self.workspace.take_up(run)?;
@@ -99,7 +102,10 @@ impl<'w> Interrupted<'w> {
         if self.runs.is_empty() {
             return self.complete_lists(lists, &other_runs, environment);
         }
-        let Locked { channels, refused } = self.lock(connections, overrides, by_channel, environment)?;
+        let Locked { mut channels, refused } = self.lock(connections, overrides, by_channel, environment)?;
+        if let Some(field) = access {
+            channels.iter_mut().try_for_each(|channel| channel.check_access(field, environment))?;
+        }
         let channels: BTreeMap<&str, &LockedChannel<'_>> =
             channels.iter().map(|channel| (channel.name(), channel)).collect();
         // The runs of refused channels are reported with those of the channels that are not sent to.

@@ -17,6 +17,7 @@ mod open_creates;
 mod progress;
 mod queue;
 mod reaction;
+mod read_back;
 mod schedule;
 mod tries;
 
@@ -35,6 +36,7 @@ use self::create_trust::CreateTrust;
 use self::held_rejections::HeldRejections;
 use self::open_creates::OpenCreates;
 pub(super) use self::reaction::follow;
+use self::read_back::WrittenFields;
 pub(super) use self::tries::TryCount;
 use crate::core::channel::WindowId;
 use crate::core::circuit_breaker::CircuitBreaker;
@@ -76,6 +78,8 @@ pub struct Job<'a, J, T, O> {
     pub burst: Option<NonZeroU32>,
     /// Maximum number of calls in flight; [`concurrency_for`] the rate when `None`.
     pub concurrency: Option<usize>,
+    /// Whether a contact is read back after the first write of a field on the channel.
+    pub read_back: bool,
     /// How far the run goes in this process.
     pub limits: Limits,
     /// How long the platform may give no answer before the run stops; the default is
@@ -129,7 +133,7 @@ pub(super) async fn begin<J: SendJournal, T, O>(job: &Job<'_, J, T, O>) -> Resul
 /// process takes it up as well.
 pub(super) async fn fail<J: SendJournal, T, O>(job: &Job<'_, J, T, O>, begun: Timestamp, error: &JournalError) {
     if let Ok(counts) = job.journal.counts(job.run).await {
-        let _ = end(job, begun, RunState::Failed, Some(error.to_string()), &counts).await;
+        let _ = end(job, begun, RunState::Failed, Some(error.to_string()), (&counts, Vec::new())).await;
     }
 }
 
@@ -142,11 +146,16 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     begun: Timestamp,
 ) -> Result<Ending, JournalError> {
     let latency = job.journal.mean_latency(job.window).await?.unwrap_or(TYPICAL_LATENCY);
-    let executor = Executor::new(job, limiter, contacts, latency);
+    let written = match job.read_back {
+        true => WrittenFields::new(job.journal.written_fields(job.channel).await?),
+        false => WrittenFields::default(),
+    };
+    let executor = Executor::new(job, limiter, contacts, latency, written);
     executor.announce().await?;
     executor.stop_if_asked_to_wait();
     executor.execute_pending().await?;
     executor.conclude_held().await?;
+    let dropped = executor.read_back().await?;
 
     let counts = job.journal.counts(job.run).await?;
     let left = counts.pending - counts.deferred;
@@ -160,7 +169,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         Some(reason) => (RunState::Stopped, Some(reason.text())),
         None => (RunState::Stopped, Some(kept_failing(left))),
     };
-    let summary = end(job, begun, state, reason, &counts).await?;
+    let summary = end(job, begun, state, reason, (&counts, dropped)).await?;
     let started = executor.budget.started();
     Ok(Ending { summary, stopped: stopped.filter(|_| left > 0), started })
 }
@@ -184,11 +193,11 @@ async fn end<J: SendJournal, T, O>(
     begun: Timestamp,
     state: RunState,
     reason: Option<String>,
-    counts: &Counts,
+    (counts, dropped_fields): (&Counts, Vec<String>),
 ) -> Result<RunSummary, JournalError> {
     let now = job.clock.now();
     let worked = now.since(begun);
-    let summary = run_summary(job.run, state, reason.clone(), counts, worked);
+    let summary = RunSummary { dropped_fields, ..run_summary(job.run, state, reason.clone(), counts, worked) };
     job.journal.end(job.run, state, reason, worked, now, summary.to_json()).await?;
     Ok(summary)
 }
@@ -228,10 +237,17 @@ struct Executor<'a, J, T, O> {
     latency: Cell<Duration>,
     trust: CreateTrust,
     creates: OpenCreates,
+    written: WrittenFields,
 }
 
 impl<'a, J, T, O> Executor<'a, J, T, O> {
-    fn new(job: &'a Job<'a, J, T, O>, limiter: &'a RateLimiter, contacts: &ContactBudget, latency: Duration) -> Self {
+    fn new(
+        job: &'a Job<'a, J, T, O>,
+        limiter: &'a RateLimiter,
+        contacts: &ContactBudget,
+        latency: Duration,
+        written: WrittenFields,
+    ) -> Self {
         let concurrency = job.concurrency();
         Self {
             slots: Semaphore::new(concurrency),
@@ -258,6 +274,7 @@ impl<'a, J, T, O> Executor<'a, J, T, O> {
             latency: Cell::new(latency),
             trust: CreateTrust::default(),
             creates: OpenCreates::default(),
+            written,
             limiter,
             job,
         }

@@ -6,6 +6,7 @@ use crate::core::approval::Approval;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::InputGuards;
 use crate::core::mapping::Mapping;
+use crate::core::model::Field;
 use crate::core::selection::Selection;
 use crate::core::task::Policy;
 use crate::input::Source;
@@ -46,6 +47,8 @@ pub struct SyncInput<'a> {
     pub guards: InputGuards,
     /// The contacts to which the runs are limited. The others are left to later runs.
     pub selection: Selection,
+    /// The field and the value that a contact must have on each platform that something is sent to. Otherwise nothing is sent.
+    pub access: Option<Field>,
     /// What was approved. A plan that differs from it is refused before anything is sent.
     pub approved: Option<Approval>,
     /// The files that list the rows.
@@ -78,7 +81,7 @@ pub fn sync_input<R: Reporter>(
     let input_name = source.name().to_owned();
     let runs: Vec<NewRun> = held.iter().map(|channel| new_run(channel, &input_name, policy)).collect();
     let names: Vec<String> = runs.iter().map(|run| run.channel.clone()).collect();
-    let locked = workspace.admit(held, overrides, by_channel, environment)?;
+    let mut locked = workspace.admit(held, overrides, by_channel, environment)?;
 
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
     let plan_options = PlanOptions {
@@ -91,7 +94,13 @@ pub fn sync_input<R: Reporter>(
         approving: input.approved.map_or(Approving::Nothing, Approving::Check),
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
-    let (planned, changed_columns) = plan_input(journal, to_plan, environment)?;
+    let access = input.access;
+    let mut last_guard = |to_send: &[&str]| {
+        let Some(field) = &access else { return Ok(()) };
+        let mut channels = locked.channels.iter_mut().filter(|channel| to_send.contains(&channel.name()));
+        channels.try_for_each(|channel| channel.check_access(field, environment))
+    };
+    let (planned, changed_columns) = plan_input(journal, to_plan, &mut last_guard, environment)?;
     changed_columns.remember(journal)?;
     let listed = claims.write(journal, planned.sync, stop)?;
     reporter.notify(&Notification::Planned(&planned));

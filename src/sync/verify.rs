@@ -220,7 +220,7 @@ fn contacts_of<R: Reporter>(
     // Without the name of a source, all rows are mapped.
     let options = PlanOptions { duplicates, ..PlanOptions::default() };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs: vec![run], policy, options };
-    let (planned, _) = plan_input(&journal, to_plan, environment)?;
+    let (planned, _) = plan_input(&journal, to_plan, &mut |_| Ok(()), environment)?;
     environment.reporter.notify(&Notification::Planned(&planned));
     let mut contacts = BTreeSet::new();
     for run in planned.runs {

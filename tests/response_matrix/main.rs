@@ -311,6 +311,7 @@ async fn sync(platform: &Platform, journal: &Journal, file: &'static str, mode: 
             burst: None,
             concurrency: None,
             limits: Limits::default(),
+            read_back: false,
             outage_timeout: OUTAGE_TIMEOUT,
             clock: &clock,
             seed: 1,

@@ -1,13 +1,14 @@
 //! A journal in memory whose writes can be gates at which the process is killed, and into which a bug can be planted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
 use std::time::Duration;
 
 use contactsync::contact::ContactId;
 use contactsync::engine::{
-    Attempt, Call, Carried, ClockOffset, Ended, Forecast, Item, Recorded, SendJournal, Started, StateUpdate, WindowId,
+    Attempt, Call, Carried, ClockOffset, Ended, FieldVerdict, FirstWrite, Forecast, Item, Recorded, SendJournal,
+    Started, StateUpdate, WindowId,
 };
 use contactsync::history::{Counts, JournalError, LearntLimit, RunState};
 use contactsync::report::CallKind;
@@ -223,6 +224,22 @@ impl SendJournal for Gated<'_> {
     async fn concluded(&self, state_update: StateUpdate) -> Result<()> {
         self.gate().await;
         self.inner.concluded(state_update).await?;
+        self.gate().await;
+        Ok(())
+    }
+
+    async fn written_fields(&self, channel: &str) -> Result<BTreeSet<String>> {
+        self.inner.written_fields(channel).await
+    }
+
+    async fn first_writes(&self, channel: &str) -> Result<Vec<FirstWrite>> {
+        self.gate().await;
+        self.inner.first_writes(channel).await
+    }
+
+    async fn read_back(&self, channel: &str, ended: Ended, verdicts: BTreeMap<String, FieldVerdict>) -> Result<()> {
+        self.gate().await;
+        self.inner.read_back(channel, ended, verdicts).await?;
         self.gate().await;
         Ok(())
     }

@@ -185,6 +185,7 @@ impl Observer for Watcher {
             | Event::Others { .. }
             | Event::ReadBack { .. }
             | Event::InDoubt { .. }
+            | Event::Dropped { .. }
             | Event::Tick { .. } => {}
         }
     }
@@ -949,6 +950,7 @@ impl Process<'_> {
             burst: None,
             concurrency: Some(scenario.concurrency),
             limits,
+            read_back: false,
             outage_timeout: OUTAGE_TIMEOUT,
             clock: &self.clock,
             seed: scenario.seed,

@@ -17,8 +17,8 @@ pub use self::read_back::{PullArgs, VerifyArgs};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
 use crate::options::value::ContactCount;
 use crate::options::{
-    AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs,
-    Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
+    AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, LookArgs, MatchArgs, PolicyArgs,
+    RoutingArgs, Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
 };
 
 /// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
@@ -183,6 +183,8 @@ pub struct PlanArgs {
     pub place: PlaceArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
+    #[command(flatten)]
+    pub look: LookArgs,
     // A plan makes no calls. It takes the options of `sync`, so that a command line can be tried as a plan first.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -224,6 +226,8 @@ pub struct SyncArgs {
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]
+    pub look: LookArgs,
+    #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub lists: ListArgs,
@@ -242,6 +246,8 @@ pub struct ResumeArgs {
     pub place: PlaceArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
+    #[command(flatten)]
+    pub look: LookArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -388,6 +394,11 @@ impl Layer {
     /// The same with what the journal keeps, of a command that may write it.
     pub fn with_history(self, history: HistoryArgs) -> Self {
         Self { history, ..self }
+    }
+
+    /// The same with what is looked at on the platform, of a command that may write to it.
+    pub fn with_look(self, look: &LookArgs) -> Self {
+        Self { look: look.clone(), ..self }
     }
 
     /// The same with the options of an input that is only checked.

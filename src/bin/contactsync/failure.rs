@@ -215,14 +215,22 @@ impl From<GuardError> for Failure {
             }
             GuardError::WrongUrl { .. } => return Self::usage(&error).hint(CHECK_URL),
             GuardError::NotConnected { .. } => return Self::unexpected(&error),
-            GuardError::OtherChannel { .. } | GuardError::TokenRefused { .. } | GuardError::TokenNotRenewed { .. } => {
-                Exit::Unauthorized
-            }
-            GuardError::TokenOfOtherChannel { .. } | GuardError::TokenUnchecked { .. } => Exit::Stopped,
+            GuardError::OtherChannel { .. }
+            | GuardError::TokenRefused { .. }
+            | GuardError::TokenRefusedNow { .. }
+            | GuardError::TokenNotRenewed { .. } => Exit::Unauthorized,
+            GuardError::TokenOfOtherChannel { .. }
+            | GuardError::TokenUnchecked { .. }
+            | GuardError::AccessUnchecked { .. } => Exit::Stopped,
+            GuardError::NoAccess { .. } => Exit::Refused,
         };
         let hint = match error {
             GuardError::OtherChannel { .. } => Some(SKIP_TOKEN_CHECK.to_owned()),
             GuardError::TokenOfOtherChannel { .. } => Some("run again".to_owned()),
+            GuardError::NoAccess { .. } => Some(
+                "check the URL and the token; if they are right, give a contact on the platform that value, or remove check_access"
+                    .to_owned(),
+            ),
             GuardError::Journal(_)
             | GuardError::Lock(_)
             | GuardError::NotConnected { .. }
@@ -230,8 +238,10 @@ impl From<GuardError> for Failure {
             | GuardError::OtherMatchFields { .. }
             | GuardError::WrongUrl { .. }
             | GuardError::TokenRefused { .. }
+            | GuardError::TokenRefusedNow { .. }
             | GuardError::TokenNotRenewed { .. }
-            | GuardError::TokenUnchecked { .. } => None,
+            | GuardError::TokenUnchecked { .. }
+            | GuardError::AccessUnchecked { .. } => None,
         };
         Self { exit, message: error.to_string(), details: Vec::new(), hint }
     }
@@ -340,6 +350,7 @@ impl From<PlanError> for Failure {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
             PlanError::Refused(error) => error.into(),
+            PlanError::Guard(error) => error.into(),
             PlanError::NoTags => Self::usage(&error).hint(
                 "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags \
                  that contactsync added",

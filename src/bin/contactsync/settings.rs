@@ -15,11 +15,11 @@ use conflate::Merge as _;
 use contactsync::mapping::MappingError;
 use contactsync::mapping::rules::Rules;
 use contactsync::source::SourceOptions;
-use contactsync::{Duplicates, Input, InputGuards, KEPT_HISTORY, Mapping, Policy, Source};
+use contactsync::{Duplicates, Field, Input, InputGuards, KEPT_HISTORY, Mapping, Policy, Source};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Name, RowCount, ShellCommand, TimeSpan};
+use crate::options::value::{Calls, FieldValue, Name, RowCount, ShellCommand, TimeSpan};
 use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
@@ -33,6 +33,10 @@ pub struct Settings {
     pub journal: PathBuf,
     pub input: InputSettings,
     pub bounds: Bounds,
+    /// The field and the value that a contact must have before anything is sent.
+    pub access: Option<Field>,
+    /// Whether a contact is read back after the first write of a field.
+    pub read_back: bool,
     pub lists: ListArgs,
 }
 
@@ -70,6 +74,8 @@ impl Settings {
                 outage_timeout: set.limits.outage_timeout.unwrap_or(defaults::OUTAGE_TIMEOUT).0,
                 keep_history: kept_history(set.history),
             },
+            access: set.look.check_access.map(|FieldValue { field, value }| Field::text(field, value)),
+            read_back: !set.look.no_read_back,
             lists: set.lists,
             input: InputSettings {
                 duplicates: set.matching.duplicates.unwrap_or_default().into(),

@@ -8,13 +8,22 @@ use super::keys::KeyParts;
 use super::{Result, Store, damaged, natural, parse};
 use crate::core::approval::DecisionDigest;
 use crate::core::contact_change::ContactChange;
+use crate::core::field_use::FieldUses;
 use crate::core::task::Policy;
+
+/// The contacts whose changes are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changes {
+    All,
+    /// Those that are known, and so updated.
+    OfKnown,
+}
 
 impl Store {
     pub(in crate::journal) fn first_changes(&self, sync: i64, limit: usize) -> Result<Vec<ContactChange>> {
         let mut changes = Vec::new();
         if limit > 0 {
-            self.each_change(sync, |change| {
+            self.each_change(sync, Changes::All, |change| {
                 changes.push(change);
                 if changes.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
@@ -24,21 +33,39 @@ impl Store {
 
     pub(in crate::journal) fn decision_digest(&self, sync: i64) -> Result<String> {
         let mut digest = DecisionDigest::default();
-        self.each_change(sync, |change| {
+        self.each_change(sync, Changes::All, |change| {
             digest.add(&change);
             ControlFlow::Continue(())
         })?;
         Ok(digest.finish())
     }
 
-    // Passes what would be sent for the contacts of an input to `each`, in the input's order, until it breaks.
-    fn each_change(&self, sync: i64, mut each: impl FnMut(ContactChange) -> ControlFlow<()>) -> Result<()> {
+    pub(in crate::journal) fn field_uses(&self, sync: i64) -> Result<FieldUses> {
+        let mut uses = FieldUses::default();
+        self.each_change(sync, Changes::OfKnown, |change| {
+            uses.add(&change);
+            ControlFlow::Continue(())
+        })?;
+        Ok(uses)
+    }
+
+    /// Passes what would be sent for contacts of an input to `each`, in the input's order, until it breaks.
+    pub(super) fn each_change(
+        &self,
+        sync: i64,
+        which: Changes,
+        mut each: impl FnMut(ContactChange) -> ControlFlow<()>,
+    ) -> Result<()> {
         self.store_staged(sync)?;
         let runs = self.runs_to_send(sync)?;
-        let mut query = self.db.prepare(
+        let of_known = match which {
+            Changes::All => "",
+            Changes::OfKnown => "AND EXISTS (SELECT 1 FROM states WHERE states.contact = pending.contact)",
+        };
+        let mut query = self.db.prepare(&format!(
             "SELECT run, line, contact, content FROM pending
-             WHERE run IN (SELECT id FROM runs WHERE sync = ?1) AND NOT deferred ORDER BY row, run",
-        )?;
+             WHERE run IN (SELECT id FROM runs WHERE sync = ?1) AND NOT deferred {of_known} ORDER BY row, run"
+        ))?;
         let mut rows = query.query([sync])?;
         while let Some(row) = rows.next()? {
             let (run, line, number): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -196,7 +196,8 @@ impl Store {
             changes: sum(|run| run.pending - run.deferred),
             rejected: sum(|run| run.rejected),
         };
-        Ok(Extent { counts, has_waiting: open.has_waiting })
+        let to_send = open.runs.iter().filter(|(_, run)| run.pending > run.deferred).map(|(run, _)| *run).collect();
+        Ok(Extent { counts, has_waiting: open.has_waiting, to_send })
     }
 
     pub(in crate::journal) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>> {

@@ -392,10 +392,12 @@ impl Store {
     }
 
     fn imply_of(&self, channel: i64, key: &KeyParts<'_>, state_update: &StateUpdate) -> Result<()> {
-        if state_update.remote_state.is_none() && state_update.outcome.is_none() {
+        let StateUpdate { remote_state, outcome, first_written, at, .. } = state_update;
+        if remote_state.is_none() && outcome.is_none() && first_written.is_empty() {
             return Ok(());
         }
         let number = self.contact_number(channel, key)?;
+        self.add_written_fields(channel, number, first_written, *at)?;
         self.apply(Owner { number, key: key.value() }, state_update)
     }
 

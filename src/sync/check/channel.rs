@@ -9,6 +9,7 @@ use crate::core::sample::{CHECK_CALLS, Change, Sample, change, other_forms, samp
 use crate::core::task::Policy;
 use crate::journal::{JournalError, LockError};
 use crate::platform::BaseUrl;
+use crate::sync::access::judge;
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::guard_error::GuardError;
@@ -32,6 +33,8 @@ pub struct ChannelGuards<'a> {
     pub policy: Policy,
     /// The guards that a sync would override.
     pub overrides: Overrides,
+    /// The field and the value that a contact must have on the platform.
+    pub access: Option<&'a Field>,
 }
 
 /// What a check found of a channel.
@@ -189,25 +192,32 @@ pub(super) fn check<R: Reporter>(
         }
         Err(error) => return Err(error),
     };
-    let ChannelGuards { match_fields, policy, overrides } = guards;
+    let ChannelGuards { match_fields, policy, overrides, access } = guards;
     checked.refused = workspace.mismatches(&held, (match_fields, policy), overrides)?;
     // A token is not sent to another platform than that of the known contacts.
     if !checked.refused.is_empty() {
         return Ok(checked);
     }
-    let field = Field::text(match_fields.first().map_or(PROBE_FIELD, String::as_str), PROBE_VALUE);
+    let absent = || Field::text(match_fields.first().map_or(PROBE_FIELD, String::as_str), PROBE_VALUE);
+    // The search for the contact that must be there shows as well whether the token works.
+    let field = access.cloned().unwrap_or_else(absent);
     let calls = ProbeCalls::at_most(CHECK_CALLS);
     let Environment { runtime, clock, reporter, .. } = environment;
     reporter.notify(&Notification::Calling);
     let tokens = Tokens { workspace, clock, reporter };
     match runtime.block_on(tokens.try_token(&mut held, overrides.new_token, &field, &calls)) {
         Ok(Tried { answer, is_renewed }) => {
+            if access.is_some()
+                && let Err(error @ GuardError::NoAccess { .. }) = judge(&held, &field, answer.clone())
+            {
+                checked.refused.push(error);
+            }
             (checked.token, checked.is_renewed) = (TokenCheck::of(answer), is_renewed);
         }
         Err(error) if error.is_fatal() => return Err(error),
         Err(error) => checked.refused.push(error),
     }
-    if checked.token.is_ready() {
+    if checked.token.is_ready() && checked.refused.is_empty() {
         checked.contacts = runtime.block_on(look_up(&tokens.probe(&held, &calls), wanted))?;
     }
     checked.calls = calls.made();

@@ -460,6 +460,7 @@ fn send(journal: &Journal, planned: &Planned, fates: &[Fate], ends: bool) -> Vec
             remote_state,
             names_id,
             outcome: outcome.map(|outcome| (*run, item.row, outcome)),
+            first_written: Vec::new(),
             at: Timestamp::default(),
         };
         let state = |id| Some(RemoteState::Known(known(item, id)));

@@ -48,6 +48,9 @@ pub struct Summary<C> {
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,
+    /// Fields that the platform accepted and did not store, by the reads after their first writes in this process.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped_fields: Vec<String>,
     /// Seconds of work: of a run, over all the processes that sent it. The program reports the duration of its command.
     pub seconds: f64,
     /// Minutes that a plan takes at the rate limit in one process: to its end, or to the limits of the run.
@@ -113,6 +116,9 @@ impl<C: AddAssign + Copy + Default> Summary<C> {
             sum.calls += part.calls;
             sum.retries += part.retries;
             sum.throttled += part.throttled;
+            let new = part.dropped_fields.iter().filter(|field| !sum.dropped_fields.contains(field)).cloned();
+            let new: Vec<String> = new.collect();
+            sum.dropped_fields.extend(new);
             sum.seconds = sum.seconds.max(part.seconds);
             if let Some(minutes) = part.minutes {
                 let longest = sum.minutes.unwrap_or_default();

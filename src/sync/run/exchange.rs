@@ -73,7 +73,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         self.apply(contact, call, &ended.attempt, at);
         let outcome = contact.outcome(at);
         let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
+        let first_written = self.written.first_of(call, &ended.attempt);
         let state_update = self.state_update_of_answer(contact, before.remote_state(), call, written);
+        let state_update = StateUpdate { first_written: first_written.clone(), ..state_update };
         let recorded = self.answered(ended.clone(), state_update, outcome.is_some()).await?;
         if let Attempt::Created(id) = &ended.attempt {
             self.trust.written(id);
@@ -81,6 +83,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let Recorded::Claimed { by } = recorded else { return Ok(outcome) };
         // The answer named the contact of another key, so other answers to creates may be wrong, too.
         self.trust.broken();
+        self.written.forget(&first_written);
         let named = contact.task.remote_state().id().cloned();
         contact.task = before;
         let before = contact.task.remote_state().clone();
@@ -122,8 +125,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(())
     }
 
-    // Journals the intent of one call, sends it, and takes in the answer.
-    async fn exchange(
+    /// Journals the intent of one call, sends it, and takes in the answer.
+    pub async fn exchange(
         &self,
         contact: &ActiveContact,
         call: &Call,
@@ -239,6 +242,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 .as_ref()
                 .zip(outcome)
                 .map(|(row, outcome)| (self.job.run, row.number, outcome.clone())),
+            first_written: Vec::new(),
             at: self.job.clock.now(),
         }
     }

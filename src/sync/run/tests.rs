@@ -263,6 +263,7 @@ impl Harness {
             burst: None,
             concurrency: None,
             limits: self.limits,
+            read_back: false,
             outage_timeout: self.outage_timeout,
             clock: &self.platform.clock,
             seed: 1,

@@ -220,7 +220,11 @@ impl<R: Reporter> Tokens<'_, R> {
         Ok(Some(window))
     }
 
-    async fn renew_and_note(&self, channel: &HeldChannel<'_>) -> Result<Option<WindowId>, GuardError> {
+    /// Has another token provided, if there is one, and makes sure that it opens the same channel. Returns its window.
+    ///
+    /// # Errors
+    /// A [`GuardError`] when it does not, or the journal fails.
+    pub async fn renew_and_note(&self, channel: &HeldChannel<'_>) -> Result<Option<WindowId>, GuardError> {
         let Some(window) = self.renew(channel).await? else { return Ok(None) };
         let compared = self.compare(channel, &window, &ProbeCalls::unlimited()).await?;
         self.note(channel, &window, compared).await?;

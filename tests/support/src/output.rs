@@ -60,7 +60,8 @@ impl Output {
     #[track_caller]
     pub fn summary(&self) -> Summary {
         let json = self.object();
-        assert_keys(&json, &KEYS);
+        let dropped = json.get("dropped_fields").map(|_| "dropped_fields");
+        assert_keys(&json, &KEYS.into_iter().chain(dropped).collect::<Vec<_>>());
         assert_keys(&json["calls"], &CALL_KEYS);
         let summary = Summary { json };
         assert!(["finished", "stopped", "failed"].contains(&summary.text("state")), "{}", self.stdout);
@@ -74,7 +75,8 @@ impl Output {
     pub fn planned(&self) -> Summary {
         let json = self.object();
         let diff = json.get("diff").map(|_| "diff");
-        let expected: Vec<&str> = KEYS.into_iter().chain(["minutes"]).chain(diff).collect();
+        let fields = json.get("fields").map(|_| "fields");
+        let expected: Vec<&str> = KEYS.into_iter().chain(["minutes"]).chain(diff).chain(fields).collect();
         assert_keys(&json, &expected);
         assert_keys(&json["calls"], &CALL_KEYS);
         for range in CALL_KEYS.iter().map(|kind| &json["calls"][kind]).chain([&json["minutes"]]) {

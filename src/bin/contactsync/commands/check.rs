@@ -21,7 +21,7 @@ const CONTACTS_SHOWN: usize = 3;
 pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None).with_input(args);
     let config_path = config.path.clone();
-    let Settings { channels, journal, input, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, input, access, .. } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let from = args.input.as_deref().map(|typed| input.input(Some(typed))).transpose()?;
@@ -44,6 +44,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
             match_fields: &input.rules.matches,
             policy: input.policy,
             overrides: overrides(&args.connection),
+            access: access.as_ref(),
         },
     };
     let found = check(request, environment)?;

@@ -81,11 +81,13 @@ impl<'a> DemoSync<'a> {
             retry_rejected: false,
             guards: InputGuards::default(),
             selection: Selection::default(),
+            access: None,
             approved: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),
             options: RunOptions {
                 limits: Limits::default(),
+                read_back: true,
                 outage_timeout: OUTAGE_TIMEOUT,
                 keep_history: KEPT_HISTORY,
                 seed: seed(&self.clock),

@@ -26,8 +26,10 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     if let Some(path) = &args.save {
         saved_plan::check(path)?;
     }
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
-    let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))
+        .with_history(args.history)
+        .with_look(&args.look);
+    let Settings { channels, journal, input, bounds, read_back, .. } = Settings::of(typed, config, args.place.shard)?;
     let (clock, stop) = (Clock::system(), Stop::default());
     let begun = clock.now();
     let from = input.input(args.input.input.as_deref())?;
@@ -54,6 +56,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         guards: input.guards,
         selection: selection(&args.selection),
         listed: args.diff.diff.unwrap_or(0),
+        read_back,
         is_recorded: args.save.is_some(),
         overrides: overrides(&args.connection),
         limits: &|now| bounds.limits(now),

@@ -36,7 +36,7 @@ pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, F
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
-    let (options, begun) = (run_options(&bounds, &clock), clock.now());
+    let (options, begun) = (run_options(&bounds, false, &clock), clock.now());
     let (channel, announcement) = Connections::only(&channels)?;
     let (stop, reading) = signals::listen_while_reading(console)?;
     let printer = Printer {

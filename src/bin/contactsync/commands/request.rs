@@ -54,8 +54,9 @@ pub fn selection(args: &SelectionArgs) -> Selection {
 }
 
 /// How far the runs go. The time counts from now.
-pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
+pub fn run_options(bounds: &Bounds, read_back: bool, clock: &Clock) -> RunOptions {
     RunOptions {
+        read_back,
         limits: bounds.limits(clock.now()),
         outage_timeout: bounds.outage_timeout,
         keep_history: bounds.keep_history,

@@ -22,14 +22,16 @@ use crate::settings::Settings;
 use crate::signals;
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None).with_history(args.history);
+    let typed =
+        Layer::typed(&args.place, &args.connection, &args.lists, None).with_history(args.history).with_look(&args.look);
     let config_path = config.path.clone();
-    let Settings { channels, journal, bounds, lists, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, bounds, access, read_back, lists, .. } =
+        Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
     // The time counts from the command and not from the end of its reading.
-    let (options, begun) = (run_options(&bounds, &clock), clock.now());
+    let (options, begun) = (run_options(&bounds, read_back, &clock), clock.now());
     if !journal.exists() {
         return Err(Failure::usage_text(format!("journal {}: no such file", shown(&journal)))
             .hint("use --journal FILE with the journal of the interrupted run"));
@@ -53,6 +55,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     let wanted = ResumeOptions {
         by_channel: channels.are_several(),
         lists: &row_lists(lists, config_path.as_deref(), &channels, None),
+        access: access.as_ref(),
         overrides: overrides(&args.connection),
         options,
     };
@@ -60,8 +63,13 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
         Some(mut outcome) => {
             outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
-            let again =
-                Again { place: &args.place, connection: &args.connection, lists: &args.lists, is_limited: false };
+            let again = Again {
+                place: &args.place,
+                connection: &args.connection,
+                look: &args.look,
+                lists: &args.lists,
+                is_limited: false,
+            };
             conclude(outcome, args.json, &again, console)
         }
         None => nothing_to_resume(&channels, args.json, console),

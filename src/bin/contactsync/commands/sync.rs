@@ -24,9 +24,12 @@ use crate::signals;
 
 pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))
+        .with_history(args.history)
+        .with_look(&args.look);
     let config_path = config.path.clone();
-    let Settings { channels, journal, input, bounds, lists } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, input, bounds, access, read_back, lists } =
+        Settings::of(typed, config, args.place.shard)?;
     let saved = args.plan.as_deref().map(saved_plan::read).transpose()?;
     let planned_input = saved.as_ref().and_then(|saved| saved.input.as_deref()).filter(|_| input.command.is_none());
     let typed_input = args.input.input.as_deref().or(planned_input);
@@ -34,7 +37,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let _inside = runtime.enter();
     let clock = Clock::system();
     // The time counts from the command and not from the end of its reading.
-    let (options, begun) = (run_options(&bounds, &clock), clock.now());
+    let (options, begun) = (run_options(&bounds, read_back, &clock), clock.now());
     let connections = Connections::all(&channels)?;
     // Opening the input may wait for a pipe or a command.
     let (stop, reading) = signals::listen_while_reading(console)?;
@@ -61,6 +64,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         retry_rejected: input.retry_rejected,
         guards: input.guards,
         selection: selection(&args.selection),
+        access,
         approved: saved.as_ref().map(|saved| saved.approval.clone()),
         lists: &row_lists(lists, config_path.as_deref(), &channels, typed_input),
         overrides: overrides(&args.connection),
@@ -72,6 +76,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let mut outcome = sync_input(&workspace, request, environment)?;
     outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
     let is_limited = args.plan.is_some() || !selection(&args.selection).is_all();
-    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists, is_limited };
+    let again =
+        Again { place: &args.place, connection: &args.connection, look: &args.look, lists: &args.lists, is_limited };
     conclude(outcome, args.json, &again, console)
 }

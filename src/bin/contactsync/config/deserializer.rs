@@ -145,9 +145,39 @@ impl<'de> Deserializer<'de> for ConfigItem<'de> {
         }
     }
 
+    // Asked for by a value that may be a text or a table.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+        if !matches!(self.value, DeValue::Table(_)) {
+            return self.deserialize_any(visitor);
+        }
+        let place = self.place.clone();
+        let left = self.table("a table")?.items().into_iter();
+        visitor.visit_map(TableEntries { left, value: None }).map_err(|error| error.at(&place))
+    }
+
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct seq tuple map
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct newtype_struct seq tuple
         struct identifier ignored_any
+    }
+}
+
+/// The entries of a table that is a value, in the order of the file.
+struct TableEntries<'de> {
+    left: std::vec::IntoIter<(String, ConfigItem<'de>)>,
+    value: Option<ConfigItem<'de>>,
+}
+
+impl<'de> MapAccess<'de> for TableEntries<'de> {
+    type Error = ConfigError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ConfigError> {
+        let Some((key, value)) = self.left.next() else { return Ok(None) };
+        self.value = Some(value);
+        seed.deserialize(key.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ConfigError> {
+        seed.deserialize(self.value.take().expect("serde reads each value after its key"))
     }
 }
 

@@ -72,6 +72,7 @@ impl Config {
             policy: group(&mut table)?,
             journal: group(&mut table)?,
             history: group(&mut table)?,
+            look: group(&mut table)?,
             lists: group(&mut table)?,
         };
         let TalkArgs { log_format, .. } = group(&mut table)?;

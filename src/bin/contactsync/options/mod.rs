@@ -29,9 +29,9 @@ use contactsync::{Format, RowLimit};
 use serde::Deserialize;
 
 use value::{
-    Calls, Concurrency, DuplicatesArg, KindArg, LineCount, LogFormat, ModeArg, Name, PresetArg, Rate, RowCount,
-    ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, name, parsed, parsed_sourced, path, sourced_path,
-    texts, variable,
+    Calls, Concurrency, DuplicatesArg, FieldValue, KindArg, LineCount, LogFormat, ModeArg, Name, PresetArg, Rate,
+    RowCount, ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, field_value, name, parsed, parsed_sourced,
+    path, sourced_path, texts, variable,
 };
 
 pub use near::{did_you_mean, not_one_of};
@@ -298,6 +298,22 @@ pub struct HistoryArgs {
     pub keep_history: Option<TimeSpan>,
 }
 
+/// What is looked at on the platform before and after contacts are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
+#[command(next_help_heading = "Platform and token")]
+#[serde(default)]
+#[merge(strategy = overwrite_none)]
+pub struct LookArgs {
+    /// Send nothing unless a search finds a contact with exactly this value: FIELD=VALUE [default: no check]
+    #[arg(long, value_name = "FIELD=VALUE")]
+    #[serde(deserialize_with = "field_value")]
+    pub check_access: Option<FieldValue>,
+    /// Read no contact back after the first write of a field, which shows whether the platform stored it
+    #[arg(long)]
+    #[merge(strategy = conflate::bool::overwrite_false)]
+    pub no_read_back: bool,
+}
+
 /// Lists of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Lists of rows")]
@@ -351,6 +367,7 @@ pub struct Layer {
     pub policy: PolicyArgs,
     pub journal: JournalArgs,
     pub history: HistoryArgs,
+    pub look: LookArgs,
     pub lists: ListArgs,
 }
 

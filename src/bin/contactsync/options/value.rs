@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::builder::{StringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use contactsync::client::{ChannelKind, Preset, UnknownPreset, preset};
 use contactsync::{Duplicates, Mode, TagsMode};
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::place::{Location, SettingOrigin, Sourced};
 use super::token_command::TokenCommand;
@@ -154,6 +154,31 @@ impl FromStr for RowCount {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self).map_err(|_| format!("expected a number of rows such as 900, found `{text}`"))
+    }
+}
+
+/// A field and a value that a contact must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldValue {
+    pub field: String,
+    pub value: String,
+}
+
+impl FieldValue {
+    const EXPECTED: &'static str = "expected FIELD=VALUE, or a table such as { field = \"source\", value = \"crm\" }";
+
+    fn of(field: &str, value: &str) -> Option<Self> {
+        let (field, value) = (field.trim(), value.trim());
+        (!field.is_empty() && !value.is_empty()).then(|| Self { field: field.to_owned(), value: value.to_owned() })
+    }
+}
+
+impl FromStr for FieldValue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let both = text.split_once('=').and_then(|(field, value)| Self::of(field, value));
+        both.ok_or_else(|| format!("{}, found `{text}`", Self::EXPECTED))
     }
 }
 
@@ -303,6 +328,38 @@ where
     T::Err: Display,
 {
     deserializer.deserialize_any(Text { parse: from_text, takes_numbers: true }).map(Some)
+}
+
+/// A field and a value: one text, or a table of both.
+pub fn field_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FieldValue>, D::Error> {
+    struct Both;
+
+    impl<'de> Visitor<'de> for Both {
+        type Value = FieldValue;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text in quotes, or a table with `field` and `value`")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<FieldValue, E> {
+            text.parse().map_err(E::custom)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<FieldValue, A::Error> {
+            let (mut field, mut value) = (None, None);
+            while let Some(key) = table.next_key::<String>()? {
+                match key.as_str() {
+                    "field" => field = Some(table.next_value::<String>()?),
+                    "value" => value = Some(table.next_value::<String>()?),
+                    _ => return Err(de::Error::custom(format!("expected `field` and `value`, found `{key}`"))),
+                }
+            }
+            let both = field.zip(value).and_then(|(field, value)| FieldValue::of(&field, &value));
+            both.ok_or_else(|| de::Error::custom(FieldValue::EXPECTED))
+        }
+    }
+
+    deserializer.deserialize_map(Both).map(Some)
 }
 
 /// The same with its place.

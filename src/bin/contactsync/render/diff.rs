@@ -3,7 +3,7 @@
 
 use contactsync::contact::{Key, Value};
 use contactsync::mapping::rules::WriteMode;
-use contactsync::report::{ChangeKind, ContactChange, FieldChange, PlanSummary, masked};
+use contactsync::report::{ChangeKind, ContactChange, FieldChange, masked};
 use contactsync::{DryRunOutcome, Field};
 use serde::Serialize;
 
@@ -55,11 +55,9 @@ impl<'a> DiffView<'a> {
         lines
     }
 
-    /// The summary as JSON, with the changes.
-    pub fn json(&self, summary: &PlanSummary) -> String {
-        let contacts = self.changes.iter().map(|change| self.object(change)).collect();
-        let diff = Diff { contacts, more: self.more };
-        serde_json::to_string(&WithDiff { summary, diff }).expect("numbers and text are always JSON")
+    /// The changes as JSON.
+    pub fn json(&self) -> Diff<'a> {
+        Diff { contacts: self.changes.iter().map(|change| self.object(change)).collect(), more: self.more }
     }
 
     fn rest(&self) -> Option<String> {
@@ -115,15 +113,9 @@ impl<'a> DiffView<'a> {
     }
 }
 
+/// The changes of a plan in JSON.
 #[derive(Serialize)]
-struct WithDiff<'a> {
-    #[serde(flatten)]
-    summary: &'a PlanSummary,
-    diff: Diff<'a>,
-}
-
-#[derive(Serialize)]
-struct Diff<'a> {
+pub struct Diff<'a> {
     contacts: Vec<Contact<'a>>,
     more: u64,
 }
@@ -201,8 +193,6 @@ pub fn markdown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contactsync::report::Range;
-
     use super::*;
 
     fn change(kind: ChangeKind, key: &str, fields: &[(&str, Option<&str>, &str)], tags: [&[&str]; 2]) -> ContactChange {
@@ -288,18 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn json_has_the_summary_and_the_contacts() {
+    fn json_has_the_contacts() {
         let changes = changes();
-        let summary = PlanSummary {
-            rows: 7,
-            calls: contactsync::report::Calls { total: Range { min: 1, max: 2 }, ..Default::default() },
-            ..PlanSummary::default()
-        };
-        let json: serde_json::Value =
-            serde_json::from_str(&view(&changes[..2], 3, false, false).json(&summary)).unwrap();
-        assert_eq!(json["rows"], 7);
-        assert_eq!(json["diff"]["more"], 3);
-        let contact = &json["diff"]["contacts"][1];
+        let json = serde_json::to_value(view(&changes[..2], 3, false, false).json()).unwrap();
+        assert_eq!(json["more"], 3);
+        let contact = &json["contacts"][1];
         assert_eq!(contact["change"], "create_or_update");
         assert_eq!(contact["key"], "phone=+521");
         assert_eq!(contact["fields"][0]["new"], "+521");

@@ -9,7 +9,7 @@ use contactsync::{StopReason, SyncOutcome};
 
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE, with_causes};
-use crate::options::{ChannelArgs, ListArgs};
+use crate::options::{ChannelArgs, ListArgs, LookArgs};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
 use crate::settings::Channels;
@@ -22,6 +22,7 @@ const NAMED: usize = 10;
 pub struct Again<'a> {
     pub place: &'a PlaceArgs,
     pub connection: &'a ConnectionArgs,
+    pub look: &'a LookArgs,
     pub lists: &'a ListArgs,
     /// Whether the run is limited to contacts or to a saved plan, so that the same `sync` would not continue it.
     pub is_limited: bool,
@@ -242,7 +243,7 @@ fn print_missing_hint(missing: &[&str], again: &Again<'_>, console: &Console) {
 impl Again<'_> {
     // Repeats the options of the command line. The configuration is read again, so its keys are left out.
     fn resume_line(&self) -> String {
-        let Again { place, connection, lists, .. } = self;
+        let Again { place, connection, look, lists, .. } = self;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
         let ChannelArgs { address, token, .. } = &connection.channel;
         let options = [
@@ -257,6 +258,10 @@ impl Again<'_> {
             // Its arguments may contain a secret.
             ("--token-command", token.token_command.as_ref().map(|_| "…".to_owned())),
             ("--token-env", token.token_env.as_ref().map(|name| name.to_string())),
+            (
+                "--check-access",
+                look.check_access.as_ref().map(|access| quoted(&format!("{}={}", access.field, access.value))),
+            ),
             ("--rejects", path(&lists.rejects)),
             ("--results", path(&lists.results)),
         ];

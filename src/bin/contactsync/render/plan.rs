@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use contactsync::history::LearntLimit;
 use contactsync::read_back::PullSuggestion;
-use contactsync::report::{PlanSummary, Range};
+use contactsync::report::{FieldUse, FieldUses, PlanSummary, Range};
 use contactsync::{Clock, DryRunOutcome, Field, Timestamp};
+use serde::Serialize;
 
 use crate::args::PlanOutput;
 use crate::failure::Failure;
-use crate::render::diff::{DiffView, markdown};
+use crate::render::diff::{Diff, DiffView, markdown};
 use crate::render::duration::{short_time, time_range};
 use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::render::time::time_of_day;
 use crate::settings::{Bounds, Channel, Channels, End};
 use crate::shell::quoted;
+
+/// Number of fields that are named among those that cause updates.
+const FIELDS_SHOWN: usize = 5;
 
 /// The form in which a plan is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +46,10 @@ pub fn print(
     clock: &Clock,
 ) -> Result<(), Failure> {
     if form == Form::Json {
-        return print_json(&diff.map_or_else(|| outcome.summary.to_json(), |diff| diff.json(&outcome.summary)));
+        return print_json(&json(outcome, diff));
     }
     let mut lines = text(outcome, channels.here(), when);
+    lines.extend(causes(&outcome.fields));
     lines.extend(stated(&outcome.learnt, channels.are_several(), clock));
     lines.extend(outcome.pull.as_ref().map(cheaper));
     if form == Form::Markdown {
@@ -54,6 +59,49 @@ pub fn print(
         lines.extend(diff.into_iter().flat_map(DiffView::lines));
     }
     print_lines(&lines)
+}
+
+#[derive(Serialize)]
+struct PlanObject<'a> {
+    #[serde(flatten)]
+    summary: &'a PlanSummary,
+    /// The fields that cause updates of known contacts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<FieldUse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<Diff<'a>>,
+}
+
+// The summary as JSON, with the fields that cause updates, and the changes.
+fn json(outcome: &DryRunOutcome, diff: Option<&DiffView<'_>>) -> String {
+    let (summary, fields) = (&outcome.summary, outcome.fields.fields());
+    let plan = PlanObject { summary, fields, diff: diff.map(DiffView::json) };
+    serde_json::to_string(&plan).expect("numbers and text are always JSON")
+}
+
+// The fields that cause most updates, and how to save those of a field that changes by itself.
+fn causes(fields: &FieldUses) -> Vec<String> {
+    let all = fields.fields();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let cause = |field: &FieldUse| {
+        let alone = if field.alone > 0 { format!(" ({} alone)", grouped(field.alone)) } else { String::new() };
+        format!("`{}` in {}{alone}", field.field, grouped(field.contacts))
+    };
+    let mut causes: Vec<String> = all.iter().take(FIELDS_SHOWN).map(cause).collect();
+    if all.len() > FIELDS_SHOWN {
+        causes.push(format!("{} more", all.len() - FIELDS_SHOWN));
+    }
+    let mut lines = vec![format!("updated fields: {}", causes.join(", "))];
+    if let Some(FieldUse { field, alone, .. }) = fields.noisy() {
+        let (alone, updated) = (grouped(alone), grouped(fields.updated()));
+        lines.push(format!(
+            "{alone} of {updated} contacts are updated for `{field}` alone; if it changes often and can wait, set \
+             `write = \"with_others\"` for it in [fields]: it is then only sent together with other fields"
+        ));
+    }
+    lines
 }
 
 /// The time that a sync takes, in one run or in several.
@@ -94,6 +142,7 @@ fn text(outcome: &DryRunOutcome, channels: &[Channel], when: Option<&str>) -> Ve
     let calls = &summary.calls;
     let kinds = [
         (calls.find, "find"),
+        (calls.read, "read"),
         (calls.create, "create"),
         (calls.update, "update"),
         (calls.add_tags, "add tags"),

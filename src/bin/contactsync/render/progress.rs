@@ -308,6 +308,7 @@ impl Observer for Progress<'_> {
             | Event::Left { .. }
             | Event::ReadBack { .. }
             | Event::InDoubt { .. }
+            | Event::Dropped { .. }
             | Event::Tick { .. } => {}
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use contactsync::contact::ContactId;
 use contactsync::report::{CallKind, Outcome};
 use contactsync::{Event, Observer};
 
@@ -106,6 +107,7 @@ impl ChannelProgress<'_> {
             | Event::Left { .. }
             | Event::ReadBack { .. }
             | Event::InDoubt { .. }
+            | Event::Dropped { .. }
             | Event::Tick { .. } => {}
         }
     }
@@ -118,6 +120,17 @@ impl ChannelProgress<'_> {
         self.warn(&format!(
             "{contacts} {who} no longer in the file may exist on the platform: \
              the answer to {their} create was lost, and {they_have} no match field to search by"
+        ));
+    }
+
+    fn say_dropped(&self, fields: &[String], key: &str, id: &ContactId) {
+        let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+        let (field, them, it) = if fields.len() == 1 { ("field", "it", "it") } else { ("fields", "them", "they") };
+        self.warn(&format!(
+            "the platform accepted the {field} {} and did not store {them}: contact {id} ({key}) was read back without {them}; check \
+             whether {it} exist{} there under exactly that name, then run `contactsync verify --repair` and the sync again",
+            names.join(", "),
+            if fields.len() == 1 { "s" } else { "" },
         ));
     }
 }
@@ -166,6 +179,7 @@ impl Observer for ChannelProgress<'_> {
             }
             Event::ReadBack { contacts } => state.done = *contacts,
             Event::InDoubt { contacts } => self.say_in_doubt(*contacts),
+            Event::Dropped { fields, key, id } => self.say_dropped(fields, key, id),
             Event::Tick { used, limit, eta, wait, calls: _ } => {
                 let channel = &mut state.channels[self.place];
                 (channel.used, channel.limit, channel.time) = (*used, *limit, eta.time);
