@@ -25,16 +25,15 @@ pub(crate) fn encoded_text(text: &str) -> Option<&'static str> {
     }
     let found = if text.contains('\u{fffd}') {
         LOST
-    } else if after_each(text, "&").any(is_entity) {
+    } else if after_each(text, '&').any(is_entity) {
         HTML
-    } else if after_each(text, "\\u").any(|rest| hexadecimal(rest, 4).is_some()) {
+    } else if after_each(text, '\\').any(is_escape) {
         ESCAPES
-    } else if text.contains("\\\n") || (has_line_escapes(text) && !text.contains(":\\") && !text.starts_with("\\\\")) {
-        // A backslash also separates the folders of a path.
+    } else if text.contains('\\') && has_line_breaks(text) {
         LINE_ESCAPES
-    } else if is_mime_word(text) || (!text.contains('/') && has_utf8_codes(text, "=")) {
+    } else if is_mime_word(text) || (!text.contains('/') && has_utf8_codes(text, '=')) {
         QUOTED_PRINTABLE
-    } else if !text.contains('/') && has_utf8_codes(text, "%") {
+    } else if !text.contains('/') && has_utf8_codes(text, '%') {
         // In an address of the web they are right.
         PERCENT
     } else {
@@ -44,8 +43,18 @@ pub(crate) fn encoded_text(text: &str) -> Option<&'static str> {
 }
 
 // What follows each of these.
-fn after_each<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
-    text.match_indices(start).map(move |(at, _)| &text[at + start.len()..])
+fn after_each(text: &str, sign: char) -> impl Iterator<Item = &str> {
+    text.match_indices(sign).map(move |(at, _)| &text[at + sign.len_utf8()..])
+}
+
+// Whether text begins with the rest of an escape, such as `u00e9`.
+fn is_escape(text: &str) -> bool {
+    text.strip_prefix('u').is_some_and(|rest| hexadecimal(rest, 4).is_some())
+}
+
+// Whether text has an escaped line break. A backslash also separates the folders of a path.
+fn has_line_breaks(text: &str) -> bool {
+    text.contains("\\\n") || (has_line_escapes(text) && !text.contains(":\\") && !text.starts_with("\\\\"))
 }
 
 // Whether text begins with the rest of an entity, such as `eacute;` or `#039;`.
@@ -61,7 +70,7 @@ fn is_entity(text: &str) -> bool {
 
 // Whether text has a line break or a tab as programs write them in string literals, and more text after it.
 fn has_line_escapes(text: &str) -> bool {
-    after_each(text, "\\").any(|rest| rest.len() > 1 && (rest.starts_with('n') || rest.starts_with("r\\n")))
+    after_each(text, '\\').any(|rest| rest.len() > 1 && (rest.starts_with('n') || rest.starts_with("r\\n")))
 }
 
 // The number that text begins with, in so many hexadecimal digits.
@@ -71,7 +80,7 @@ fn hexadecimal(text: &str, digits: usize) -> Option<u32> {
 }
 
 // Whether a character of UTF-8 is written as the codes of its bytes: `%C3%A9`, `=C3=A9`.
-fn has_utf8_codes(text: &str, sign: &str) -> bool {
+fn has_utf8_codes(text: &str, sign: char) -> bool {
     after_each(text, sign).any(|rest| {
         let first = hexadecimal(rest, 2).filter(|byte| (0xC2..=0xF4).contains(byte));
         let second = rest.get(2..).and_then(|rest| rest.strip_prefix(sign)).and_then(|rest| hexadecimal(rest, 2));
@@ -81,7 +90,7 @@ fn has_utf8_codes(text: &str, sign: &str) -> bool {
 
 // Whether text has a word of an e-mail header (RFC 2047): `=?UTF-8?Q?Jos=C3=A9?=`.
 fn is_mime_word(text: &str) -> bool {
-    after_each(text, "=?").any(|rest| {
+    after_each(text, '=').filter_map(|rest| rest.strip_prefix('?')).any(|rest| {
         let mut parts = rest.splitn(3, '?');
         let (charset, kind, rest) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         !charset.is_empty()

@@ -319,11 +319,13 @@ impl Found {
 
     /// Adds a notice if a row's decoded text looks as if it was decoded in the wrong encoding. Returns whether it did.
     pub(super) fn watch(&self, text: &[u8], line: u64) -> bool {
-        if text.is_ascii() {
+        let doubtful = self.mojibake.get();
+        // Of most rows, this is known without decoding them.
+        if text.is_ascii() || (doubtful.is_none() && !mojibake::has_two_in_a_row(text)) {
             return false;
         }
         let text = String::from_utf8_lossy(text);
-        let mojibake = self.mojibake.get().filter(|mojibake| mojibake.is_in(&text));
+        let mojibake = doubtful.filter(|mojibake| mojibake.is_in(&text));
         if let Some(mojibake) = mojibake {
             self.notices.add(NoticeKind::DoubtfulEncoding(mojibake.name()), line);
         }

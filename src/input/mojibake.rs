@@ -186,7 +186,7 @@ fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
 /// Whether text contains UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
 pub(super) fn is_double_encoded(text: &str) -> bool {
     // Each such character became at least two. In most text, non-ASCII letters stand alone.
-    if !has_two_in_a_row(text) {
+    if !has_two_in_a_row(text.as_bytes()) {
         return false;
     }
     let mut rest = text;
@@ -205,9 +205,8 @@ pub(super) fn is_double_encoded(text: &str) -> bool {
     false
 }
 
-// Whether two non-ASCII characters follow each other.
-fn has_two_in_a_row(text: &str) -> bool {
-    let bytes = text.as_bytes();
+/// Whether two non-ASCII characters follow each other in UTF-8.
+pub(super) fn has_two_in_a_row(bytes: &[u8]) -> bool {
     let mut at = 0;
     while let Some(start) = bytes[at..].iter().position(|byte| !byte.is_ascii()) {
         let first = at + start;
