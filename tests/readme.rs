@@ -625,6 +625,30 @@ fn the_changes_of_a_plan_are_those_that_are_shown() {
     assert_eq!(json["diff"], shown["diff"]);
 }
 
+#[test]
+fn the_fields_that_cause_updates_are_those_that_are_shown() {
+    let sandbox = Sandbox::start(&["--rate", "0"]);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |seen: &str, city: &str| {
+        let row = |nth: usize| format!("p{nth}@example.com,{},{seen}\n", if nth == 0 { city } else { "Lima" });
+        let rows: String = (0..12).map(row).collect();
+        fs::write(folder.path().join("in.csv"), format!("email,city,lastSeen\n{rows}")).unwrap();
+    };
+    fs::write(folder.path().join("token"), "any").unwrap();
+    let options = ["in.csv", "--match", "email", "--token-file", "token", "--url", &sandbox.url];
+    write("1", "Lima");
+    let ran = contactsync_in(folder.path(), &[&["sync"], &options[..]].concat());
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    write("2", "Quito");
+    let plan = |more: &[&str]| contactsync_in(folder.path(), &[&["plan"], &options[..], more].concat()).stdout;
+    let page = read("docs/plans.md");
+    assert!(text(&plan(&[])).ends_with(&block(&page, "causes")), "{}", text(&plan(&[])));
+    assert!(text(&plan(&["--output", "markdown"])).contains("- updated fields: \\`lastSeen\\` in 12"));
+    let json: Json = serde_json::from_slice(&plan(&["--json"])).unwrap();
+    let shown: Json = serde_json::from_str(&block(&page, "json causes")).unwrap();
+    assert_eq!(json["fields"], shown["fields"]);
+}
+
 /// A line of `runs` without the time of its start.
 fn unstarted(runs: &str) -> Vec<String> {
     let lines = runs.lines().map(|line| {

@@ -174,6 +174,17 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be written.
     fn concluded(&self, state_update: StateUpdate) -> impl Future<Output = Result<(), JournalError>>;
 
+    /// Records the intent of a read of a run that belongs to no row.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
+    fn start_read_back(
+        &self,
+        run: i64,
+        channel: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Started, JournalError>>;
+
     /// The fields that were written to a channel.
     ///
     /// # Errors
@@ -365,6 +376,12 @@ impl SendJournal for Journal {
 
     async fn concluded(&self, state_update: StateUpdate) -> Result<(), JournalError> {
         self.ask(move |store| store.imply(&state_update)).await
+    }
+
+    async fn start_read_back(&self, run: i64, channel: &str, now: Timestamp) -> Result<Started, JournalError> {
+        let channel = channel.to_owned();
+        let number = self.ask(move |store| store.start_read_back(run, &channel, now)).await?;
+        Ok(Started::committed(number))
     }
 
     async fn written_fields(&self, channel: &str) -> Result<BTreeSet<String>, JournalError> {

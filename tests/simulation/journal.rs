@@ -228,6 +228,13 @@ impl SendJournal for Gated<'_> {
         Ok(())
     }
 
+    async fn start_read_back(&self, run: i64, channel: &str, now: Timestamp) -> Result<Started> {
+        self.gate().await;
+        let started = self.inner.start_read_back(run, channel, now).await?;
+        self.gate().await;
+        Ok(started)
+    }
+
     async fn written_fields(&self, channel: &str) -> Result<BTreeSet<String>> {
         self.inner.written_fields(channel).await
     }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use contactsync::engine::Rows;
 use contactsync::history::ListedRow;
+use contactsync::mapping::rules::WriteMode;
 use contactsync::report::{Ending, RunSummary};
 use contactsync::{Field, Limits, Mode, StopReason};
 
@@ -162,7 +163,31 @@ fn is_right(channel: &Channel<'_>, n: usize, row: &Row, person: &Person) -> bool
     let wanted = channel.wanted(n);
     // The key is present in any form.
     let has = |field: &Field| person.fields.get(&*field.name).is_some_and(|value| value.same(&field.value));
-    wanted.iter().skip(1).all(has) && has_tags(person, row)
+    wanted.iter().skip(1).all(|field| match channel.scenario.mode_of(&field.name) {
+        WriteMode::Always => has(field),
+        mode @ (WriteMode::OnCreate | WriteMode::IfBlank | WriteMode::WithOthers) => {
+            is_right_by(mode, field, row, person)
+        }
+    }) && has_tags(person, row)
+}
+
+// Whether a field that is not always written has a value of the row, in any version of the file, or the one that it had before.
+fn is_right_by(mode: WriteMode, field: &Field, row: &Row, person: &Person) -> bool {
+    let before = row.there.as_ref().map(|(fields, _)| fields.iter().find(|there| there.name == field.name));
+    let found = person.fields.get(&*field.name);
+    let of_row = row.fields.iter().find(|of_row| of_row.name == field.name).expect("a field of the row");
+    let is_of_row = found.is_some_and(|value| value.text().starts_with(&*of_row.value.text()));
+    match (mode, before) {
+        // A new contact got all of it.
+        (_, None) => is_of_row,
+        (WriteMode::OnCreate, Some(before)) | (WriteMode::IfBlank, Some(before @ Some(_))) => {
+            found == before.map(|field| &field.value)
+        }
+        (WriteMode::IfBlank, Some(None)) => is_of_row,
+        (WriteMode::Always | WriteMode::WithOthers, Some(before)) => {
+            is_of_row || found == before.map(|field| &field.value)
+        }
+    }
 }
 
 fn check_limit(channel: &Channel<'_>) -> Result<(), String> {

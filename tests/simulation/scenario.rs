@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use contactsync::engine::{ClockOffset, Job, NewRun, PlanOptions, Routes, WindowId, plan, send, send_all};
 use contactsync::estimate::Eta;
+use contactsync::mapping::rules::{FieldRule, Rules, WriteMode};
 use contactsync::report::{CallKind, Ending, Outcome, RunSummary};
 use contactsync::sandbox::{Fault, StoredForm};
 use contactsync::{
@@ -105,6 +106,10 @@ pub struct Scenario {
     pub form: Option<StoredForm>,
     /// Contacts that may be confused with a row's contact.
     pub others: Others,
+    /// Whether fields have other write modes than always.
+    modes: bool,
+    /// Whether contacts are read back after first writes.
+    read_back: bool,
     /// The number of rounds with faults.
     rounds_with_faults: usize,
     bug: Option<Bug>,
@@ -254,6 +259,8 @@ impl Scenario {
         let is_hopeless = faults.troubles.iter().any(|trouble| trouble.share >= 1.0);
         let long = chance.bool() && !is_hopeless;
         let rounds_with_faults = if long { MOST_ROUNDS_WITH_FAULTS } else { chance.usize(1..7) };
+        let mut chance = Rng::with_seed(seed ^ 0x3fa2_60de);
+        let (modes, read_back) = (keyed && chance.u8(0..3) == 0, chance.u8(0..3) == 0);
         Self {
             seed,
             mode,
@@ -269,8 +276,19 @@ impl Scenario {
             share_token: false,
             form,
             others,
+            modes,
+            read_back,
             rounds_with_faults,
             bug,
+        }
+    }
+
+    /// When a field is written.
+    pub fn mode_of(&self, name: &str) -> WriteMode {
+        let number = name.strip_prefix("field").and_then(|number| number.parse::<u64>().ok());
+        match number.filter(|_| self.modes) {
+            Some(number) => WriteMode::ALL[usize::try_from((number + self.seed) % 4).expect("less than 4")],
+            None => WriteMode::Always,
         }
     }
 
@@ -333,6 +351,8 @@ impl Scenario {
             share_token: false,
             form: None,
             others: Others::None,
+            modes: false,
+            read_back: false,
             rounds_with_faults: MOST_ROUNDS_WITH_FAULTS,
             bug: None,
         }
@@ -598,7 +618,7 @@ impl RowShape {
             Some(StoredForm::Cut) => format!("customer-number-2024-{n:03}"),
             // Every third key is unchanged as a number, one loses its plus sign, one its zeros.
             Some(StoredForm::Number) => format!("{}12345{n:03}", ["", "+", "00"][n % 3]),
-            Some(StoredForm::Decimal | StoredForm::Boolean) => format!("12345{n:03}"),
+            Some(StoredForm::Decimal | StoredForm::Boolean | StoredForm::Dropped) => format!("12345{n:03}"),
         }
     }
 }
@@ -858,8 +878,14 @@ impl Channel<'_> {
             (true, false) => &["phone"],
             (true, true) => &["email", "phone"],
         };
-        let matches = matches.iter().map(|&name| name.to_owned()).collect();
-        let mapping = Mapping::new(source.header(), matches, self.scenario.mode).expect("the columns are known");
+        let named = self.rows[0].fields.iter().skip(1).map(|field| field.name.as_str());
+        let rule = |name| FieldRule { write: self.scenario.mode_of(name), ..FieldRule::column(name, name) };
+        let rules = Rules {
+            matches: matches.iter().map(|&name| name.to_owned()).collect(),
+            fields: named.map(rule).collect(),
+            ..Rules::default()
+        };
+        let mapping = Mapping::by(&rules, source.header(), self.scenario.mode).expect("the columns are known");
         let new = NewRun {
             channel: self.name.clone(),
             url: "https://example.com".into(),
@@ -950,7 +976,7 @@ impl Process<'_> {
             burst: None,
             concurrency: Some(scenario.concurrency),
             limits,
-            read_back: false,
+            read_back: scenario.read_back,
             outage_timeout: OUTAGE_TIMEOUT,
             clock: &self.clock,
             seed: scenario.seed,

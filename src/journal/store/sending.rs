@@ -269,6 +269,18 @@ impl Store {
         Ok(number)
     }
 
+    // A read that belongs to a run and to no contact.
+    pub(in crate::journal) fn start_read_back(&self, run: i64, channel: &str, now: Timestamp) -> Result<i64> {
+        let (number, window) = (self.channel_number(channel)?, self.window_of_run(run)?);
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT INTO calls (run, channel, window, kind, started_at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        insert.execute(params![run, number, window, kind_number(CallKind::Read), millis(now)])?;
+        let number = self.db.last_insert_rowid();
+        self.starts(channel, number);
+        Ok(number)
+    }
+
     // The number of the window in which the calls of a run count.
     fn window_of_run(&self, run: i64) -> Result<i64> {
         if let Some(window) = self.sending_in.borrow().get(&run) {

@@ -41,7 +41,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             contact.create_started = Some(begun);
         }
         let Clearance { permit_guard, place } = clearance;
-        let (number, mut attempt, at) = self.exchange(contact, call, state_update, permit_guard, is_own).await?;
+        let (number, mut attempt, at) = self.exchange(contact, call, Some(state_update), permit_guard, is_own).await?;
         if let (Attempt::Page(page), RemoteState::InDoubt(_)) = (&mut attempt, contact.task.remote_state()) {
             self.mark_known_contacts(page, contact.task.contact().key()).await?;
         }
@@ -120,23 +120,27 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let state_update = || self.state_update(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) =
-            self.exchange(contact, probe, state_update(), clearance.permit_guard, false).await?;
+            self.exchange(contact, probe, Some(state_update()), clearance.permit_guard, false).await?;
         let _written = self.job.journal.answered(Ended { number, attempt, at }, state_update()).await?;
         Ok(())
     }
 
-    /// Journals the intent of one call, sends it, and takes in the answer.
+    /// Journals the intent of one call, sends it, and takes in the answer. Without a state update, it is a read that belongs to no
+    /// row.
     pub async fn exchange(
         &self,
         contact: &ActiveContact,
         call: &Call,
-        state_update: StateUpdate,
+        state_update: Option<StateUpdate>,
         permit_guard: PermitGuard<'_>,
         is_own: bool,
     ) -> Result<(i64, Attempt, Timestamp), JournalError> {
         let job = self.job;
         let begun = job.clock.now();
-        let started = job.journal.start(job.run, call, state_update, begun).await?;
+        let started = match state_update {
+            Some(state_update) => job.journal.start(job.run, call, state_update, begun).await?,
+            None => job.journal.start_read_back(job.run, job.channel, begun).await?,
+        };
         let number = started.number();
         let (permit, in_flight) = permit_guard.start();
         let answer = job.transport.send(Cleared::new(call, permit, started)).await;

@@ -84,8 +84,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let contact = ActiveContact::new(None, task, Range::default(), 0, self.contacts.count());
         let Some(clearance) = self.clearance(&contact, CallKind::Read).await else { return Ok(Vec::new()) };
         let call = Call::Read { id: id.clone() };
-        let update = self.state_update(&contact, false, None);
-        let (number, attempt, at) = self.exchange(&contact, &call, update, clearance.permit_guard, false).await?;
+        let (number, attempt, at) = self.exchange(&contact, &call, None, clearance.permit_guard, false).await?;
         let verdicts = read.verdicts(&attempt, at, job.policy.search_lag);
         job.journal.read_back(job.channel, Ended { number, attempt: bare(attempt), at }, verdicts.clone()).await?;
         let dropped = verdicts.into_iter().filter(|(_, verdict)| *verdict == FieldVerdict::Dropped);
