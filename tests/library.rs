@@ -227,6 +227,7 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
             guards: InputGuards::default(),
             selection: Selection::default(),
             listed: 0,
+            read_back: false,
             is_recorded: false,
             overrides: Overrides::default(),
             limits: &|_| Limits::default(),

@@ -1,5 +1,6 @@
 //! Which fields cause the updates of a plan, so that one that changes every night is seen.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -54,7 +55,7 @@ impl FieldUses {
         let of =
             |(field, &(contacts, alone)): (&String, &(u64, u64))| FieldUse { field: field.clone(), contacts, alone };
         let mut fields: Vec<FieldUse> = self.by_field.iter().map(of).collect();
-        fields.sort_by(|one, other| (other.alone, other.contacts).cmp(&(one.alone, one.contacts)));
+        fields.sort_by_key(|field| Reverse((field.alone, field.contacts)));
         fields
     }
 

@@ -108,10 +108,10 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
             if unseen > 0 {
                 // A read shows whether they are blank.
                 let reasons = change.reasons().len();
-                let more = (reasons + unseen).div_ceil(FIELDS_PER_CALL) - reasons.div_ceil(FIELDS_PER_CALL);
+                let further = (reasons + unseen).div_ceil(FIELDS_PER_CALL) - reasons.div_ceil(FIELDS_PER_CALL);
                 forecast.add_exactly(CallKind::Read, 1);
-                forecast.kinds[CallKind::Update as usize].max += count(more);
-                forecast.total += Range { min: 1, max: 1 + count(more) };
+                forecast.kinds[CallKind::Update as usize].max += count(further);
+                forecast.total += Range { min: 1, max: 1 + count(further) };
             }
         }
         RemoteState::Unknown | RemoteState::InDoubt(_) => {

@@ -146,9 +146,10 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     begun: Timestamp,
 ) -> Result<Ending, JournalError> {
     let latency = job.journal.mean_latency(job.window).await?.unwrap_or(TYPICAL_LATENCY);
-    let written = match job.read_back {
-        true => WrittenFields::new(job.journal.written_fields(job.channel).await?),
-        false => WrittenFields::default(),
+    let written = if job.read_back {
+        WrittenFields::new(job.journal.written_fields(job.channel).await?)
+    } else {
+        WrittenFields::default()
     };
     let executor = Executor::new(job, limiter, contacts, latency, written);
     executor.announce().await?;

@@ -161,6 +161,7 @@ impl Observer for Listener {
             | Event::Limited { .. }
             | Event::Others { .. }
             | Event::ReadBack { .. }
+            | Event::Dropped { .. }
             | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }
