@@ -9,9 +9,9 @@ use std::time::Duration;
 use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, InputGuards, KEPT_HISTORY, Limits,
-    Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions,
-    Selection, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, InputGuards, KEPT_BEFORE, KEPT_HISTORY,
+    Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists,
+    RunOptions, Selection, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\
@@ -95,6 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             read_back: true,
             outage_timeout: OUTAGE_TIMEOUT,
             keep_history: KEPT_HISTORY,
+            keep_before: KEPT_BEFORE,
             seed: 1,
         },
     };

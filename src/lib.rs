@@ -16,7 +16,7 @@
 //! use contactsync::client::{ChannelKind, Timeouts};
 //! use contactsync::source::SourceOptions;
 //! use contactsync::{
-//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, InputGuards, KEPT_HISTORY, Limits, Mapping, Mode,
+//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Limits, Mapping, Mode,
 //!     OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Silent, Source, Stop, SyncInput, TagsMode, Token,
 //!     Workspace, sync_input,
 //! };
@@ -62,6 +62,7 @@
 //!             read_back: true,
 //!             outage_timeout: OUTAGE_TIMEOUT,
 //!             keep_history: KEPT_HISTORY,
+//!             keep_before: KEPT_BEFORE,
 //!             seed: 1,
 //!         },
 //!     };
@@ -100,9 +101,9 @@ pub use crate::journal::Journal;
 pub use crate::platform::limiter::Clock;
 pub use crate::platform::{BaseUrl, Http, Token};
 pub use crate::sync::{
-    Connection, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted, KEPT_HISTORY,
-    Notification, Observer, Overrides, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent, Stop,
-    StopReason, SyncError, SyncInput, SyncOutcome, Workspace, dry_run, sync_input,
+    Connection, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted, KEPT_BEFORE,
+    KEPT_HISTORY, Notification, Observer, Overrides, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent,
+    Stop, StopReason, SyncError, SyncInput, SyncOutcome, Workspace, dry_run, sync_input,
 };
 
 /// Whether everything is ready for a sync.
@@ -161,6 +162,12 @@ pub mod read_back {
         DifferingContact, Pull, PullConflict, PullOutcome, PullSummary, VerifiedInput, Verify, VerifyOutcome,
         VerifySummary, pull, verify,
     };
+}
+
+/// Undoing what a run changed.
+pub mod undo {
+    pub use crate::core::contact_change::FieldChange;
+    pub use crate::sync::{Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact};
 }
 
 /// The rules by which rows become contacts.

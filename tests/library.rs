@@ -15,9 +15,9 @@ use contactsync::history::{JournalError, LockError};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
     BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Format, GuardError, Http,
-    InputGuards, Interrupted, Journal, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer,
-    Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Selection, Silent, Source, Stop,
-    StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
+    InputGuards, Interrupted, Journal, KEPT_BEFORE, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT,
+    Observer, Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Selection, Silent, Source,
+    Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -84,7 +84,14 @@ impl Harness {
 
     fn options(wanted: &Wanted) -> RunOptions {
         let limits = Limits { max_calls: wanted.max_calls, until: None };
-        RunOptions { limits, read_back: false, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY, seed: 1 }
+        RunOptions {
+            limits,
+            read_back: false,
+            outage_timeout: OUTAGE_TIMEOUT,
+            keep_history: KEPT_HISTORY,
+            keep_before: KEPT_BEFORE,
+            seed: 1,
+        }
     }
 
     fn sync<R: Reporter>(

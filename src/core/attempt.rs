@@ -1,5 +1,6 @@
 //! The result of one attempt at a call.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,17 @@ impl Attempt {
         match (self, field) {
             (Self::Page(page), Some(field)) => Self::Page(page.reduced(field)),
             (other, _) => other,
+        }
+    }
+
+    /// The attempt without the values and tags of a contact that was read.
+    #[must_use]
+    pub fn without_values(self) -> Self {
+        match self {
+            Self::Contact(Remote { id, .. }) => {
+                Self::Contact(Remote { id, fields: BTreeMap::new(), tags: BTreeSet::new() })
+            }
+            other => other,
         }
     }
 

@@ -85,6 +85,16 @@ impl CallKind {
 }
 
 impl Call {
+    /// The id of the contact that it reads or changes; `None` for a search and for a create.
+    pub const fn contact_id(&self) -> Option<&ContactId> {
+        match self {
+            Self::Read { id } | Self::Update { id, .. } | Self::AddTags { id, .. } | Self::RemoveTags { id, .. } => {
+                Some(id)
+            }
+            Self::Find { .. } | Self::Create { .. } => None,
+        }
+    }
+
     /// The kind of this call.
     pub const fn kind(&self) -> CallKind {
         match self {

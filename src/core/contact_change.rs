@@ -119,7 +119,8 @@ impl FieldChange {
         Self { name: field.name.to_string(), old: None, new: field.value.clone(), write }
     }
 
-    fn known(field: &Field, known: &Known) -> Self {
+    /// The change of a field of a known contact.
+    pub(crate) fn known(field: &Field, known: &Known) -> Self {
         Self { old: known.fields.get(&*field.name).cloned(), ..Self::unknown(field, WriteMode::Always) }
     }
 }

@@ -97,6 +97,15 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
     let contact = task.contact();
     let mut forecast = Forecast::default();
     match task.remote_state() {
+        RemoteState::Known(known) if task.is_comparing() => {
+            // What the read shows may leave nothing to restore.
+            forecast.set(CallKind::Read, 1, 1);
+            forecast.total = Range { min: 1, max: 1 };
+            for call in task.change().calls(&known.id) {
+                forecast.kinds[call.kind() as usize].max += 1;
+                forecast.total.max += 1;
+            }
+        }
         RemoteState::Known(known) => {
             let change = task.change();
             for call in change.calls(&known.id) {

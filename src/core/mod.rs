@@ -52,6 +52,7 @@ pub mod text;
 pub mod time;
 pub mod token_recognition;
 pub(crate) mod total;
+pub mod undo;
 pub mod verification;
 pub mod walk;
 pub mod window;

@@ -19,6 +19,7 @@ use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteS
 use crate::core::search::Search;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
+use crate::core::undo::{Left, NOT_KNOWN, Written};
 
 /// Maximum number of lost creates of one contact in one run. After that, the contact is left for the next run.
 pub const LOST_CREATES: u32 = 3;
@@ -140,6 +141,8 @@ enum Stage {
     Confirming { id: ContactId },
     /// Reads the other contact whose identifier made the platform refuse the create: it may be the same contact.
     Checking { other: ContactId, message: String },
+    /// Reads the contact to find out what of an earlier run's change can be undone.
+    Comparing { id: ContactId },
     /// Writes the differences to a contact that is on the platform.
     Writing,
     /// Reads the contact after a refused change: an earlier change whose answer was lost may have worked, or the contact
@@ -189,9 +192,61 @@ pub struct Task {
     wrote: bool,
     fell_back: bool,
     lost_creates: u32,
+    // What an earlier run wrote to the contact, which this task undoes.
+    undone: Option<Undone>,
+}
+
+/// What a task undoes.
+#[derive(Clone, Debug, PartialEq)]
+struct Undone {
+    written: Written,
+    // What stays as it is, once the contact was compared.
+    left: Option<Left>,
 }
 
 impl Task {
+    /// Creates the task of a pending row: one that [syncs](Self::new) its contact, or one that [undoes](Self::undoing) what an
+    /// earlier run wrote to it.
+    pub fn of_row(
+        contact: Contact,
+        undone: Option<Written>,
+        remote_state: RemoteState,
+        policy: Policy,
+        past: &[PastCall],
+        now: Timestamp,
+    ) -> Self {
+        match undone {
+            Some(written) => Self::undoing(contact, written, remote_state, policy, past, now),
+            None => Self::new(contact, remote_state, policy, past, now),
+        }
+    }
+
+    /// Creates the task that undoes what an earlier run wrote to a contact, once a read has shown what of it is still there.
+    /// `contact` is the contact as it would be restored as a whole. Other arguments are as for [`new`](Self::new).
+    pub fn undoing(
+        contact: Contact,
+        written: Written,
+        remote_state: RemoteState,
+        policy: Policy,
+        past: &[PastCall],
+        now: Timestamp,
+    ) -> Self {
+        let mut task = Self::begin(contact, remote_state, policy, Goal::Sync, now);
+        // A write whose answer was lost may have restored the contact.
+        task.wrote = past.iter().any(|call| match call.kind {
+            CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
+                matches!(call.attempt, Attempt::Done | Attempt::Lost { .. })
+            }
+            CallKind::Find | CallKind::Read | CallKind::Create => false,
+        });
+        task.stage = match &task.remote_state {
+            RemoteState::Known(known) => Stage::Comparing { id: known.id.clone() },
+            RemoteState::Unknown | RemoteState::InDoubt(_) => Stage::Over(Outcome::Rejected(NOT_KNOWN.into())),
+        };
+        task.undone = Some(Undone { written, left: None });
+        task
+    }
+
     /// Creates the task that makes the platform match `contact`.
     ///
     /// `past` are the calls that an earlier process of the same run made for it, oldest first;
@@ -248,6 +303,7 @@ impl Task {
             wrote: false,
             fell_back: false,
             lost_creates: 0,
+            undone: None,
         };
         task.stage = task.first_stage(now);
         task
@@ -341,7 +397,9 @@ impl Task {
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
             Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
-            Stage::Confirming { id } | Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
+            Stage::Comparing { id } | Stage::Confirming { id } | Stage::Rereading { id, .. } => {
+                Step::Call(Call::Read { id: id.clone() })
+            }
             Stage::Over(outcome) => Step::Done(outcome.clone()),
             Stage::Left(reason) => Step::Leave(reason.clone()),
         }
@@ -379,7 +437,9 @@ impl Task {
                 for tag in tags {
                     known.tags.remove(tag);
                     known.absent_tags.remove(tag);
-                    known.own_tags.insert(tag.clone());
+                    if self.undone.as_ref().is_none_or(|undone| undone.written.owned(tag)) {
+                        known.own_tags.insert(tag.clone());
+                    }
                 }
             }
             (Call::RemoveTags { tags, .. }, RemoteState::Known(known)) => {
@@ -421,6 +481,16 @@ impl Task {
         {
             self.stage = Stage::Confirming { id: known.id.clone() };
         }
+    }
+
+    /// What of an earlier run's change is not undone, once the contact was compared.
+    pub fn left(&self) -> Option<&Left> {
+        self.undone.as_ref()?.left.as_ref()
+    }
+
+    /// Whether a read is about to show what of an earlier run's change can be undone.
+    pub const fn is_comparing(&self) -> bool {
+        matches!(self.stage, Stage::Comparing { .. })
     }
 
     /// Whether the answer to its create is about to be confirmed by a read.
@@ -570,6 +640,9 @@ impl Task {
     }
 
     fn written(&self) -> Outcome {
+        if let Some(left) = self.left() {
+            return Outcome::Rejected(left.reason());
+        }
         match &self.remote_state {
             RemoteState::Known(known) if known.made_at.is_some() => Outcome::Created,
             RemoteState::Known(_) | RemoteState::Unknown | RemoteState::InDoubt(_) if self.wrote => Outcome::Updated,

@@ -121,7 +121,7 @@ pub fn differences(
         let wanted = (!value.is_blank()).then(|| value.clone());
         let is_same = match (&wanted, found) {
             (None, None) => true,
-            (Some(wanted), Some(found)) => wanted.same(found) || is_same_phone(wanted, found),
+            (Some(wanted), Some(found)) => shows(wanted, found),
             (Some(_), None) | (None, Some(_)) => false,
         };
         (!is_same).then(|| Difference::Field { name: name.clone(), wanted, found: found.cloned() })
@@ -129,6 +129,11 @@ pub fn differences(
     let missing = known.tags.difference(&shown.tags).map(|tag| Difference::TagMissing { tag: tag.clone() });
     let present = known.absent_tags.intersection(&shown.tags).map(|tag| Difference::TagPresent { tag: tag.clone() });
     fields.chain(missing).chain(present).collect()
+}
+
+/// Whether `found` is how the platform shows the value `written`: it may store another type, or another form of a phone number.
+pub fn shows(written: &Value, found: &Value) -> bool {
+    written.same(found) || is_same_phone(written, found)
 }
 
 // Whether both are phone numbers, and one may be the other without its `+` or its country code (API.md, trap 9).

@@ -56,6 +56,14 @@ CREATE TABLE doubts (
     content BLOB NOT NULL       -- as `store/compact.rs` writes it
 );
 
+-- What runs wrote to contacts that were on the platform before, with what was known before, so that a run can be undone.
+CREATE TABLE values_before (
+    run     INTEGER NOT NULL,
+    contact INTEGER NOT NULL,
+    content BLOB NOT NULL,      -- as `store/compact.rs` writes it
+    PRIMARY KEY (run, contact)
+) WITHOUT ROWID;
+
 -- Further match values of contacts that have several: a row with one of them is this contact.
 CREATE TABLE aliases (
     channel INTEGER NOT NULL,

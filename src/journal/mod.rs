@@ -15,6 +15,7 @@ mod sending;
 mod snapshots;
 mod store;
 mod tokens;
+mod undo;
 mod verifications;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
 use self::store::open_files::Noted;
+pub(crate) use self::undo::{ChangedContact, NotRestored};
 pub(crate) use self::verifications::{OpenVerification, Unread, VerifyAsked};
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};

@@ -12,6 +12,7 @@ use crate::core::planner::Planner;
 use crate::core::record::Cells;
 use crate::core::task::{Outcome, PastCall, Policy};
 use crate::core::time::Timestamp;
+use crate::core::undo::Written;
 
 /// A run to be planned.
 #[derive(Clone, Debug)]
@@ -283,6 +284,8 @@ pub struct Item {
     pub remote_state: RemoteState,
     /// The calls of earlier processes for it in this run.
     pub past: Vec<PastCall>,
+    /// What the run wrote to it that this run undoes.
+    pub undone: Option<Written>,
 }
 
 /// A contact in doubt.

@@ -24,7 +24,8 @@ CREATE TABLE runs (
     dropped    INTEGER NOT NULL DEFAULT 0, -- rows that were pending when a newer run replaced this one
     pruned     INTEGER NOT NULL DEFAULT 0, -- whether items are gone
     is_limited INTEGER NOT NULL DEFAULT 0, -- whether it is limited to some contacts
-    summary    TEXT             -- JSON, once the run has ended; the items it counts may be gone later
+    summary    TEXT,            -- JSON, once the run has ended; the items it counts may be gone later
+    undoes     INTEGER          -- the run whose changes it undoes
 );
 CREATE INDEX runs_by_channel ON runs (channel, id);
 

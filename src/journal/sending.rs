@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::rows::{Carried, Counts, Item, LearntLimit, RunState};
+use super::store::Store;
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
@@ -361,7 +362,12 @@ impl SendJournal for Journal {
         now: Timestamp,
     ) -> Result<Started, JournalError> {
         let (kind, asked) = (call.kind(), call.asked());
-        let number = self.ask(move |store| store.start(run, kind, asked.as_ref(), &state_update, now)).await?;
+        let write = match call {
+            Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. } => Some(call.clone()),
+            Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => None,
+        };
+        let started = move |store: &Store| store.start(run, (kind, write.as_ref()), asked.as_ref(), &state_update, now);
+        let number = self.ask(started).await?;
         Ok(Started::committed(number))
     }
 

@@ -36,6 +36,7 @@ mod snapshots;
 mod state;
 mod stored_cells;
 mod tokens;
+mod undo;
 mod verifications;
 
 use std::cell::{Cell, RefCell};
@@ -111,6 +112,8 @@ pub(super) struct Store {
     sending_in: RefCell<BTreeMap<i64, i64>>,
     // The numbers of the contacts that are being sent.
     numbers: RefCell<ContactNumbers>,
+    // Whether runs keep what was known of contacts before they change them.
+    keeps_before: Cell<bool>,
 }
 
 impl Store {
@@ -135,6 +138,7 @@ impl Store {
             past_calls: RefCell::default(),
             sending_in: RefCell::default(),
             numbers: RefCell::default(),
+            keeps_before: Cell::new(true),
         }
     }
 

@@ -12,3 +12,13 @@ CREATE TABLE written_fields (
     is_dropped INTEGER NOT NULL DEFAULT 0, -- whether the platform had no value although it accepted one
     PRIMARY KEY (channel, field)
 ) WITHOUT ROWID;
+
+-- Undo.
+-- What runs wrote to contacts that were on the platform before, with what was known before, so that a run can be undone.
+CREATE TABLE values_before (
+    run     INTEGER NOT NULL,
+    contact INTEGER NOT NULL,
+    content BLOB NOT NULL,      -- as `store/compact.rs` writes it
+    PRIMARY KEY (run, contact)
+) WITHOUT ROWID;
+ALTER TABLE runs ADD COLUMN undoes INTEGER;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::core::eta::Limits;
 use crate::core::task::Policy;
+use crate::core::time::Timestamp;
 use crate::journal::{JournalError, RunState};
 use crate::platform::BaseUrl;
 use crate::sync::channels::send_all;
@@ -32,6 +33,9 @@ pub struct RunOptions {
     pub outage_timeout: Duration,
     /// How long the journal keeps the calls and rows of earlier runs. The default is [`KEPT_HISTORY`].
     pub keep_history: Duration,
+    /// How long the journal keeps what was known of contacts before the runs change them, for an undo; nothing is kept when it is
+    /// zero. The default is [`KEPT_BEFORE`](crate::KEPT_BEFORE).
+    pub keep_before: Duration,
     /// The seed of the random spread of retries. It should differ between processes.
     pub seed: u64,
 }
@@ -117,11 +121,13 @@ pub(super) fn execute<R: Reporter>(
             }
         })
         .collect();
+    // A journal that is gone is reported by the runs.
+    let _ = workspace.journal().set_keeps_before(!options.keep_before.is_zero());
     let endings = runtime.block_on(send_all(&jobs));
     reporter.notify(&Notification::Sent);
     // After a stop, nothing is waited for: the next run removes it.
     if stop.reason().is_none()
-        && let Err(error) = workspace.journal().remove_history(clock.now(), options.keep_history)
+        && let Err(error) = remove_old(workspace, options, clock.now())
     {
         reporter.notify(&Notification::HistoryNotRemoved(&error));
     }
@@ -131,6 +137,12 @@ pub(super) fn execute<R: Reporter>(
     };
     let channels: Vec<_> = runs.iter().zip(endings).map(outcome).collect();
     (summary(workspace, runs, &channels, other_runs, by_channel), channels)
+}
+
+fn remove_old(workspace: &Workspace, options: RunOptions, now: Timestamp) -> Result<(), JournalError> {
+    let journal = workspace.journal();
+    journal.remove_values_before(now, options.keep_before)?;
+    journal.remove_history(now, options.keep_history).map(drop)
 }
 
 fn summary(

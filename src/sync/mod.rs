@@ -33,6 +33,7 @@ mod summary;
 mod sync_error;
 mod sync_input;
 mod transport;
+mod undo;
 mod verify;
 mod workspace;
 
@@ -62,5 +63,6 @@ pub use self::stop::{Stop, StopReason};
 pub use self::sync_error::SyncError;
 pub use self::sync_input::{SyncInput, sync_input};
 pub use self::transport::Transport;
+pub use self::undo::{KEPT_BEFORE, Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact};
 pub use self::verify::{DifferingContact, VerifiedInput, Verify, VerifyOutcome, VerifySummary, verify};
 pub use self::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Workspace};

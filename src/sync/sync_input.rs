@@ -119,7 +119,8 @@ pub fn sync_input<R: Reporter>(
     Ok(SyncOutcome { summary, channels, refused, lists: listed.finish(journal) })
 }
 
-fn new_run(channel: &HeldChannel<'_>, input: &str, policy: Policy) -> NewRun {
+/// A run of a channel with an input of this name.
+pub(super) fn new_run(channel: &HeldChannel<'_>, input: &str, policy: Policy) -> NewRun {
     NewRun {
         channel: channel.name().to_owned(),
         url: channel.url().to_string(),

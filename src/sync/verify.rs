@@ -17,7 +17,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::duplicates::Duplicates;
 use crate::core::mapping::Mapping;
-use crate::core::model::{Field, Key, Remote, WriteMode};
+use crate::core::model::{Field, Key, WriteMode};
 use crate::core::page::Page;
 use crate::core::task::Policy;
 use crate::core::verification::{Difference, Remedy, Scope, differences, is_cheaper_by_pages};
@@ -381,20 +381,11 @@ impl Verifying<'_> {
             | Attempt::Lost { .. } => return calls.journal_end(&ended).await,
         };
         self.refused.set(0);
-        let ended = Ended { attempt: bare(ended.attempt), ..ended };
+        // The journal has the values where they are known.
+        let ended = Ended { attempt: ended.attempt.without_values(), ..ended };
         self.journal.record_read(self.open.id, ended, contact, (found, self.remedy)).await?;
         self.left.set(self.left.get().saturating_sub(1));
         calls.tick(self.open.progress.contacts.saturating_sub(self.left.get()), self.left.get());
         Ok(())
-    }
-}
-
-// The answer to a read without the contact's values: the journal has them where they are known.
-fn bare(attempt: Attempt) -> Attempt {
-    match attempt {
-        Attempt::Contact(Remote { id, .. }) => {
-            Attempt::Contact(Remote { id, fields: BTreeMap::new(), tags: BTreeSet::new() })
-        }
-        other => other,
     }
 }

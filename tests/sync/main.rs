@@ -41,5 +41,6 @@ mod signals;
 mod terminal;
 mod tokens;
 mod trouble;
+mod undo;
 mod verify;
 mod write_modes;

@@ -3,6 +3,7 @@
 mod journal;
 mod read_back;
 mod sandbox;
+mod undo;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use contactsync::mapping::rules::Country;
 pub use self::journal::JournalCommand;
 pub use self::read_back::{PullArgs, VerifyArgs};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
+pub use self::undo::UndoArgs;
 use crate::options::value::ContactCount;
 use crate::options::{
     AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, LookArgs, MatchArgs, PolicyArgs,
@@ -64,6 +66,8 @@ Examples:
     Pull(PullArgs),
     /// Read known contacts back and list what differs
     Verify(VerifyArgs),
+    /// Restore the values and tags that a run changed
+    Undo(UndoArgs),
     /// List the runs of a journal
     Runs(RunsArgs),
     /// Check, shrink or copy a journal
@@ -99,6 +103,7 @@ impl Command {
             Self::Resume(args) => Some(&args.place.config),
             Self::Pull(args) => Some(&args.place.config),
             Self::Verify(args) => Some(&args.place.config),
+            Self::Undo(args) => Some(&args.place.config),
             Self::Runs(args) => Some(&args.config),
             Self::Journal(command) => Some(command.config()),
             // `init` writes the configuration.
@@ -109,7 +114,7 @@ impl Command {
     /// Whether it may run for hours, so that its lines need date and time.
     pub const fn works_long(&self) -> bool {
         match self {
-            Self::Sync(_) | Self::Resume(_) | Self::Pull(_) | Self::Verify(_) => true,
+            Self::Sync(_) | Self::Resume(_) | Self::Pull(_) | Self::Verify(_) | Self::Undo(_) => true,
             Self::Demo
             | Self::Init(_)
             | Self::Check(_)

@@ -9,6 +9,7 @@ use contactsync::history::{JournalError, LockError};
 use contactsync::options::Refused;
 use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError, RefusedInput};
 use contactsync::source::{InputSetting, RowsFault, SourceError, SourceFault};
+use contactsync::undo::UndoError;
 use contactsync::{GuardError, StopReason, SyncError};
 
 use crate::open_files::{self, TooFewFiles};
@@ -244,6 +245,24 @@ impl From<GuardError> for Failure {
             | GuardError::AccessUnchecked { .. } => None,
         };
         Self { exit, message: error.to_string(), details: Vec::new(), hint }
+    }
+}
+
+impl From<UndoError> for Failure {
+    fn from(error: UndoError) -> Self {
+        let hint = match error {
+            UndoError::Guard(error) => return error.into(),
+            UndoError::Journal(error) => return error.into(),
+            UndoError::NoRun { .. } => "`contactsync runs` lists the runs; use --journal FILE to name the journal",
+            UndoError::NoChannel { .. } => "undo the run of a channel; `contactsync runs` lists them",
+            UndoError::NotKept { .. } => {
+                "values are kept for 30 days, or as long as --keep-before says; `verify INPUT` compares contacts with a file"
+            }
+            UndoError::Unfinished { .. } => {
+                "finish it with `contactsync resume`, or replace it with another `sync`; then undo the run"
+            }
+        };
+        Self::usage(&error).hint(hint)
     }
 }
 

@@ -110,6 +110,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Resume(args) => commands::resume::run(args, config, console),
         Command::Pull(args) => commands::pull::run(args, config, console),
         Command::Verify(args) => commands::verify::run(args, config, console),
+        Command::Undo(args) => commands::undo::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
         Command::Journal(command) => commands::journal::run(command, config, console),
         Command::Sandbox(args) => commands::sandbox::run(args, console),

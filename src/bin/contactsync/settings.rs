@@ -15,7 +15,7 @@ use conflate::Merge as _;
 use contactsync::mapping::MappingError;
 use contactsync::mapping::rules::Rules;
 use contactsync::source::SourceOptions;
-use contactsync::{Duplicates, Field, Input, InputGuards, KEPT_HISTORY, Mapping, Policy, Source};
+use contactsync::{Duplicates, Field, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Mapping, Policy, Source};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -73,6 +73,7 @@ impl Settings {
                 end: End::of(set.limits.end),
                 outage_timeout: set.limits.outage_timeout.unwrap_or(defaults::OUTAGE_TIMEOUT).0,
                 keep_history: kept_history(set.history),
+                keep_before: kept_before(set.history),
             },
             access: set.look.check_access.map(|FieldValue { field, value }| Field::text(field, value)),
             read_back: !set.look.no_read_back,
@@ -106,6 +107,11 @@ impl Settings {
 /// How long the journal keeps what runs did.
 pub fn kept_history(given: HistoryArgs) -> Duration {
     given.keep_history.map_or(KEPT_HISTORY, |TimeSpan(time)| time)
+}
+
+/// How long the journal keeps the values before their changes.
+pub fn kept_before(given: HistoryArgs) -> Duration {
+    given.keep_before.map_or(KEPT_BEFORE, |TimeSpan(time)| time)
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.

@@ -11,6 +11,7 @@ use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
+use crate::core::undo::{GONE, Restoration};
 
 // The advice for a contact that may be the one in doubt, in another form.
 const CORRECT_IT: &str =
@@ -47,6 +48,7 @@ impl Task {
             Stage::Creating
             | Stage::Confirming { .. }
             | Stage::Checking { .. }
+            | Stage::Comparing { .. }
             | Stage::Writing
             | Stage::Rereading { .. }
             | Stage::Over(_)
@@ -161,6 +163,12 @@ impl Task {
             return;
         }
         match (&self.stage, attempt) {
+            (Stage::Comparing { .. }, Attempt::Contact(remote)) => self.compare(remote),
+            // What is known stays: the next sync finds out for itself.
+            (Stage::Comparing { .. }, Attempt::Missing { .. }) => self.reject(GONE.into()),
+            (Stage::Comparing { id }, Attempt::Refused { message, .. } | Attempt::Taken { message, .. }) => {
+                self.reject(format!("reading contact {id} was refused: {message}"));
+            }
             (Stage::Checking { other, message }, Attempt::Contact(remote)) => {
                 if self.contact.matches().iter().any(|field| remote.has(field)) {
                     // A lost create of this journal created it, and not all of it is written yet.
@@ -214,6 +222,25 @@ impl Task {
                 Attempt::Refused { message: words, .. } | Attempt::Taken { message: words, .. },
             ) => self.reject(format!("{message} (reading contact {id} was refused: {words})")),
             (_, _) => {}
+        }
+    }
+
+    // Restores what the platform still has as the undone run wrote it.
+    fn compare(&mut self, remote: &Remote) {
+        let (Some(undone), RemoteState::Known(known)) = (&mut self.undone, &self.remote_state) else { return };
+        if remote.id != known.id {
+            let reason = format!("the read of contact {} was answered with contact {}", known.id, remote.id);
+            self.reject(reason);
+            return;
+        }
+        match undone.written.restoration(self.contact.key(), known, remote) {
+            Ok(Restoration { contact, known, left }) => {
+                undone.left = left;
+                self.contact = contact;
+                self.remote_state = RemoteState::Known(known);
+                self.stage = Stage::Writing;
+            }
+            Err(why) => self.reject(why),
         }
     }
 
@@ -433,8 +460,11 @@ impl Task {
             Call::AddTags { tags, .. } => {
                 for tag in tags {
                     known.tags.insert(tag.clone());
-                    known.own_tags.insert(tag.clone());
                     known.absent_tags.remove(tag);
+                    // A tag that others had added stays theirs when it is restored.
+                    if self.undone.as_ref().is_none_or(|undone| undone.written.owned(tag)) {
+                        known.own_tags.insert(tag.clone());
+                    }
                 }
             }
             Call::RemoveTags { tags, .. } => {

@@ -17,10 +17,12 @@ use crate::core::doubt::{Doubt, Origin};
 use crate::core::model::{Contact, ContactId, Field, Key, Known, Value, WriteMode};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
+use crate::core::undo::{TagBefore, Written, WrittenField};
 
 const CONTACT: &str = "a contact";
 const KNOWN: &str = "a known contact";
 const DOUBT: &str = "a contact in doubt";
+const WRITTEN: &str = "the values before a run";
 
 /// The first byte of a known contact from which on it has the time of its creation. SQL compares it.
 pub(super) const HAS_MADE_AT: u8 = 0x80;
@@ -176,6 +178,34 @@ pub(super) fn read_doubt(store: &Store, owner: Owner<'_>, key: &KeyParts<'_>, by
         conflict: parts.conflict.map(Cow::into_owned),
         named: parts.named.map(Cow::into_owned),
     })
+}
+
+pub(super) fn written_bytes(store: &Store, owner: Owner<'_>, written: &Written) -> Result<Vec<u8>> {
+    let Written { fields, added, removed } = written;
+    let mut writer = Writer::new(store, owner);
+    writer.count(length(fields.len()));
+    for (name, WrittenField { before, after }) in fields {
+        writer.name(name)?;
+        writer.count(u64::from(before.is_some()));
+        before.iter().chain([after]).for_each(|value| writer.value(value));
+    }
+    writer.names(added.iter().map(String::as_str))?;
+    writer.count(length(removed.len()));
+    for (tag, before) in removed {
+        writer.name(tag)?;
+        writer.count(match before {
+            TagBefore::Unknown => 0,
+            TagBefore::Foreign => 1,
+            TagBefore::Own => 2,
+        });
+    }
+    Ok(writer.finish())
+}
+
+pub(super) fn read_written(store: &Store, owner: Owner<'_>, bytes: &[u8]) -> Result<Written> {
+    let mut reader = Reader::new(store, owner, WRITTEN, bytes)?;
+    let written = reader.written();
+    reader.finish(written)
 }
 
 fn in_flight_of(doubt: &Doubt) -> Option<u64> {
@@ -408,6 +438,30 @@ impl<'a> Reader<'a> {
             .map_err(|why| damaged(self.what, &why))
     }
 
+    fn written(&mut self) -> Result<Written> {
+        let fields = self.each(|reader| {
+            let name = reader.name()?.to_string();
+            let before = if reader.count()? == 0 { None } else { Some(reader.value()?) };
+            Ok((name, WrittenField { before, after: reader.value()? }))
+        })?;
+        let added = self.each(|reader| Ok(reader.name()?.to_string()))?;
+        let removed = self.each(|reader| {
+            let tag = reader.name()?.to_string();
+            let before = match reader.count()? {
+                0 => TagBefore::Unknown,
+                1 => TagBefore::Foreign,
+                2 => TagBefore::Own,
+                _ => return Err(damaged(WRITTEN, "unknown kind of tag")),
+            };
+            Ok((tag, before))
+        })?;
+        Ok(Written {
+            fields: fields.into_iter().collect(),
+            added: added.into_iter().collect(),
+            removed: removed.into_iter().collect(),
+        })
+    }
+
     fn known(&mut self, id: &str) -> Result<Known> {
         let flags = self.byte()?;
         let made_at = if flags & HAS_MADE_AT == 0 { None } else { Some(Timestamp::from_millis(self.count()?)) };
@@ -479,6 +533,21 @@ mod tests {
         }
     }
 
+    fn written() -> Written {
+        let after = |value: &str| Value::Text(value.into());
+        let fields = contact().fields().iter().map(|field| {
+            let before = (!field.value.is_blank()).then(|| field.value.clone());
+            (field.name.to_string(), WrittenField { before, after: after("+521") })
+        });
+        Written {
+            fields: fields.chain([("x".into(), WrittenField { before: Some(after("")), after: after("y") })]).collect(),
+            added: ["a".into(), "b".into()].into(),
+            removed: [("c", TagBefore::Unknown), ("d", TagBefore::Foreign), ("e", TagBefore::Own)]
+                .map(|(tag, before)| (tag.into(), before))
+                .into(),
+        }
+    }
+
     fn doubt() -> Doubt {
         Doubt {
             since: Some(Timestamp::from_millis(1)),
@@ -515,6 +584,11 @@ mod tests {
         writer.text(parts);
         writer.contact(&contact()).unwrap();
         assert_eq!(read_doubt(&store, OWNER, &key(), &writer.finish()).unwrap(), of_create(None));
+        for written in [written(), Written::default()] {
+            let bytes = written_bytes(&store, OWNER, &written).unwrap();
+            assert_eq!(read_written(&store, OWNER, &bytes).unwrap(), written);
+            read_written(&store, Owner { number: 8, ..OWNER }, &bytes).unwrap_err();
+        }
         for known in [known(), Known::only_id(ContactId::new("a7").unwrap())] {
             let bytes = known_bytes(&store, OWNER, &known).unwrap();
             assert_eq!(read_known(&store, OWNER, "a7", &bytes).unwrap(), known);

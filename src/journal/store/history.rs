@@ -35,7 +35,7 @@ impl Store {
         self.select_runs("WHERE state <> 'planning' ORDER BY id DESC LIMIT ?1", params![limit])
     }
 
-    fn select_runs(&self, which: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunRow>> {
+    pub(super) fn select_runs(&self, which: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunRow>> {
         let mut query = self.db.prepare_cached(&format!(
             "SELECT id, sync, channel, url, kind, rate, input, policy, state, reason, started_at, ended_at, worked_ms, summary FROM runs {which}"
         ))?;

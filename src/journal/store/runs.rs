@@ -345,6 +345,7 @@ impl Store {
             return Ok(forecast);
         }
         let mut sum = Forecast::default();
+        let undoes = self.undoes(run)?;
         let mut query = self.db.prepare_cached(
             "SELECT pending.contact, pending.content, contacts.field, contacts.value FROM pending
              LEFT JOIN contacts ON contacts.number = pending.contact WHERE pending.run = ?1 AND NOT pending.deferred",
@@ -358,9 +359,11 @@ impl Store {
                 None => self.plans.borrow().key_in_memory(self, run, number)?,
             };
             let key = key.ok_or_else(|| damaged("a contact", "its key is missing"))?;
-            let contact = compact::read_contact(self, Owner { number, key: key.value() }, &key, &content)?;
+            let owner = Owner { number, key: key.value() };
+            let contact = compact::read_contact(self, owner, &key, &content)?;
+            let undone = undoes.map_or(Ok(None), |undone| self.written(undone, owner))?;
             let remote_state = self.remote_state(channel, contact.key())?;
-            let task = Task::new(contact, remote_state, policy, &[], Timestamp::default());
+            let task = Task::of_row(contact, undone, remote_state, policy, &[], Timestamp::default());
             sum += forecast(&task, policy);
         }
         Ok(sum)

@@ -15,7 +15,7 @@ use super::listing::read_cells;
 use super::state;
 use super::{Result, Store, damaged, integer, millis, natural};
 use crate::core::attempt::Attempt;
-use crate::core::call::{Asked, CallKind};
+use crate::core::call::{Asked, Call, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
 use crate::core::model::{Known, RemoteState};
@@ -236,7 +236,9 @@ impl Store {
         let key = KeyParts::stored(self, field, value)?;
         let owner = Owner { number: contact, key: key.value() };
         let cells: Option<String> = row.get(2)?;
+        let undone = self.undoes(run)?.map_or(Ok(None), |undone| self.written(undone, owner))?;
         Ok(Item {
+            undone,
             row: natural(row.get(0)?),
             line: natural(row.get(1)?),
             contact: compact::read_contact(self, owner, &key, &content)?,
@@ -249,7 +251,7 @@ impl Store {
     pub(in crate::journal) fn start(
         &self,
         run: i64,
-        kind: CallKind,
+        (kind, write): (CallKind, Option<&Call>),
         asked: Option<&Asked>,
         state_update: &StateUpdate,
         now: Timestamp,
@@ -264,7 +266,11 @@ impl Store {
         )?;
         insert.execute(params![run, channel, window, contact, kind_number(kind), asked, millis(now)])?;
         let number = self.db.last_insert_rowid();
-        self.apply(Owner { number: contact, key: key.value() }, state_update)?;
+        let owner = Owner { number: contact, key: key.value() };
+        if let Some(write) = write {
+            self.keep_before(run, owner, write)?;
+        }
+        self.apply(owner, state_update)?;
         self.starts(&state_update.channel, number);
         Ok(number)
     }

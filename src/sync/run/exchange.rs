@@ -76,7 +76,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let first_written = self.written.first_of(call, &ended.attempt);
         let state_update = self.state_update_of_answer(contact, before.remote_state(), call, written);
         let state_update = StateUpdate { first_written: first_written.clone(), ..state_update };
-        let recorded = self.answered(ended.clone(), state_update, outcome.is_some()).await?;
+        // The journal has the values that are compared.
+        let to_record =
+            if before.is_comparing() { ended.attempt.clone().without_values() } else { ended.attempt.clone() };
+        let to_record = Ended { attempt: to_record, ..ended };
+        let recorded = self.answered(to_record, state_update, outcome.is_some()).await?;
         if let Attempt::Created(id) = &ended.attempt {
             self.trust.written(id);
         }

@@ -10,7 +10,7 @@ use super::contact_budget::ContactShare;
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
 use crate::core::forecast::{Range, forecast};
-use crate::core::task::Task;
+use crate::core::task::{PastCall, Task};
 use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
 use crate::sync::event::{Event, Observer};
@@ -186,9 +186,11 @@ impl Deferred {
 }
 
 fn active<J, T, O>(job: &Job<'_, J, T, O>, item: Item, share: &Rc<ContactShare>, now: Timestamp) -> ActiveContact {
-    let Item { row, line, contact, cells, remote_state, past } = item;
+    let Item { row, line, contact, cells, remote_state, past, undone } = item;
+    let task =
+        |past: &[PastCall]| Task::of_row(contact.clone(), undone.clone(), remote_state.clone(), job.policy, past, now);
     // As the forecast of the whole run counts them, so that the calls that are left end at zero.
-    let calls = forecast(&Task::new(contact.clone(), remote_state.clone(), job.policy, &[], now), job.policy).total;
-    let task = Task::new(contact, remote_state, job.policy, &past, now);
+    let calls = forecast(&task(&[]), job.policy).total;
+    let task = task(&past);
     ActiveContact::new(Some(InputRow { number: row, line, cells }), task, calls, past.len(), share.count())
 }

@@ -9,9 +9,9 @@ use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::Sandbox;
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, InputGuards, KEPT_HISTORY, Limits, Mapping,
-    Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Source, Stop, SyncError,
-    SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Limits,
+    Mapping, Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Source, Stop,
+    SyncError, SyncInput, TagsMode, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -90,6 +90,7 @@ impl<'a> DemoSync<'a> {
                 read_back: true,
                 outage_timeout: OUTAGE_TIMEOUT,
                 keep_history: KEPT_HISTORY,
+                keep_before: KEPT_BEFORE,
                 seed: seed(&self.clock),
             },
         };

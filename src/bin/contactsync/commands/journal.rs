@@ -13,7 +13,7 @@ use crate::options::{HistoryArgs, JournalArgs};
 use crate::render::console::Console;
 use crate::render::notices::report_upgrade;
 use crate::render::summary::{counted_calls, counted_rows, grouped, print, print_lines};
-use crate::settings::{journal, kept_history};
+use crate::settings::{journal, kept_before, kept_history};
 
 pub fn run(command: &JournalCommand, config: Config, console: &Console) -> Result<Exit, Failure> {
     let of_file = config.layer;
@@ -22,7 +22,10 @@ pub fn run(command: &JournalCommand, config: Config, console: &Console) -> Resul
     match command {
         JournalCommand::Check { journal, .. } => check(&place(journal)?),
         JournalCommand::Prune { journal, history, .. } => {
-            let history = HistoryArgs { keep_history: history.keep_history.or(of_file.history.keep_history) };
+            let history = HistoryArgs {
+                keep_history: history.keep_history.or(of_file.history.keep_history),
+                keep_before: history.keep_before.or(of_file.history.keep_before),
+            };
             prune(&place(journal)?, history, console)
         }
         JournalCommand::Backup { file, journal, .. } => backup(&place(journal)?, file),
@@ -54,7 +57,9 @@ fn check(path: &Path) -> Result<Exit, Failure> {
 fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, Failure> {
     let journal = Journal::open(path)?;
     report_upgrade(&journal, path, console);
-    let removed = journal.prune(Clock::system().now(), kept_history(history))?;
+    let now = Clock::system().now();
+    journal.remove_values_before(now, kept_before(history))?;
+    let removed = journal.prune(now, kept_history(history))?;
     let Removed { calls, rows, runs, contacts, bytes_before, bytes_after, .. } = removed;
     print(&format!(
         "journal {}: removed {}, {}, {} runs and {} unused contacts; the file has {} KB (before: {} KB)",

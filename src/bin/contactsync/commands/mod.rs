@@ -14,6 +14,7 @@ pub mod resume;
 pub mod runs;
 pub mod sandbox;
 pub mod sync;
+pub mod undo;
 pub mod verify;
 
 use std::path::Path;

@@ -60,6 +60,7 @@ pub fn run_options(bounds: &Bounds, read_back: bool, clock: &Clock) -> RunOption
         limits: bounds.limits(clock.now()),
         outage_timeout: bounds.outage_timeout,
         keep_history: bounds.keep_history,
+        keep_before: bounds.keep_before,
         seed: seed(clock),
     }
 }

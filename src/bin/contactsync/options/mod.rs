@@ -296,6 +296,10 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub keep_history: Option<TimeSpan>,
+    /// Keep the values before each change for this time, for `undo`; 0 keeps none [default: 30d]
+    #[arg(long, value_name = "TIME")]
+    #[serde(deserialize_with = "parsed")]
+    pub keep_before: Option<TimeSpan>,
 }
 
 /// What is looked at on the platform before and after contacts are written.

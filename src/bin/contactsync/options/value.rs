@@ -182,6 +182,19 @@ impl FromStr for FieldValue {
     }
 }
 
+/// A tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag(pub String);
+
+impl FromStr for Tag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.trim();
+        if name.is_empty() { Err("expected a tag, found blank text".into()) } else { Ok(Self(name.to_owned())) }
+    }
+}
+
 /// A command line for the shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShellCommand(pub String);

@@ -16,3 +16,4 @@ pub mod runs;
 pub mod suggestion;
 pub mod summary;
 pub mod time;
+pub mod undo;

@@ -162,7 +162,7 @@ fn json_of(contact: &DifferingContact, difference: &Difference, output: VerifyOu
 }
 
 // Prints why a command ended early, and how it goes on.
-fn print_stop(reason: &StopReason, again: &str, console: &Console) -> Exit {
+pub(super) fn print_stop(reason: &StopReason, again: &str, console: &Console) -> Exit {
     let exit = Exit::of_stop(reason);
     console.say(Level::Exit, &state("stopped", Some(&reason.text())));
     let hint = if exit == Exit::Usage { CHECK_URL } else { again };

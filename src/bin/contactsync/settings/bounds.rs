@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contactsync::{KEPT_HISTORY, Limits, OUTAGE_TIMEOUT, Timestamp};
+use contactsync::{KEPT_BEFORE, KEPT_HISTORY, Limits, OUTAGE_TIMEOUT, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::options::value::TimeSpan;
@@ -18,11 +18,19 @@ pub struct Bounds {
     pub outage_timeout: Duration,
     /// How long the journal keeps what runs did.
     pub keep_history: Duration,
+    /// How long it keeps the values before their changes.
+    pub keep_before: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { max_calls: None, end: None, outage_timeout: OUTAGE_TIMEOUT, keep_history: KEPT_HISTORY }
+        Self {
+            max_calls: None,
+            end: None,
+            outage_timeout: OUTAGE_TIMEOUT,
+            keep_history: KEPT_HISTORY,
+            keep_before: KEPT_BEFORE,
+        }
     }
 }
 
