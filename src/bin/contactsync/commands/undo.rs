@@ -32,7 +32,7 @@ pub fn run(args: &UndoArgs, config: Config, console: &Console) -> Result<Exit, F
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
-    let (options, begun) = (run_options(&bounds, &clock), clock.now());
+    let (options, begun) = (run_options(&bounds, false, &clock), clock.now());
     let (stop, reading) = signals::listen_while_reading(console)?;
     let notices = Notices { console, announcement: Announcement::default() };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
