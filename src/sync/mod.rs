@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod known_rows;
 mod limiters;
+mod one_channel;
 mod other_runs;
 mod plan;
 mod plan_input;

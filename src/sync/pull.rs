@@ -10,12 +10,10 @@ use serde::Serialize;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
-use crate::core::diff::TagsMode;
 use crate::core::lesson::listed;
 use crate::core::limits::CONTACTS_PER_PAGE;
-use crate::core::model::{Field, Mode};
+use crate::core::model::Field;
 use crate::core::page::Page;
-use crate::core::task::Policy;
 use crate::core::time::Timestamp;
 use crate::core::walk::{Walk, WalkEnd};
 use crate::journal::{Ended, Journal, JournalError, OpenReading, PullAsked, RunState, ShownContact};
@@ -23,14 +21,14 @@ use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::event::Observer;
 use crate::sync::execute::RunOptions;
-use crate::sync::guard_error::GuardError;
-use crate::sync::read_calls::{Asked, ReadCalls, ReadJob, with_calls};
+use crate::sync::one_channel::{lock_one, read_job};
+use crate::sync::read_calls::{Asked, ReadCalls, with_calls};
 use crate::sync::report::Calls;
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::stop::{Stop, StopReason};
 use crate::sync::sync_error::SyncError;
 use crate::sync::transport::Transport;
-use crate::sync::workspace::{LockedChannel, Overrides, Renewing, Tokens, Workspace};
+use crate::sync::workspace::{Overrides, Renewing, Tokens, Workspace};
 
 /// Maximum number of conflicts that are named.
 const CONFLICTS_NAMED: usize = 100;
@@ -128,7 +126,7 @@ pub fn pull<R: Reporter>(
     let Environment { runtime, clock, stop, reporter } = environment;
     let begun = clock.now();
     let Pull { channel, marker, match_fields, search_lag, overrides, options } = pull;
-    let channel = only_channel(workspace, channel, match_fields, overrides, environment)?;
+    let channel = lock_one(workspace, channel, match_fields, overrides, environment)?;
     let journal = workspace.journal();
     let asked = PullAsked {
         field: marker.name.to_string(),
@@ -142,7 +140,7 @@ pub fn pull<R: Reporter>(
     let stop = stop.part();
     let transport = Renewing { channel: channel.held(), tokens: Tokens { workspace, clock, reporter } };
     let observer = observers.first();
-    let job = job(journal, &channel, &transport, &stop, (&observer, options), environment);
+    let job = read_job(journal, &channel, &transport, &stop, (&observer, options), environment);
     let mut pulling = Pulling { journal, stop: &stop, reading, marker: &marker, match_fields, seen: 0 };
     let ended = runtime.block_on(async {
         let calls = with_calls(job, async |calls| pulling.walk(calls).await).await?;
@@ -162,54 +160,6 @@ pub fn pull<R: Reporter>(
     };
     let seconds = clock.now().since(begun).as_secs_f64();
     Ok(PullOutcome { summary: PullSummary { state: state.name(), reason, seconds, ..summary }, stopped })
-}
-
-/// Locks the only channel of a use case.
-pub(super) fn only_channel<'w, R: Reporter>(
-    workspace: &'w Workspace,
-    channel: (String, Connection),
-    match_fields: &[String],
-    overrides: Overrides,
-    environment: Environment<'_, R>,
-) -> Result<LockedChannel<'w>, GuardError> {
-    let policy = Policy {
-        mode: Mode::Upsert,
-        tags_mode: TagsMode::Add,
-        search_lag: Duration::ZERO,
-        retry_in_doubt: false,
-        search_first: false,
-    };
-    let name = channel.0.clone();
-    let mut locked = workspace.lock(vec![channel], (match_fields, policy), overrides, environment)?;
-    locked.channels.pop().ok_or(GuardError::NotConnected { channel: name })
-}
-
-/// The job of reading a channel back.
-pub(super) fn job<'a, R: Reporter, T, O>(
-    journal: &'a Journal,
-    channel: &'a LockedChannel<'_>,
-    transport: &'a T,
-    stop: &'a Stop,
-    (observer, options): (&'a O, RunOptions),
-    environment: Environment<'a, R>,
-) -> ReadJob<'a, T, O> {
-    let held = channel.held();
-    ReadJob {
-        journal,
-        channel: &held.name,
-        window: &held.window,
-        transport,
-        call_timeout: held.connection.transport.0.call_timeout(),
-        rate: held.connection.rate,
-        burst: held.connection.burst,
-        concurrency: held.connection.concurrency,
-        limits: options.limits,
-        outage_timeout: options.outage_timeout,
-        clock: environment.clock,
-        seed: options.seed,
-        observer,
-        stop,
-    }
 }
 
 /// A pull in progress.

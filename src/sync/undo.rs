@@ -1,6 +1,6 @@
 //! The use case of `undo`: restores the values and tags that a run changed, where the platform still has what it wrote.
 //!
-//! It is a run of its own, whose rows are the contacts of the undone run: each is read, compared and written by the same loop as
+//! It is itself a run, whose rows are the contacts of the undone run: each is read, compared and written by the same loop as
 //! any other, so that an interrupted undo is resumed, listed and undone like another run. It creates no contact.
 
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ use crate::sync::environment::Environment;
 use crate::sync::event::Observer;
 use crate::sync::execute::{ReadyRun, RunOptions, execute};
 use crate::sync::guard_error::GuardError;
+use crate::sync::one_channel::{lock_one, read_job};
 use crate::sync::other_runs::OtherRuns;
-use crate::sync::pull::{job, only_channel};
 use crate::sync::read_calls::{Asked, ReadCalls, with_calls};
 use crate::sync::report::Calls;
 use crate::sync::reporter::{Notification, Reporter};
@@ -229,7 +229,7 @@ impl<'w> Undo<'w> {
     ) -> Result<UndoOutcome, UndoError> {
         let begun = environment.clock.now();
         let channel = (self.run.channel.clone(), connection);
-        let channel = only_channel(self.workspace, channel, &[], options.overrides, environment)?;
+        let channel = lock_one(self.workspace, channel, &[], options.overrides, environment)?;
         let outcome = if options.is_dry {
             self.look(&channel, options, environment)?
         } else {
@@ -316,7 +316,7 @@ impl<'w> Undo<'w> {
         let observer = observers.first();
         let stop = stop.part();
         let transport = Renewing { channel: channel.held(), tokens: Tokens { workspace, clock, reporter } };
-        let job = job(journal, channel, &transport, &stop, (&observer, options.options), environment);
+        let job = read_job(journal, channel, &transport, &stop, (&observer, options.options), environment);
         let numbers = journal.contacts_to_undo(self.run.id)?;
         let all = numbers.len() as u64;
         let mut looked: BTreeMap<usize, UndoneContact> = BTreeMap::new();

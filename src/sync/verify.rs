@@ -27,9 +27,9 @@ use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::event::Observer;
 use crate::sync::execute::RunOptions;
+use crate::sync::one_channel::{lock_one, read_job};
 use crate::sync::plan::PlanOptions;
 use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
-use crate::sync::pull::{job, only_channel};
 use crate::sync::read_calls::{Asked, ReadCalls, with_calls};
 use crate::sync::report::Calls;
 use crate::sync::reporter::{Notification, Reporter};
@@ -151,7 +151,7 @@ pub fn verify<R: Reporter>(
     let begun = clock.now();
     let Verify { channel, marker, input, sample, seed, remedy, edited, search_lag, overrides, options } = verify;
     let match_fields = input.as_ref().map_or_else(Vec::new, |input| input.mapping.match_fields().to_vec());
-    let channel = only_channel(workspace, channel, &match_fields, overrides, environment)?;
+    let channel = lock_one(workspace, channel, &match_fields, overrides, environment)?;
     let journal = workspace.journal();
     let fields = input.as_ref().and_then(|input| input.fields.clone());
     let scope = Scope { fields, edited };
@@ -166,7 +166,7 @@ pub fn verify<R: Reporter>(
     let observer = reporter.channels(&[channel.name()]).into_iter().next();
     let stop = stop.part();
     let transport = Renewing { channel: channel.held(), tokens: Tokens { workspace, clock, reporter } };
-    let job = job(journal, &channel, &transport, &stop, (&observer, options), environment);
+    let job = read_job(journal, &channel, &transport, &stop, (&observer, options), environment);
     let marker = marker.map(|marker| (marker, None)).or_else(|| open.marker.clone());
     let mut verifying =
         Verifying { journal, stop: &stop, open, marker, scope, remedy, refused: Cell::new(0), left: Cell::new(0) };
