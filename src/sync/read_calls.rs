@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
-use crate::core::circuit_breaker::{CircuitBreaker, RATE_LIMIT_WAIT, Room};
+use crate::core::circuit_breaker::{CircuitBreaker, Room};
 use crate::core::eta::{Eta, Limits, TYPICAL_LATENCY};
 use crate::core::forecast::Range;
-use crate::core::retry::{Retry, TRIES, asked_wait, decide};
+use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::time::Timestamp;
 use crate::core::window::Learned;
 use crate::journal::{Ended, Journal, JournalError, SendJournal};
@@ -20,7 +20,7 @@ use crate::platform::limiter::{Clock, RateLimiter, delays};
 use crate::sync::event::{Event, Observer};
 use crate::sync::limiters::restored;
 use crate::sync::report::Calls;
-use crate::sync::run::{CallBudget, TryCount, concurrency_for, follow};
+use crate::sync::run::{AskedWaits, CallBudget, TryCount, concurrency_for, follow, report_trouble};
 use crate::sync::stop::{Stop, StopReason};
 use crate::sync::transport::Transport;
 
@@ -119,9 +119,7 @@ impl<'a, T: Transport, O: Observer> ReadCalls<'a, T, O> {
             ended: Notify::new(),
             job,
         };
-        if let Some(until) = calls.limiter.paused_until() {
-            calls.stop_if_wait_is_longer(until, RATE_LIMIT_WAIT);
-        }
+        calls.asked_waits().stop_if_paused();
         Ok(calls)
     }
 
@@ -245,23 +243,11 @@ impl<'a, T: Transport, O: Observer> ReadCalls<'a, T, O> {
 
     fn react(&self, kind: CallKind, attempt: &Attempt, at: Timestamp) {
         let ReadJob { stop, observer, .. } = self.job;
-        if attempt.is_no_answer()
-            && let Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. } =
-                attempt
-        {
-            observer.observe(&Event::Trouble { kind, cause });
-        }
+        report_trouble(kind, attempt, observer);
         if let Attempt::Unauthorized { message } = attempt {
             stop.ask(StopReason::Unauthorized(message.clone()));
         }
-        if let Some(wait) = asked_wait(attempt) {
-            let is_limit = matches!(attempt, Attempt::Throttled { .. });
-            if self.limiter.pause(wait) {
-                let event = if is_limit { Event::Throttled { wait } } else { Event::AskedToWait { wait } };
-                observer.observe(&event);
-            }
-            self.stop_if_wait_is_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
-        }
+        self.asked_waits().follow(attempt, at);
         let reaction = self.breaker.borrow_mut().record(kind, attempt, false, at);
         follow(&reaction, (kind, attempt), &self.limiter, observer, stop);
         self.ended.notify_waiters();
@@ -280,13 +266,9 @@ impl<'a, T: Transport, O: Observer> ReadCalls<'a, T, O> {
         Ok(())
     }
 
-    // Stops instead of sleeping for hours.
-    fn stop_if_wait_is_longer(&self, until: Timestamp, shortest: Duration) {
-        let wait = until.since(self.job.clock.now());
-        let is_too_late = self.budget.latest().is_some_and(|latest| until > latest);
-        if wait > self.job.outage_timeout.max(shortest) || is_too_late {
-            self.job.stop.ask(StopReason::AskedToWait(self.job.clock.shown(until)));
-        }
+    const fn asked_waits(&self) -> AskedWaits<'_, O> {
+        let ReadJob { observer, stop, clock, outage_timeout, .. } = self.job;
+        AskedWaits { limiter: &self.limiter, observer, stop, clock, outage_timeout, latest: self.budget.latest() }
     }
 
     // Waits until calls of this kind may be sent: false when the process is to stop first.

@@ -35,7 +35,7 @@ use self::contact_budget::ContactShare;
 use self::create_trust::CreateTrust;
 use self::held_rejections::HeldRejections;
 use self::open_creates::OpenCreates;
-pub(super) use self::reaction::follow;
+pub(super) use self::reaction::{AskedWaits, follow, report_trouble};
 use self::read_back::WrittenFields;
 pub(super) use self::tries::TryCount;
 use crate::core::channel::WindowId;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::attempts::kind_of;
 use super::checked_json::{checked_json, parse_checked};
@@ -34,10 +36,18 @@ const REMOVED_TOGETHER: i64 = 5_000;
 
 /// For how long an interrupted reading is continued. The journal keeps the calls of two days, which show what runs have changed
 /// meanwhile.
-pub(super) const GOES_ON_FOR: Duration = Duration::from_hours(24);
+const GOES_ON_FOR: Duration = Duration::from_hours(24);
 
 /// The number that stands for a listed contact, which has none yet.
 const LISTED: i64 = 0;
+
+/// A reading that is continued.
+pub(super) struct Interrupted<P> {
+    pub id: i64,
+    /// How far it came.
+    pub progress: P,
+    pub begun: Timestamp,
+}
 
 impl Store {
     pub(in crate::journal) fn begin_pull(
@@ -52,30 +62,53 @@ impl Store {
             [channel, url],
         )?;
         let channel = self.channel_number(channel)?;
+        if let Some(Interrupted { id, progress: walk, begun }) = self.interrupted_reading(channel, PULL, asked, now)? {
+            return Ok(OpenReading { id, walk, begun });
+        }
+        let walk = Walk::default();
+        Ok(OpenReading { id: self.insert_reading(channel, PULL, (asked, &walk), now)?, walk, begun: now })
+    }
+
+    /// The last reading of this kind, if it asked for the same, was interrupted, and is fresh. Otherwise it is removed.
+    pub(super) fn interrupted_reading<A: DeserializeOwned + PartialEq, P: DeserializeOwned>(
+        &self,
+        channel: i64,
+        kind: i64,
+        asked: &A,
+        now: Timestamp,
+    ) -> Result<Option<Interrupted<P>>> {
         let mut query = self
             .db
             .prepare_cached("SELECT id, asked, walk, begun, ended FROM readings WHERE channel = ?1 AND kind = ?2")?;
         let earlier: Option<(i64, String, String, i64, bool)> = query
-            .query_row([channel, PULL], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+            .query_row([channel, kind], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
             .optional()?;
-        if let Some((id, before, walk, begun, false)) = &earlier {
-            let begun = Timestamp::from_millis(natural(*begun));
-            // A clock that was set back makes its age unknown.
-            let is_fresh = begun <= now && now.since(begun) < GOES_ON_FOR;
-            if is_fresh && parse_checked::<PullAsked>(READING, before)? == *asked {
-                return Ok(OpenReading { id: *id, walk: parse_checked(READING, walk)?, begun });
-            }
+        let Some((id, before, progress, begun, has_ended)) = earlier else { return Ok(None) };
+        let begun = Timestamp::from_millis(natural(begun));
+        // A clock that was set back makes its age unknown.
+        let is_fresh = begun <= now && now.since(begun) < GOES_ON_FOR;
+        if !has_ended && is_fresh && parse_checked::<A>(READING, &before)? == *asked {
+            return Ok(Some(Interrupted { id, progress: parse_checked(READING, &progress)?, begun }));
         }
-        if let Some((id, ..)) = earlier {
-            while self.remove_shown(id)? {}
-            self.db.execute("DELETE FROM readings WHERE id = ?1", [id])?;
-        }
-        let walk = Walk::default();
+        while self.remove_shown(id)? {}
+        self.end_verification(id)?;
+        self.db.execute("DELETE FROM readings WHERE id = ?1", [id])?;
+        Ok(None)
+    }
+
+    /// Begins a reading that asks for this, and has come so far.
+    pub(super) fn insert_reading(
+        &self,
+        channel: i64,
+        kind: i64,
+        (asked, progress): (&impl Serialize, &impl Serialize),
+        now: Timestamp,
+    ) -> Result<i64> {
         self.db.execute(
             "INSERT INTO readings (channel, kind, asked, walk, begun, ended) VALUES (?1, ?2, ?3, ?4, ?5, FALSE)",
-            params![channel, PULL, checked_json(asked), checked_json(&walk), millis(now)],
+            params![channel, kind, checked_json(asked), checked_json(progress), millis(now)],
         )?;
-        Ok(OpenReading { id: self.db.last_insert_rowid(), walk, begun: now })
+        Ok(self.db.last_insert_rowid())
     }
 
     pub(in crate::journal) fn page_counts(&self, reading: i64, pass: u32, ids: &[ContactId]) -> Result<PageCounts> {

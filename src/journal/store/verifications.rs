@@ -9,8 +9,8 @@ use super::checked_json::{checked_json, parse_checked};
 use super::compact::Owner;
 use super::ids::IdToStore;
 use super::keys::KeyParts;
-use super::readings::{GOES_ON_FOR, PULL, READING, VERIFICATION};
-use super::{Result, Store, damaged, millis, natural};
+use super::readings::{Interrupted, PULL, READING, VERIFICATION};
+use super::{Result, Store, damaged, natural};
 use crate::core::model::{Field, Key, Known, Remote};
 use crate::core::time::Timestamp;
 use crate::core::verification::{Difference, Remedy, Scope, differences, repaired, sampled};
@@ -32,24 +32,10 @@ impl Store {
             let recent = self.changed_since(channel, begun.before(search_lag))?;
             Ok(OpenVerification { id, progress, recent, marker })
         };
-        let mut query = self
-            .db
-            .prepare_cached("SELECT id, asked, walk, begun, ended FROM readings WHERE channel = ?1 AND kind = ?2")?;
-        let earlier: Option<(i64, String, String, i64, bool)> = query
-            .query_row([channel, VERIFICATION], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            })
-            .optional()?;
-        if let Some((id, before, progress, begun, false)) = &earlier {
-            let begun = Timestamp::from_millis(natural(*begun));
-            let is_fresh = begun <= now && now.since(begun) < GOES_ON_FOR;
-            if is_fresh && parse_checked::<VerifyAsked>(READING, before)? == *asked {
-                return open(*id, parse_checked(READING, progress)?, begun);
-            }
-        }
-        if let Some((id, ..)) = earlier {
-            self.end_verification(id)?;
-            self.db.execute("DELETE FROM readings WHERE id = ?1", [id])?;
+        if let Some(Interrupted { id, progress, begun }) =
+            self.interrupted_reading(channel, VERIFICATION, asked, now)?
+        {
+            return open(id, progress, begun);
         }
         let mut query = self.db.prepare_cached(
             "SELECT contacts.number FROM contacts CROSS JOIN states ON states.contact = contacts.number
@@ -62,11 +48,7 @@ impl Store {
             chosen = sampled(&chosen, usize::try_from(count).unwrap_or(usize::MAX), asked.seed.unwrap_or(seed));
         }
         let progress = VerifyProgress { contacts: chosen.len() as u64, ..VerifyProgress::default() };
-        self.db.execute(
-            "INSERT INTO readings (channel, kind, asked, walk, begun, ended) VALUES (?1, ?2, ?3, ?4, ?5, FALSE)",
-            params![channel, VERIFICATION, checked_json(asked), checked_json(&progress), millis(now)],
-        )?;
-        let id = self.db.last_insert_rowid();
+        let id = self.insert_reading(channel, VERIFICATION, (asked, &progress), now)?;
         let mut insert = self.db.prepare_cached("INSERT INTO unread_contacts (reading, contact) VALUES (?1, ?2)")?;
         for number in chosen {
             insert.execute([id, number])?;

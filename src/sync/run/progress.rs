@@ -69,28 +69,6 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         self.job.observer.observe(&Event::Called { kind, line, key: &contact.key(), result: attempt.name(), took });
     }
 
-    /// Reports a call that got no answer, was put off, or was refused for the rate limit with a message.
-    pub fn emit_trouble(&self, kind: CallKind, attempt: &Attempt) {
-        match attempt {
-            Attempt::Unsent { cause }
-            | Attempt::WrongPath { message: cause }
-            | Attempt::Lost { cause, .. }
-            | Attempt::Queued { message: cause }
-            | Attempt::Throttled { message: Some(cause), .. } => {
-                self.job.observer.observe(&Event::Trouble { kind, cause });
-            }
-            Attempt::Throttled { message: None, .. }
-            | Attempt::Page(_)
-            | Attempt::Contact(_)
-            | Attempt::Created(_)
-            | Attempt::Done
-            | Attempt::Missing { .. }
-            | Attempt::Taken { .. }
-            | Attempt::Refused { .. }
-            | Attempt::Unauthorized { .. } => {}
-        }
-    }
-
     /// Reports what the window learned from an answer: a limit at once, other clients of the token once a minute. In the first
     /// minute, as many calls as a check makes are not reported: before the first sync there is no journal that has them.
     pub fn emit_learned(&self, learned: Learned, at: Timestamp) {

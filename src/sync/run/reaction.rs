@@ -11,7 +11,7 @@ use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal};
 use crate::core::retry::asked_wait;
 use crate::core::time::Timestamp;
 use crate::journal::SendJournal;
-use crate::platform::limiter::RateLimiter;
+use crate::platform::limiter::{Clock, RateLimiter};
 use crate::sync::event::{Event, Observer};
 use crate::sync::stop::{Stop, StopReason};
 use crate::sync::transport::Transport;
@@ -23,11 +23,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let took = at.since(begun);
         // The latest calls count most: a platform is slower at noon than at night.
         self.latency.set((self.latency.get() * 15 + took) / 16);
-        self.emit_trouble(kind, attempt);
+        report_trouble(kind, attempt, self.job.observer);
         if let Attempt::Unauthorized { message } = attempt {
             self.job.stop.ask(StopReason::Unauthorized(message.clone()));
         }
-        self.wait_as_asked(attempt, at);
+        self.asked_waits().follow(attempt, at);
         let reaction = self.admission.record(kind, attempt, is_own, at);
         follow(&reaction, (kind, attempt), self.limiter, self.job.observer, self.job.stop);
     }
@@ -71,30 +71,79 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Stops when an earlier process, or another channel of the token, was asked for a wait that is too long for this
     /// run.
     pub fn stop_if_asked_to_wait(&self) {
-        if let Some(until) = self.limiter.paused_until() {
-            self.stop_if_wait_is_longer(until, RATE_LIMIT_WAIT);
-        }
+        self.asked_waits().stop_if_paused();
     }
 
-    // Stops instead of sleeping for hours: when the wait is longer than both the outage timeout and `shortest`, or ends
-    // too late for another call.
-    fn stop_if_wait_is_longer(&self, until: Timestamp, shortest: Duration) {
-        let wait = until.since(self.job.clock.now());
-        if wait > self.job.outage_timeout.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
-            self.job.stop.ask(StopReason::AskedToWait(self.job.clock.shown(until)));
+    const fn asked_waits(&self) -> AskedWaits<'_, O> {
+        AskedWaits {
+            limiter: self.limiter,
+            observer: self.job.observer,
+            stop: self.job.stop,
+            clock: self.job.clock,
+            outage_timeout: self.job.outage_timeout,
+            latest: self.budget.latest(),
         }
     }
+}
 
-    // A 429 asks the whole channel to wait, and a 503 may.
-    fn wait_as_asked(&self, attempt: &Attempt, at: Timestamp) {
+/// Follows the waits that a platform asks for, and stops where they are too long.
+pub(in crate::sync) struct AskedWaits<'a, O> {
+    pub limiter: &'a RateLimiter,
+    pub observer: &'a O,
+    pub stop: &'a Stop,
+    pub clock: &'a Clock,
+    pub outage_timeout: Duration,
+    /// The latest time at which a call can start; any when `None`.
+    pub latest: Option<Timestamp>,
+}
+
+impl<O: Observer> AskedWaits<'_, O> {
+    /// Waits as an answer asks. A 429 asks the whole channel to wait, and a 503 may.
+    pub fn follow(&self, attempt: &Attempt, at: Timestamp) {
         let Some(wait) = asked_wait(attempt) else { return };
         let is_limit = matches!(attempt, Attempt::Throttled { .. });
         // Calls that are in flight together are refused together, which is one event.
         if self.limiter.pause(wait) {
             let event = if is_limit { Event::Throttled { wait } } else { Event::AskedToWait { wait } };
-            self.job.observer.observe(&event);
+            self.observer.observe(&event);
         }
-        self.stop_if_wait_is_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
+        self.stop_if_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
+    }
+
+    /// Stops when an earlier process, or another channel of the token, was asked for a wait that is too long.
+    pub fn stop_if_paused(&self) {
+        if let Some(until) = self.limiter.paused_until() {
+            self.stop_if_longer(until, RATE_LIMIT_WAIT);
+        }
+    }
+
+    // Stops instead of sleeping for hours: when the wait is longer than both the outage timeout and `shortest`, or ends
+    // too late for another call.
+    fn stop_if_longer(&self, until: Timestamp, shortest: Duration) {
+        let wait = until.since(self.clock.now());
+        if wait > self.outage_timeout.max(shortest) || self.latest.is_some_and(|latest| until > latest) {
+            self.stop.ask(StopReason::AskedToWait(self.clock.shown(until)));
+        }
+    }
+}
+
+/// Reports a call that got no answer, was put off, or was refused for the rate limit with a message.
+pub(in crate::sync) fn report_trouble(kind: CallKind, attempt: &Attempt, observer: &impl Observer) {
+    match attempt {
+        Attempt::Unsent { cause }
+        | Attempt::WrongPath { message: cause }
+        | Attempt::Lost { cause, .. }
+        | Attempt::Queued { message: cause }
+        | Attempt::Throttled { message: Some(cause), .. } => observer.observe(&Event::Trouble { kind, cause }),
+        Attempt::Throttled { message: None, .. }
+        | Attempt::Page(_)
+        | Attempt::Contact(_)
+        | Attempt::Created(_)
+        | Attempt::Done
+        | Attempt::Missing { .. }
+        | Attempt::Taken { .. }
+        | Attempt::Refused { .. }
+        | Attempt::Unauthorized { .. } => {}
     }
 }
 
