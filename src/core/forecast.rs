@@ -46,9 +46,8 @@ impl Forecast {
         self.kinds[kind as usize] = Range { min: count(min), max: count(max) };
     }
 
-    /// Adds calls that are made only if contacts turn out to need them.
-    pub fn add_at_most(&mut self, kind: CallKind, calls: u64) {
-        let range = Range { min: 0, max: calls };
+    /// Adds calls that belong to no contact.
+    pub fn add(&mut self, kind: CallKind, range: Range) {
         self.kinds[kind as usize] += range;
         self.total += range;
     }

@@ -104,6 +104,14 @@ impl Journal {
         self.ask_blocking(move |store| store.decision_digest(sync))
     }
 
+    /// Counts these calls, which belong to no run, as calls of a run.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub(crate) fn count_in_run(&self, run: i64, calls: Vec<i64>) -> Result<(), JournalError> {
+        if calls.is_empty() { Ok(()) } else { self.ask_blocking(move |store| store.count_in_run(run, &calls)) }
+    }
+
     /// What a plan has so far.
     ///
     /// # Errors

@@ -12,13 +12,13 @@ use crate::sync::workspace::{HeldChannel, Tokens};
 /// How often a search without an answer is repeated before the run is stopped.
 const TRIES: usize = 2;
 
-/// Makes sure that the platform of a channel has a contact with exactly this value. It takes one call.
+/// Makes sure that the platform of a channel has a contact with exactly this value. It takes one call. Returns the numbers of its calls.
 /// A token that is refused is replaced once, if it can be.
 pub(super) async fn check_access<R: Reporter>(
     tokens: Tokens<'_, R>,
     channel: &mut HeldChannel<'_>,
     field: &Field,
-) -> Result<(), GuardError> {
+) -> Result<Vec<i64>, GuardError> {
     tokens.reporter.notify(&Notification::Calling);
     let calls = ProbeCalls::unlimited();
     let delays = delays(TRIES);
@@ -38,7 +38,7 @@ pub(super) async fn check_access<R: Reporter>(
             None => break answer,
         }
     };
-    judge(channel, field, answer)
+    judge(channel, field, answer).map(|()| calls.into_numbers())
 }
 
 /// What the answer to a search for the value means.

@@ -11,10 +11,11 @@ use crate::core::contact_change::ContactChange;
 use crate::core::duplicates::Duplicates;
 use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
 use crate::core::field_use::FieldUses;
-use crate::core::forecast::Forecast;
+use crate::core::forecast::{Forecast, Range};
 use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
 use crate::core::marker::{MarkerCandidates, PullSuggestion};
+use crate::core::model::Field;
 use crate::core::selection::Selection;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
@@ -82,6 +83,8 @@ pub struct DryRun<'a> {
     pub selection: Selection,
     /// Maximum number of contacts whose changes are listed.
     pub listed: usize,
+    /// The field and the value of the contact that a sync would search for before the first write.
+    pub access: Option<Field>,
     /// Whether a sync would read a contact back after the first write of a field.
     pub read_back: bool,
     /// Whether it records what is to be approved.
@@ -126,7 +129,9 @@ pub fn dry_run<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, .. } = dry_run;
-    let DryRun { retry_rejected, guards, selection, listed, read_back, is_recorded, overrides, limits, .. } = dry_run;
+    let DryRun { retry_rejected, guards, selection, listed, access, read_back, is_recorded, overrides, limits, .. } =
+        dry_run;
+    let checks_access = access.is_some();
     routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
@@ -164,7 +169,8 @@ pub fn dry_run<R: Reporter>(
 
     let now = clock.now();
     let reads = if read_back { journal.expected_reads(planned.sync, LOOKED_AT_FOR_READS)? } else { BTreeMap::new() };
-    let estimating = Estimating { journal: &journal, channels: &channels, policy, overrides, reads: &reads, now };
+    let estimating =
+        Estimating { journal: &journal, channels: &channels, policy, overrides, checks_access, reads: &reads, now };
     let (windows, learnt) = estimating.windows(&planned, environment)?;
     let worked = clock.now().since(begun);
     let (mut summaries, has_room) = summaries(&windows, &limits(now), worked);
@@ -185,7 +191,9 @@ pub fn dry_run<R: Reporter>(
         (None, Ok(())) => None,
     };
     let pull = match (&planned.runs[..], &channels[..]) {
-        ([run], [_]) => suggested_pull(&journal, *run, summary.calls.find.min)?,
+        ([run], [_]) => {
+            suggested_pull(&journal, *run, summary.calls.find.min.saturating_sub(u64::from(checks_access)))?
+        }
         _ => None,
     };
     let changes = journal.first_changes(planned.sync, listed)?;
@@ -233,6 +241,7 @@ struct Estimating<'a> {
     channels: &'a [DryChannel],
     policy: Policy,
     overrides: Overrides,
+    checks_access: bool,
     // The reads that are expected after first writes, by channel.
     reads: &'a BTreeMap<String, u64>,
     now: Timestamp,
@@ -258,7 +267,10 @@ impl<'a> Estimating<'a> {
             let name = &channel.name;
             let counts = environment.runtime.block_on(self.journal.counts(*run))?;
             let mut forecast = environment.runtime.block_on(self.journal.forecast(*run, name, self.policy))?;
-            forecast.add_at_most(CallKind::Read, self.reads.get(name).copied().unwrap_or(0));
+            forecast.add(CallKind::Read, Range { min: 0, max: self.reads.get(name).copied().unwrap_or(0) });
+            if self.checks_access && counts.pending > counts.deferred {
+                forecast.add(CallKind::Find, Range { min: 1, max: 1 });
+            }
             let ended = self.journal.ended_lately(name, self.now)?;
             let latency = self.journal.mean_latency_of(name)?.unwrap_or(TYPICAL_LATENCY);
             let mut rate_model = channel.rate_model(self.now, ended, latency, throttle);

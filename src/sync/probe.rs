@@ -1,7 +1,7 @@
 //! Probes a platform with calls that change nothing, to see whether the token works. They are paced and journaled like
 //! any other call.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -44,13 +44,14 @@ pub enum NotProbed {
 #[derive(Debug)]
 pub struct ProbeCalls {
     left: Cell<usize>,
-    made: Cell<usize>,
+    // The numbers of the calls that were made.
+    made: RefCell<Vec<i64>>,
 }
 
 impl ProbeCalls {
     /// At most this many.
     pub const fn at_most(calls: usize) -> Self {
-        Self { left: Cell::new(calls), made: Cell::new(0) }
+        Self { left: Cell::new(calls), made: RefCell::new(Vec::new()) }
     }
 
     /// As many as it takes.
@@ -64,13 +65,18 @@ impl ProbeCalls {
     }
 
     /// Number of calls that were made.
-    pub const fn made(&self) -> usize {
-        self.made.get()
+    pub fn made(&self) -> usize {
+        self.made.borrow().len()
     }
 
-    fn count(&self) {
+    /// The numbers of the calls that were made.
+    pub fn into_numbers(self) -> Vec<i64> {
+        self.made.into_inner()
+    }
+
+    fn count(&self, number: i64) {
         self.left.set(self.left.get().saturating_sub(1));
-        self.made.set(self.made.get() + 1);
+        self.made.borrow_mut().push(number);
     }
 }
 
@@ -118,7 +124,7 @@ impl<T: Transport> Probe<'_, T> {
         let started = self.journal.start_probe(self.channel, self.window, call.kind(), self.clock.now()).await?;
         let number = started.number();
         let (permit, in_flight) = permit_guard.start();
-        self.calls.count();
+        self.calls.count(number);
         let answer = self.transport.send(Cleared::new(call, permit, started)).await;
         let _ = in_flight.end(&answer);
         let attempt = answer.attempt.reduced(call.searched());

@@ -104,7 +104,12 @@ impl<'w> Interrupted<'w> {
         }
         let Locked { mut channels, refused } = self.lock(connections, overrides, by_channel, environment)?;
         if let Some(field) = access {
-            channels.iter_mut().try_for_each(|channel| channel.check_access(field, environment))?;
+            for channel in &mut channels {
+                let calls = channel.check_access(field, environment)?;
+                if let Some(run) = self.runs.iter().find(|run| run.channel == channel.name()) {
+                    journal.count_in_run(run.id, calls)?;
+                }
+            }
         }
         let channels: BTreeMap<&str, &LockedChannel<'_>> =
             channels.iter().map(|channel| (channel.name(), channel)).collect();

@@ -95,12 +95,18 @@ pub fn sync_input<R: Reporter>(
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
     let access = input.access;
+    let mut searches = BTreeMap::new();
     let mut last_guard = |to_send: &[&str]| {
         let Some(field) = &access else { return Ok(()) };
-        let mut channels = locked.channels.iter_mut().filter(|channel| to_send.contains(&channel.name()));
-        channels.try_for_each(|channel| channel.check_access(field, environment))
+        for channel in locked.channels.iter_mut().filter(|channel| to_send.contains(&channel.name())) {
+            searches.insert(channel.name().to_owned(), channel.check_access(field, environment)?);
+        }
+        Ok(())
     };
     let (planned, changed_columns) = plan_input(journal, to_plan, &mut last_guard, environment)?;
+    for (run, name) in planned.runs.iter().zip(&names) {
+        journal.count_in_run(*run, searches.remove(name).unwrap_or_default())?;
+    }
     changed_columns.remember(journal)?;
     let listed = claims.write(journal, planned.sync, stop)?;
     reporter.notify(&Notification::Planned(&planned));

@@ -487,12 +487,12 @@ impl<'w> LockedChannel<'w> {
         &self.held
     }
 
-    /// Makes sure that the platform has a contact with exactly this value.
+    /// Makes sure that the platform has a contact with exactly this value. Returns the numbers of the calls that it takes.
     pub(super) fn check_access<R: Reporter>(
         &mut self,
         field: &Field,
         environment: Environment<'_, R>,
-    ) -> Result<(), GuardError> {
+    ) -> Result<Vec<i64>, GuardError> {
         let Environment { runtime, clock, reporter, .. } = environment;
         let tokens = Tokens { workspace: self.held.workspace, clock, reporter };
         runtime.block_on(check_access(tokens, &mut self.held, field))

@@ -256,7 +256,9 @@ impl Harness {
     }
 
     fn program(arguments: &str) -> CommandLine {
-        let all = format!("{arguments} --json --journal {JOURNAL} --rate 1000000 --concurrency 2 --no-progress");
+        let all = format!(
+            "{arguments} --json --journal {JOURNAL} --rate 1000000 --concurrency 2 --no-progress --no-read-back"
+        );
         let program = env!("CARGO_BIN_EXE_contactsync").to_owned();
         CommandLine([program].into_iter().chain(all.split_whitespace().map(str::to_owned)).collect())
     }

@@ -179,11 +179,10 @@ fn is_right_by(mode: WriteMode, field: &Field, row: &Row, person: &Person) -> bo
     let is_of_row = found.is_some_and(|value| value.text().starts_with(&*of_row.value.text()));
     match (mode, before) {
         // A new contact got all of it.
-        (_, None) => is_of_row,
+        (_, None) | (WriteMode::IfBlank, Some(None)) => is_of_row,
         (WriteMode::OnCreate, Some(before)) | (WriteMode::IfBlank, Some(before @ Some(_))) => {
             found == before.map(|field| &field.value)
         }
-        (WriteMode::IfBlank, Some(None)) => is_of_row,
         (WriteMode::Always | WriteMode::WithOthers, Some(before)) => {
             is_of_row || found == before.map(|field| &field.value)
         }

@@ -82,6 +82,7 @@ pub struct Row {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is another property of the scenario")]
 pub struct Scenario {
     pub seed: u64,
     pub mode: Mode,
@@ -878,7 +879,7 @@ impl Channel<'_> {
             (true, false) => &["phone"],
             (true, true) => &["email", "phone"],
         };
-        let named = self.rows[0].fields.iter().skip(1).map(|field| field.name.as_str());
+        let named = self.rows[0].fields.iter().map(|field| field.name.as_str());
         let rule = |name| FieldRule { write: self.scenario.mode_of(name), ..FieldRule::column(name, name) };
         let rules = Rules {
             matches: matches.iter().map(|&name| name.to_owned()).collect(),

@@ -58,16 +58,20 @@ async fn nothing_is_written_to_an_account_without_the_contact() {
 async fn one_search_precedes_the_first_write_and_none_a_night_without_changes() {
     let (harness, mut people) = configured().await;
     insert_sentinel(&harness, "acme 7");
-    harness.sync("in.csv").run().await.exits(0);
+    let plan = harness.plan("in.csv").run().await.exits(0).planned();
+    assert_eq!(plan.json["calls"]["find"], serde_json::json!({"min": 6, "max": 6}));
+    let ran = harness.sync("in.csv").run().await.exits(0);
     assert_eq!(harness.calls(), "6 find, 5 create, 5 add_tags");
+    assert_eq!(ran.summary().calls(), "6 find, 5 create, 5 add_tags");
     let kinds: Vec<_> = harness.sandbox.ledger().calls().iter().map(|call| call.kind).collect();
     assert_eq!(kinds[0], Some(CallKind::Find));
     let night = harness.sync("in.csv").run().await.exits(0);
     assert_eq!((night.summary().rows(), harness.calls()), ("5 unchanged".into(), "none".into()));
     people.person(2).fields[0].1 = "changed".into();
     harness.write("in.csv", people.csv());
-    harness.sync("in.csv").run().await.exits(0);
-    assert_eq!(harness.calls(), "1 find, 1 update");
+    let ran = harness.sync("in.csv").run().await.exits(0);
+    assert_eq!((harness.calls(), ran.summary().calls()), ("1 find, 1 update".into(), "1 find, 1 update".into()));
+    harness.program("journal check --journal journal.db").run().await.exits(0);
     // A plan makes no call.
     people.person(2).fields[0].1 = "changed again".into();
     harness.write("in.csv", people.csv());

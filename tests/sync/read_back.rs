@@ -213,7 +213,7 @@ async fn each_channel_has_its_own_fields() {
     harness.write("in.csv", "email,nombre,team\nann@x.com,Ann,a\nbo@x.com,Bo,b\n");
     let sync = || {
         let program = harness.program("sync in.csv --json --journal journal.db --rate 1000000");
-        program.environment(&[("A", "a"), ("B", "b")]).run()
+        program.environment(&[("A", "a"), ("B", "b")]).reading_back().run()
     };
     let ran = sync().await.exits(0);
     assert_eq!(harness.calls(), "2 find, 2 read, 2 create");

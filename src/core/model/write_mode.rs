@@ -39,7 +39,7 @@ impl WriteMode {
         }
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde and iterators pass a reference")]
     pub(crate) const fn is_always(&self) -> bool {
         matches!(self, Self::Always)
     }

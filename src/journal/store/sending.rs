@@ -275,6 +275,19 @@ impl Store {
         Ok(number)
     }
 
+    pub(in crate::journal) fn count_in_run(&self, run: i64, calls: &[i64]) -> Result<()> {
+        let mut update = self.db.prepare_cached("UPDATE calls SET run = ?1 WHERE number = ?2 AND run = 0")?;
+        let mut note = self.db.prepare_cached(
+            "INSERT INTO run_windows (run, window, first) SELECT ?1, window, number FROM calls WHERE number = ?2
+             ON CONFLICT (run, window) DO UPDATE SET first = min(first, excluded.first)",
+        )?;
+        for number in calls {
+            update.execute([run, *number])?;
+            note.execute([run, *number])?;
+        }
+        Ok(())
+    }
+
     // A read that belongs to a run and to no contact.
     pub(in crate::journal) fn start_read_back(&self, run: i64, channel: &str, now: Timestamp) -> Result<i64> {
         let (number, window) = (self.channel_number(channel)?, self.window_of_run(run)?);

@@ -163,6 +163,7 @@ impl Observer for Listener {
             | Event::ReadBack { .. }
             | Event::Dropped { .. }
             | Event::InDoubt { .. }
+            | Event::Dropped { .. }
             | Event::Tick { .. } => {}
         }
     }

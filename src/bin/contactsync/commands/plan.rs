@@ -29,7 +29,8 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))
         .with_history(args.history)
         .with_look(&args.look);
-    let Settings { channels, journal, input, bounds, read_back, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, input, bounds, access, read_back, .. } =
+        Settings::of(typed, config, args.place.shard)?;
     let (clock, stop) = (Clock::system(), Stop::default());
     let begun = clock.now();
     let from = input.input(args.input.input.as_deref())?;
@@ -56,6 +57,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         guards: input.guards,
         selection: selection(&args.selection),
         listed: args.diff.diff.unwrap_or(0),
+        access,
         read_back,
         is_recorded: args.save.is_some(),
         overrides: overrides(&args.connection),
