@@ -54,6 +54,7 @@
 //!         guards: InputGuards::default(),
 //!         selection: Selection::default(),
 //!         access: None,
+//!         on_missing: None,
 //!         approved: None,
 //!         lists: &RowLists::default(),
 //!         overrides: Overrides::default(),
@@ -92,6 +93,7 @@ pub use crate::core::duplicates::Duplicates;
 pub use crate::core::eta::Limits;
 pub use crate::core::guard::{InputGuards, RowLimit};
 pub use crate::core::mapping::Mapping;
+pub use crate::core::missing::Mark;
 pub use crate::core::model::{Contact, Field, Mode};
 pub use crate::core::selection::{ContactRef, Selection};
 pub use crate::core::task::Policy;
@@ -182,6 +184,7 @@ pub mod mapping {
 pub mod options {
     pub use crate::core::duplicates::UnknownDuplicates;
     pub use crate::core::guard::{BadRowLimit, Refused};
+    pub use crate::core::missing::BadMark;
     pub use crate::core::selection::BadContactRef;
 }
 
@@ -193,6 +196,7 @@ pub mod report {
     pub use crate::core::field_use::{FieldUse, FieldUses};
     pub use crate::core::forecast::Range;
     pub use crate::core::guess::masked;
+    pub use crate::core::missing::{MissingCounts, MissingUnsure};
     pub use crate::core::routing::NotRoutedCounts;
     pub use crate::core::task::Outcome;
     pub use crate::sync::report::{
@@ -234,7 +238,9 @@ pub mod engine {
     pub use crate::core::page::{OtherHit, Page, Shown};
     pub use crate::core::time::ClockOffset;
     pub use crate::core::token_recognition::{Acquaintance, Verdict};
-    pub use crate::journal::{Carried, Ended, Item, NewRun, Recorded, Rows, SendJournal, StateUpdate};
+    pub use crate::journal::{
+        Carried, Ended, Item, MarkItem, MarkUpdate, NewRun, Recorded, Rows, SendJournal, StateUpdate,
+    };
     pub use crate::platform::dialect;
     pub use crate::sync::{Approving, Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, send, send_all};
 }

@@ -97,7 +97,7 @@ impl Approval {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             channels: channels.into_iter().map(|(name, of)| (name.to_owned(), url(of))).collect(),
             rows: counts.rows,
-            contacts: counts.changes,
+            contacts: counts.changes + counts.missing.marks,
             rejected: counts.rejected,
             configuration,
             decisions,
@@ -153,7 +153,7 @@ impl DecisionDigest {
         let kind = match kind {
             // Which of them it is may depend on whether the journal lost calls, which only adds searches.
             ChangeKind::Create | ChangeKind::CreateOrUpdate => ChangeKind::CreateOrUpdate,
-            ChangeKind::UpdateIfFound | ChangeKind::ResolveDoubt | ChangeKind::Update => *kind,
+            ChangeKind::UpdateIfFound | ChangeKind::ResolveDoubt | ChangeKind::Update | ChangeKind::Missing => *kind,
         };
         self.0.add(&(channel, line, key, kind, fields, add_tags, remove_tags));
     }
@@ -190,7 +190,7 @@ mod tests {
 
     fn approval(url: &str, counts: [u64; 3], configuration: &str, decisions: &str) -> Approval {
         let [rows, changes, rejected] = counts;
-        let counts = RowCounts { rows, changes, rejected };
+        let counts = RowCounts { rows, changes, rejected, ..RowCounts::default() };
         Approval::new([("a", url)], counts, configuration.into(), decisions.into())
     }
 

@@ -12,7 +12,7 @@ use crate::core::time::Timestamp;
 pub struct ContactChange {
     /// The channel.
     pub channel: String,
-    /// The line of the input on which the row that counts for the contact begins.
+    /// The line of the input on which the row that counts for the contact begins; 0 for a missing contact.
     pub line: u64,
     /// Its key.
     pub key: String,
@@ -40,6 +40,8 @@ pub enum ChangeKind {
     ResolveDoubt,
     /// It is known, and updated.
     Update,
+    /// Its source had it and no longer has it: it gets its mark, if there is one.
+    Missing,
 }
 
 /// A field that would be written.
@@ -58,6 +60,14 @@ pub struct FieldChange {
 }
 
 impl ContactChange {
+    /// The change of a missing contact, which is `marked` by this contact if it is to be marked.
+    pub fn missing(channel: &str, key: &str, marked: Option<(Contact, RemoteState)>, policy: Policy) -> Self {
+        let change = marked.map(|(contact, remote_state)| Self::of(channel, 0, contact, remote_state, policy));
+        let (fields, add_tags) = change.map_or_else(Default::default, |change| (change.fields, change.add_tags));
+        let (kind, remove_tags) = (ChangeKind::Missing, Vec::new());
+        Self { channel: channel.to_owned(), line: 0, key: key.to_owned(), kind, fields, add_tags, remove_tags }
+    }
+
     /// The change that makes the platform match `contact`, whose row begins on this line.
     pub fn of(channel: &str, line: u64, contact: Contact, remote_state: RemoteState, policy: Policy) -> Self {
         let task = Task::new(contact, remote_state, policy, &[], Timestamp::default());
@@ -89,7 +99,8 @@ impl ContactChange {
                     ChangeKind::CreateOrUpdate
                     | ChangeKind::UpdateIfFound
                     | ChangeKind::ResolveDoubt
-                    | ChangeKind::Update => {
+                    | ChangeKind::Update
+                    | ChangeKind::Missing => {
                         let may_create = kind != ChangeKind::UpdateIfFound;
                         let written = contact
                             .fields_with_modes()

@@ -18,6 +18,8 @@ pub enum TagsMode {
     Add,
     /// Those that contactsync added are removed. Tags that others added stay (API.md, trap 12).
     Mirror,
+    /// All of them are removed, whoever added them.
+    MirrorAll,
 }
 
 /// The difference between a contact in the input and on the platform.
@@ -65,10 +67,15 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
     // A tag may be on the contact unless it is known to be missing: another user may have added it.
     let may_be_there = |tag: &&Text| !known.absent_tags.contains(tag.as_str());
     let mut remove: Vec<String> = contact.remove_tags().iter().filter(may_be_there).map(Text::to_string).collect();
-    if mode == TagsMode::Mirror {
+    let mirrored: BTreeSet<&String> = match mode {
+        TagsMode::Add => BTreeSet::new(),
+        TagsMode::Mirror => known.own_tags.iter().collect(),
+        TagsMode::MirrorAll => known.own_tags.union(&known.tags).collect(),
+    };
+    if !mirrored.is_empty() {
         let wanted = contact.tags().iter().map(Text::as_str);
         let named: BTreeSet<&str> = wanted.chain(remove.iter().map(String::as_str)).collect();
-        let dropped: Vec<String> = known.own_tags.iter().filter(|tag| !named.contains(tag.as_str())).cloned().collect();
+        let dropped: Vec<String> = mirrored.into_iter().filter(|tag| !named.contains(tag.as_str())).cloned().collect();
         remove.extend(dropped);
     }
     Change { set, along: along_count, add, remove }

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 
 use crate::core::call::CallKind;
+use crate::core::diff::TagsMode;
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, Field, Mode, RemoteState, WriteMode};
 use crate::core::task::{DOUBT_SEARCHES, Outcome, Policy, Step, Task};
@@ -40,6 +41,13 @@ impl Forecast {
     /// The calls of one kind.
     pub const fn of(&self, kind: CallKind) -> Range {
         self.kinds[kind as usize]
+    }
+
+    /// Exactly this number of calls of one kind.
+    pub fn of_calls(kind: CallKind, calls: usize) -> Self {
+        let mut forecast = Self { total: Range { min: count(calls), max: count(calls) }, ..Self::default() };
+        forecast.add_exactly(kind, calls);
+        forecast
     }
 
     fn set(&mut self, kind: CallKind, min: usize, max: usize) {
@@ -113,13 +121,23 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
             let calls = forecast.kinds.iter().map(|range| range.min).sum();
             forecast.total = Range { min: calls, max: calls };
             let unseen = task.unseen().count();
-            if unseen > 0 {
-                // A read shows whether they are blank.
+            if unseen > 0 || task.lacks_tags() {
+                // A read shows whether they are blank, and which tags the contact has.
                 let reasons = change.reasons().len();
                 let further = (reasons + unseen).div_ceil(FIELDS_PER_CALL) - reasons.div_ceil(FIELDS_PER_CALL);
                 forecast.add_exactly(CallKind::Read, 1);
                 forecast.kinds[CallKind::Update as usize].max += count(further);
                 forecast.total += Range { min: 1, max: 1 + count(further) };
+            }
+            if task.lacks_tags() {
+                // It may have the wanted tags and values, and others that are to be removed.
+                for kind in [CallKind::Update, CallKind::AddTags, CallKind::RemoveTags] {
+                    forecast.kinds[kind as usize].min = 0;
+                }
+                let removes = &mut forecast.kinds[CallKind::RemoveTags as usize];
+                let one_more = u64::from(removes.max == 0);
+                removes.max += one_more;
+                forecast.total = Range { min: 1, max: forecast.total.max + one_more };
             }
         }
         RemoteState::Unknown | RemoteState::InDoubt(_) => {
@@ -142,7 +160,8 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
                 |(_, mode): &(&Field, WriteMode)| is_ours || matches!(mode, WriteMode::Always | WriteMode::IfBlank);
             let found = contact.fields_with_modes().filter(is_sent).count().div_ceil(FIELDS_PER_CALL);
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
-            let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
+            let all = usize::from(policy.tags_mode == TagsMode::MirrorAll);
+            let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL).max(all);
             match mode {
                 Mode::Create if !(is_in_doubt || policy.search_first) || contact.matches().is_empty() => {
                     forecast.set(CallKind::Create, 1, 1);

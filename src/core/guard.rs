@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::core::missing::MissingCounts;
 use crate::core::time::Timestamp;
 
 /// The whole, in hundredths of a percent.
@@ -40,6 +41,8 @@ pub struct InputGuards {
     pub max_changes: Option<RowLimit>,
     /// Maximum number of rows that may be rejected.
     pub max_rejects: Option<RowLimit>,
+    /// Maximum number of contacts of the sources that may be missing.
+    pub max_missing: Option<RowLimit>,
     /// Minimum number of rows.
     pub min_rows: Option<u64>,
     /// Maximum time since the input was last written.
@@ -55,6 +58,8 @@ pub struct RowCounts {
     pub changes: u64,
     /// Rows that are rejected.
     pub rejected: u64,
+    /// Contacts that are missing from the input.
+    pub missing: MissingCounts,
 }
 
 /// Why an input was refused by a guard.
@@ -62,8 +67,8 @@ pub struct RowCounts {
 pub enum Refused {
     /// It would create or update more contacts than allowed.
     #[error(
-        "too many changes: {changes} of {} would create or update a contact; the limit is {limit}; nothing was sent",
-        Rows(*rows)
+        "too many changes: {changes} of {} would create or update a contact{}; the limit is {limit}; nothing was sent",
+        Rows(*rows), Marks(*marks)
     )]
     TooManyChanges {
         /// The guard.
@@ -74,6 +79,8 @@ pub enum Refused {
         rows: u64,
         /// Number of rows that would create or update a contact.
         changes: u64,
+        /// Number of missing contacts that would be marked.
+        marks: u64,
     },
     /// More of its rows are rejected than allowed.
     #[error(
@@ -89,6 +96,27 @@ pub enum Refused {
         rows: u64,
         /// Number of rejected rows.
         rejected: u64,
+    },
+    /// More of the contacts that its source had are missing than allowed.
+    #[error(
+        "too many missing contacts: {missing} of {} that the source had; the limit is {limit}; nothing was sent",
+        Contacts(*known)
+    )]
+    TooManyMissing {
+        /// The guard.
+        limit: RowLimit,
+        /// The number of contacts that it allows.
+        allowed: u64,
+        /// Number of contacts that the source had.
+        known: u64,
+        /// Number of these that are not in the input.
+        missing: u64,
+    },
+    /// It has no rows, and its source had contacts.
+    #[error("the input has no rows, and the source had {}; nothing was sent", Contacts(*known))]
+    NoRows {
+        /// Number of contacts that the source had.
+        known: u64,
     },
     /// It has fewer rows than required.
     #[error("too few rows: found {}, expected at least {min}; nothing was sent", Rows(*rows))]
@@ -130,18 +158,25 @@ impl InputGuards {
     /// # Errors
     /// Why it is refused, if it is.
     pub fn check(&self, counts: &RowCounts) -> Result<(), Refused> {
-        let RowCounts { rows, changes, rejected } = *counts;
+        let RowCounts { rows, changes, rejected, missing } = *counts;
         if let Some(min) = self.min_rows.filter(|min| rows < *min) {
             return Err(Refused::TooFewRows { min, rows });
         }
-        let exceeded = |limit: Option<RowLimit>, found: u64| {
-            limit.map(|limit| (limit, limit.of(rows))).filter(|(_, allowed)| found > *allowed)
+        if rows == 0 && missing.known > 0 && self.max_missing.is_some() {
+            return Err(Refused::NoRows { known: missing.known });
+        }
+        let exceeded = |limit: Option<RowLimit>, found: u64, of: u64| {
+            limit.map(|limit| (limit, limit.of(of))).filter(|(_, allowed)| found > *allowed)
         };
-        if let Some((limit, allowed)) = exceeded(self.max_rejects, rejected) {
+        if let Some((limit, allowed)) = exceeded(self.max_missing, missing.gone, missing.known) {
+            let MissingCounts { known, gone, .. } = missing;
+            return Err(Refused::TooManyMissing { limit, allowed, known, missing: gone });
+        }
+        if let Some((limit, allowed)) = exceeded(self.max_rejects, rejected, rows) {
             return Err(Refused::TooManyRejects { limit, allowed, rows, rejected });
         }
-        if let Some((limit, allowed)) = exceeded(self.max_changes, changes) {
-            return Err(Refused::TooManyChanges { limit, allowed, rows, changes });
+        if let Some((limit, allowed)) = exceeded(self.max_changes, changes + missing.marks, rows) {
+            return Err(Refused::TooManyChanges { limit, allowed, rows, changes, marks: missing.marks });
         }
         Ok(())
     }
@@ -163,6 +198,27 @@ struct Rows(u64);
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} row{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// A number of contacts, in words.
+struct Contacts(u64);
+
+impl fmt::Display for Contacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} contact{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// What is added about marks, if there are any.
+struct Marks(u64);
+
+impl fmt::Display for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            marks => write!(f, ", and {} would be marked as missing", Contacts(marks)),
+        }
     }
 }
 
@@ -272,10 +328,10 @@ mod tests {
                 max_changes: limit(changes),
                 max_rejects: limit(rejects),
                 min_rows: (min > 0).then_some(min),
-                max_age: None,
+                ..InputGuards::default()
             };
             let [rows, changes, rejected] = counts;
-            let refused = guards.check(&RowCounts { rows, changes, rejected });
+            let refused = guards.check(&RowCounts { rows, changes, rejected, ..RowCounts::default() });
             let refused = refused.err().map(|refused| refused.to_string());
             let expected = (!expected.is_empty()).then(|| format!("{expected}; nothing was sent"));
             assert_eq!(refused, expected, "{guards:?} {counts:?}");
@@ -293,6 +349,31 @@ mod tests {
         // The number of rows is the first that is wrong.
         check(("0", "0", 10), [1, 1, 1], "too few rows: found 1 row, expected at least 10");
         check(("0", "0", 1), [2, 1, 1], "too many rejected rows: 1 of 2 rows; the limit is 0");
+    }
+
+    #[test]
+    fn an_input_from_which_many_contacts_are_missing_is_refused() {
+        let check = |limit: &str, rows: u64, [known, gone, marks]: [u64; 3], expected: &str| {
+            let guards = InputGuards { max_missing: limit.parse().ok(), ..InputGuards::default() };
+            let missing = MissingCounts { known, gone, marks };
+            let refused = guards.check(&RowCounts { rows, missing, ..RowCounts::default() });
+            let refused = refused.err().map(|refused| refused.to_string());
+            let expected = (!expected.is_empty()).then(|| format!("{expected}; nothing was sent"));
+            assert_eq!(refused, expected, "{limit} {rows} {missing:?}");
+        };
+        check("", 0, [10, 10, 10], "");
+        check("10%", 9, [10, 1, 1], "");
+        let many = "too many missing contacts: 2 of 10 contacts that the source had; the limit is 10%";
+        check("10%", 8, [10, 2, 0], many);
+        check("100%", 0, [10, 0, 0], "the input has no rows, and the source had 10 contacts");
+        check("100%", 0, [0, 0, 0], "");
+        check("0", 1, [1, 1, 1], "too many missing contacts: 1 of 1 contact that the source had; the limit is 0");
+        let guards = InputGuards { max_changes: Some(RowLimit::Count(2)), ..InputGuards::default() };
+        let missing = MissingCounts { known: 9, gone: 1, marks: 1 };
+        let refused = guards.check(&RowCounts { rows: 9, changes: 2, rejected: 0, missing }).unwrap_err().to_string();
+        let expected = "too many changes: 2 of 9 rows would create or update a contact, and 1 contact would be marked as \
+                        missing; the limit is 2; nothing was sent";
+        assert_eq!(refused, expected);
     }
 
     #[test]

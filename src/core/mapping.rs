@@ -13,6 +13,7 @@ mod coverage;
 mod date;
 mod error;
 mod field;
+mod keys;
 mod number;
 mod outline;
 mod parts;

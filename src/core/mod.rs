@@ -29,6 +29,7 @@ pub mod limits;
 pub mod list;
 pub mod mapping;
 pub mod marker;
+pub mod missing;
 pub mod model;
 pub mod nfc;
 pub(crate) mod non_value;

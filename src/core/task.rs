@@ -15,6 +15,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields, unseen};
 use crate::core::doubt::{Doubt, Origin};
+use crate::core::missing::Mark;
 use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState};
 use crate::core::search::Search;
 use crate::core::text::Text;
@@ -127,6 +128,8 @@ enum Goal {
     Sync,
     /// Only resolves the doubt about a contact: the input no longer has it.
     OnlyResolveDoubt,
+    /// Sets the mark of a missing contact, if the platform still has it.
+    Mark,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -186,6 +189,8 @@ pub struct Task {
     was_shown: bool,
     // Whether an earlier create of this journal may have created the contact.
     may_have_made: bool,
+    // Whether all of the contact was known before its mark.
+    was_whole: bool,
     // The refused change that was followed by a read. If it is refused again, it stays refused, whatever was written in
     // between.
     reread_for: Option<Call>,
@@ -281,9 +286,24 @@ impl Task {
         Self::begin(contact, RemoteState::InDoubt(doubt), policy, Goal::OnlyResolveDoubt, now)
     }
 
+    /// Creates the task that sets the mark of a missing contact, and nothing else. A contact that is not known gets none.
+    pub fn marking(contact: Contact, remote_state: RemoteState, policy: Policy, now: Timestamp) -> Self {
+        let is_known = matches!(remote_state, RemoteState::Known(_));
+        let mut task = Self::begin(contact, remote_state, Mark::policy(policy), Goal::Mark, now);
+        if !is_known {
+            task.stage = Stage::Over(Outcome::Unchanged);
+        }
+        task.conclude();
+        task
+    }
+
     fn begin(contact: Contact, remote_state: RemoteState, policy: Policy, goal: Goal, now: Timestamp) -> Self {
+        let was_whole = matches!(&remote_state, RemoteState::Known(known) if known.is_whole);
         let remote_state = match remote_state {
-            RemoteState::Known(known) => RemoteState::Known(known.narrowed_to(&contact)),
+            RemoteState::Known(known) => {
+                let has_all_tags = known.has_all_tags || known.is_whole && policy.tags_mode == TagsMode::MirrorAll;
+                RemoteState::Known(Known { has_all_tags, ..known.narrowed_to(&contact) })
+            }
             other @ (RemoteState::Unknown | RemoteState::InDoubt(_)) => other,
         };
         let stage = Stage::Writing;
@@ -299,6 +319,7 @@ impl Task {
             is_unconfirmed: false,
             was_shown: false,
             may_have_made: false,
+            was_whole,
             reread_for: None,
             wrote: false,
             fell_back: false,
@@ -386,6 +407,14 @@ impl Task {
         known.into_iter().flat_map(|known| unseen(&self.contact, known))
     }
 
+    /// Whether a read has to show the tags of the contact, because those that the input does not have are removed.
+    pub fn lacks_tags(&self) -> bool {
+        match &self.remote_state {
+            RemoteState::Known(known) => self.policy.tags_mode == TagsMode::MirrorAll && !known.has_all_tags,
+            RemoteState::Unknown | RemoteState::InDoubt(_) => false,
+        }
+    }
+
     /// The next step.
     pub fn step(&self, now: Timestamp) -> Step {
         match &self.stage {
@@ -446,6 +475,10 @@ impl Task {
                 known.doubt = true;
                 for tag in tags {
                     known.tags.remove(tag);
+                    if self.policy.tags_mode == TagsMode::MirrorAll {
+                        // If the answer is lost, it is removed again.
+                        known.own_tags.insert(tag.clone());
+                    }
                 }
             }
             (
@@ -580,7 +613,13 @@ impl Task {
 
     // The known id is gone. The contact may exist under another id, and a search may show it late.
     fn fall_back(&mut self, now: Timestamp) {
-        if self.fell_back || self.contact.matches().is_empty() {
+        if self.goal == Goal::Mark {
+            if let RemoteState::Known(known) = &self.remote_state {
+                let gone = Known { doubt: true, ..Known::only_id(known.id.clone()) };
+                self.remote_state = RemoteState::Known(gone);
+            }
+            self.stage = Stage::Over(Outcome::Unchanged);
+        } else if self.fell_back || self.contact.matches().is_empty() {
             self.remote_state = RemoteState::Unknown;
             self.reject("the platform no longer has this contact id".into());
         } else {
@@ -600,12 +639,13 @@ impl Task {
         let known = Known {
             made_at,
             absent_tags: self.absent_from(&remote),
+            has_all_tags: self.policy.tags_mode == TagsMode::MirrorAll,
             replaces: self.contact.id().filter(|given| **given != remote.id).cloned(),
             ..Known::seen(remote, &own_tags).blank_in(&self.contact)
         };
         self.stage = match self.goal {
             Goal::Sync if !self.leaves_alone(&known) => Stage::Writing,
-            Goal::Sync | Goal::OnlyResolveDoubt => Stage::Over(Outcome::Unchanged),
+            Goal::Sync | Goal::OnlyResolveDoubt | Goal::Mark => Stage::Over(Outcome::Unchanged),
         };
         self.remote_state = RemoteState::Known(known);
     }
@@ -626,6 +666,7 @@ impl Task {
                 known.made_at = None;
                 // Whichever change was lost, the platform has all of it now.
                 known.doubt = false;
+                known.is_whole |= self.goal == Goal::Mark && self.was_whole;
             }
         }
     }
@@ -633,7 +674,7 @@ impl Task {
     // A write, or the read on which it depends.
     fn next_write(&self) -> Option<Call> {
         let RemoteState::Known(known) = &self.remote_state else { return None };
-        if self.unseen().next().is_some() {
+        if self.unseen().next().is_some() || self.lacks_tags() {
             return Some(Call::Read { id: known.id.clone() });
         }
         self.change().calls(&known.id).next()

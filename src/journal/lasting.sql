@@ -182,8 +182,8 @@ CREATE TABLE written_fields (
     PRIMARY KEY (channel, field)
 ) WITHOUT ROWID;
 
--- The rows of each source's last input, so that rows which are as they were need not be mapped. Losing these tables costs time
--- and nothing else.
+-- The rows of each source's last input, so that rows which are as they were need not be mapped. Losing these tables costs time,
+-- and that contacts which are missing from the next input are not noticed.
 
 -- The secret key of all hashes of rows and contacts, one value.
 CREATE TABLE snapshot_key (
@@ -229,3 +229,26 @@ CREATE TABLE snapshot_touched (
     contact  BLOB NOT NULL,     -- 8 bytes; and a checksum
     PRIMARY KEY (snapshot, contact)
 ) WITHOUT ROWID;
+
+-- The contacts that a source had and no longer has, by the snapshot of the source.
+CREATE TABLE missing_contacts (
+    snapshot INTEGER NOT NULL,
+    contact  INTEGER NOT NULL,
+    since    INTEGER NOT NULL,
+    is_sure  INTEGER NOT NULL,  -- 0 while a row without a usable key, or a changed mapping, may hide it
+    PRIMARY KEY (snapshot, contact)
+) WITHOUT ROWID;
+CREATE INDEX missing_by_contact ON missing_contacts (contact);
+
+-- The marks of missing contacts on the platform, until the contacts return.
+CREATE TABLE contact_marks (
+    contact INTEGER PRIMARY KEY,
+    mark    TEXT NOT NULL,      -- JSON
+    state   INTEGER NOT NULL    -- 1 its call was begun, 2 contactsync set it, 3 there is nothing to take back
+);
+
+-- The rejected rows of each snapshot's input that have no usable key, and are known to be none of the missing contacts.
+CREATE TABLE unidentified_rows (
+    snapshot INTEGER PRIMARY KEY,
+    digests  BLOB NOT NULL      -- 8 bytes a row; and a checksum
+);

@@ -182,6 +182,7 @@ mod tests {
                 names_id: None,
                 outcome,
                 first_written: Vec::new(),
+                mark: None,
                 at: now,
             };
             let call = Call::Create { fields: contact.fields().to_vec() };

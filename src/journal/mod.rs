@@ -8,6 +8,7 @@ mod files;
 mod group_commit;
 mod lock;
 mod maintenance;
+mod missing;
 mod planning;
 mod readings;
 mod rows;
@@ -28,6 +29,8 @@ pub use self::error::JournalError;
 use self::group_commit::{Durability, StoreOwner};
 pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;
+pub use self::missing::MarkItem;
+pub(crate) use self::missing::{FoundMissing, MissingRules, PresentRows};
 pub(crate) use self::planning::BegunRows;
 pub(crate) use self::readings::{OpenReading, PullAsked, ShownContact};
 pub(crate) use self::rows::FirstRows;
@@ -35,7 +38,7 @@ pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
     RowOutcome, Rows, RunRow, RunState,
 };
-pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
+pub use self::sending::{Ended, MarkUpdate, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
 use self::store::open_files::Noted;

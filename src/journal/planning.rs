@@ -96,12 +96,13 @@ impl Journal {
         self.ask_blocking(move |store| store.expected_reads(sync, looked_at))
     }
 
-    /// The digest of what would be sent for all contacts of an input.
+    /// The digest of what would be sent for all contacts of a plan, before it is finished.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub(crate) fn decision_digest(&self, sync: i64) -> Result<String, JournalError> {
-        self.ask_blocking(move |store| store.decision_digest(sync))
+    pub(crate) fn decision_digest(&self, plan: &Arc<Plan>) -> Result<String, JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.decision_digest(&plan))
     }
 
     /// Counts these calls, which belong to no run, as calls of a run.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
 use crate::core::guard::RowCounts;
-use crate::core::model::{Contact, Rejection, RemoteState};
+use crate::core::model::{Contact, Key, Rejection, RemoteState};
 use crate::core::planner::Planner;
 use crate::core::record::Cells;
 use crate::core::task::{Outcome, PastCall, Policy};
@@ -111,6 +111,8 @@ pub enum Planned {
         rejection: Rejection,
         /// The row as far as it could be read, when it is to be stored.
         cells: Option<Cells>,
+        /// The keys by which its contact may be known, as far as they can be read.
+        keys: Vec<Key>,
     },
 }
 
@@ -237,6 +239,10 @@ pub struct Counts {
     pub deferred: u64,
     /// Rows that a limited run leaves to later runs.
     pub skipped: u64,
+    /// Contacts of the run's source that the input no longer has.
+    pub missing: u64,
+    /// Missing contacts that are not marked yet.
+    pub marks: u64,
     /// Calls sent, by kind.
     pub calls: BTreeMap<CallKind, u64>,
     /// Calls without a usable answer: lost, never sent, postponed, or 429.

@@ -25,7 +25,9 @@ CREATE TABLE runs (
     pruned     INTEGER NOT NULL DEFAULT 0, -- whether items are gone
     is_limited INTEGER NOT NULL DEFAULT 0, -- whether it is limited to some contacts
     summary    TEXT,            -- JSON, once the run has ended; the items it counts may be gone later
-    undoes     INTEGER          -- the run whose changes it undoes
+    undoes     INTEGER,         -- the run whose changes it undoes
+    missing    INTEGER NOT NULL DEFAULT 0, -- contacts of its source that the input no longer has
+    mark       TEXT             -- JSON of the mark that they get; NULL when they get none
 );
 CREATE INDEX runs_by_channel ON runs (channel, id);
 
@@ -92,3 +94,10 @@ CREATE TABLE listings (
     listing TEXT NOT NULL,              -- JSON
     written INTEGER NOT NULL DEFAULT 0  -- whether the files hold what the journal holds
 );
+
+-- The missing contacts that a run is still to mark.
+CREATE TABLE pending_marks (
+    run     INTEGER NOT NULL,
+    contact INTEGER NOT NULL,
+    PRIMARY KEY (run, contact)
+) WITHOUT ROWID;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::rows::{Carried, Counts, Item, LearntLimit, RunState};
 use super::store::Store;
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, MarkItem};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
@@ -98,6 +98,13 @@ pub trait SendJournal {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn pending(&self, run: i64, row: u64, limit: u32) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
+
+    /// The missing contacts that a run has still to mark, with a number above `after`, in the order of their numbers, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn marks(&self, run: i64, after: i64, limit: u32) -> impl Future<Output = Result<Vec<MarkItem>, JournalError>>;
 
     /// The pending rows of a run whose contacts were tried before and left for the next run, least recently tried
     /// first.
@@ -264,8 +271,27 @@ pub struct StateUpdate {
     pub outcome: Option<(i64, u64, Outcome)>,
     /// The fields that were written to the channel for the first time.
     pub first_written: Vec<Text>,
+    /// How far the mark of a missing contact is; `None` for other contacts.
+    pub mark: Option<MarkUpdate>,
     /// When this was found.
     pub at: Timestamp,
+}
+
+/// How far the mark of a missing contact is, in the run that sets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkUpdate {
+    /// Its call begins: from now on, the contact may have it.
+    Begun {
+        /// The run.
+        run: i64,
+    },
+    /// It is done: the contact was updated, was unchanged because it had the mark or is gone, or the mark was refused.
+    Ended {
+        /// The run.
+        run: i64,
+        /// How it ended.
+        outcome: Outcome,
+    },
 }
 
 impl SendJournal for Journal {
@@ -324,6 +350,10 @@ impl SendJournal for Journal {
 
     async fn pending(&self, run: i64, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
         self.owner.read(move |store| store.pending(run, row, limit)).await
+    }
+
+    async fn marks(&self, run: i64, after: i64, limit: u32) -> Result<Vec<MarkItem>, JournalError> {
+        self.owner.read(move |store| store.marks(run, after, limit)).await
     }
 
     async fn left(&self, run: i64) -> Result<Vec<u64>, JournalError> {
@@ -497,6 +527,7 @@ mod tests {
             names_id: None,
             outcome: None,
             first_written: Vec::new(),
+            mark: None,
             at: NOON,
         };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
@@ -657,6 +688,7 @@ mod tests {
             names_id,
             outcome: None,
             first_written: Vec::new(),
+            mark: None,
             at: NOON,
         };
         let number = journal.start(run, &call, remote_state(None, None), NOON).await.unwrap().number();
@@ -701,6 +733,7 @@ mod tests {
             names_id: None,
             outcome: None,
             first_written: Vec::new(),
+            mark: None,
             at: NOON,
         };
         let call = Call::Create { fields: contact.fields().to_vec() };

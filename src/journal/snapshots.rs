@@ -52,6 +52,8 @@ pub(crate) struct RowTrace {
     pub is_unchanged: bool,
     /// Contacts of which the input has several rows, or that share a match value.
     pub shared: Vec<ContactTag>,
+    /// Further contacts that it may be, by the id that it gives and, if it is rejected, by each of its keys.
+    pub also: Vec<ContactTag>,
 }
 
 impl Journal {

@@ -18,6 +18,7 @@ mod keys;
 mod listing;
 mod maintenance;
 mod migration;
+mod missing;
 pub(in crate::journal) mod open_files;
 mod opening;
 pub(super) use self::opening::tidy;

@@ -22,3 +22,29 @@ CREATE TABLE values_before (
     PRIMARY KEY (run, contact)
 ) WITHOUT ROWID;
 ALTER TABLE runs ADD COLUMN undoes INTEGER;
+
+-- Missing contacts.
+ALTER TABLE runs ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN mark TEXT;
+CREATE TABLE pending_marks (
+    run     INTEGER NOT NULL,
+    contact INTEGER NOT NULL,
+    PRIMARY KEY (run, contact)
+) WITHOUT ROWID;
+CREATE TABLE missing_contacts (
+    snapshot INTEGER NOT NULL,
+    contact  INTEGER NOT NULL,
+    since    INTEGER NOT NULL,
+    is_sure  INTEGER NOT NULL,
+    PRIMARY KEY (snapshot, contact)
+) WITHOUT ROWID;
+CREATE INDEX missing_by_contact ON missing_contacts (contact);
+CREATE TABLE contact_marks (
+    contact INTEGER PRIMARY KEY,
+    mark    TEXT NOT NULL,
+    state   INTEGER NOT NULL
+);
+CREATE TABLE unidentified_rows (
+    snapshot INTEGER PRIMARY KEY,
+    digests  BLOB NOT NULL
+);

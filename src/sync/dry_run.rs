@@ -16,6 +16,7 @@ use crate::core::guard::{InputGuards, RowCounts};
 use crate::core::mapping::Mapping;
 use crate::core::marker::{MarkerCandidates, PullSuggestion};
 use crate::core::model::Field;
+use crate::core::missing::Mark;
 use crate::core::selection::Selection;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::task::Policy;
@@ -81,6 +82,8 @@ pub struct DryRun<'a> {
     pub guards: InputGuards,
     /// The contacts to which the runs are limited.
     pub selection: Selection,
+    /// The mark that contacts would get which the source had and no longer has; without one, they are only counted.
+    pub on_missing: Option<Mark>,
     /// Maximum number of contacts whose changes are listed.
     pub listed: usize,
     /// The field and the value of the contact that a sync would search for before the first write.
@@ -108,12 +111,14 @@ pub struct DryRunOutcome {
     pub pull: Option<PullSuggestion>,
     /// Why a sync would refuse the input, if it would.
     pub refused: Option<RefusedInput>,
-    /// What would be sent for the first contacts, as many as were asked for.
+    /// What would be sent for the first contacts, as many as were asked for: those of rows, then those that are missing.
     pub changes: Vec<ContactChange>,
     /// Which fields cause the updates of known contacts.
     pub fields: FieldUses,
-    /// Number of contacts for which something would be sent.
+    /// Number of rows for whose contacts something would be sent.
     pub to_send: u64,
+    /// Number of contacts that are missing since the last input, or that would be marked as missing.
+    pub missing: u64,
     /// What is to be approved, if it was asked for.
     pub approval: Option<Approval>,
 }
@@ -129,8 +134,8 @@ pub fn dry_run<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, source_name, mapping, policy, duplicates, .. } = dry_run;
-    let DryRun { retry_rejected, guards, selection, listed, access, read_back, is_recorded, overrides, limits, .. } =
-        dry_run;
+    let DryRun { retry_rejected, guards, selection, on_missing, listed, access, read_back, is_recorded, .. } = dry_run;
+    let DryRun { overrides, limits, .. } = dry_run;
     let checks_access = access.is_some();
     routing.verify(channels.len())?;
     let Environment { clock, reporter, .. } = environment;
@@ -160,6 +165,8 @@ pub fn dry_run<R: Reporter>(
         source_name: Some(source_name),
         retry_rejected,
         selection,
+        on_missing,
+        listed,
         approving: if is_recorded { Approving::Record } else { Approving::Nothing },
         ..PlanOptions::default()
     };
@@ -184,10 +191,11 @@ pub fn dry_run<R: Reporter>(
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
     let to_send = summary.pending - deferred(&journal, &planned)?;
-    let counts = RowCounts { rows: summary.rows, changes: to_send, rejected: summary.rejected };
+    let counts =
+        RowCounts { rows: summary.rows, changes: to_send, rejected: summary.rejected, missing: planned.missing };
     let refused = match (too_old, guards.check(&counts)) {
         (Some(too_old), _) => Some(too_old),
-        (None, Err(why)) => Some(RefusedInput::read(why, &journal, planned.sync)?),
+        (None, Err(why)) => Some(RefusedInput::read(why, &journal, planned.sync, &planned.first_missing)?),
         (None, Ok(())) => None,
     };
     let pull = match (&planned.runs[..], &channels[..]) {
@@ -196,10 +204,23 @@ pub fn dry_run<R: Reporter>(
         }
         _ => None,
     };
-    let changes = journal.first_changes(planned.sync, listed)?;
+    let mut changes = journal.first_changes(planned.sync, listed)?;
+    let left = listed - changes.len();
+    changes.extend(planned.first_missing.into_iter().take(left));
     let fields = journal.field_uses(planned.sync)?;
-    let approval = planned.approval;
-    Ok(DryRunOutcome { summary, has_room, learnt, pull, refused, changes, fields, to_send, approval })
+    let missing = planned.missing_contacts;
+    Ok(DryRunOutcome {
+        summary,
+        has_room,
+        learnt,
+        pull,
+        refused,
+        changes,
+        fields,
+        to_send,
+        missing,
+        approval: planned.approval,
+    })
 }
 
 // Number of rows that stay pending because the runs are limited to others.

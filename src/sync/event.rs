@@ -19,7 +19,7 @@ pub enum Event<'a> {
     },
     /// Sending begins.
     Sending {
-        /// Number of pending rows.
+        /// Number of pending rows and of missing contacts to mark.
         pending: u64,
         /// Number of calls that they take.
         calls: Range,
@@ -99,6 +99,13 @@ pub enum Event<'a> {
     Left {
         /// Its line in the input.
         line: u64,
+        /// The reason.
+        reason: &'a str,
+    },
+    /// The platform refused the mark of a missing contact. A later run tries it again.
+    MarkRefused {
+        /// The contact's key.
+        key: &'a str,
         /// The reason.
         reason: &'a str,
     },

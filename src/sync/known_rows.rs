@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Key};
 use crate::core::planner::Planner;
+use crate::core::record::Cells;
 use crate::core::snapshot::{
     Basis, ContactTag, Entry, Matcher, NextSnapshot, Recognition, RowHash, RowPosition, SnapshotKey,
 };
 use crate::input::{Row, Source};
-use crate::journal::{BaseSnapshot, Journal, JournalError, NO_CHANNEL, NewSnapshot, Plan, RowTrace};
+use crate::journal::{BaseSnapshot, Journal, JournalError, NO_CHANNEL, NewSnapshot, Plan, PresentRows, RowTrace};
 
 /// The rows of the last inputs of a source, one for each run of a plan. Several threads may ask for rows.
 pub(super) struct KnownRows<'a> {
@@ -50,6 +51,15 @@ pub(super) struct SkippedRows {
 pub(super) struct KnownRow {
     pub run: usize,
     pub place: usize,
+}
+
+/// The rejected rows of an input, as far as they matter for contacts of its last input.
+#[derive(Debug, Default)]
+pub(super) struct RejectedRows {
+    /// The keys of those that name no channel.
+    pub of_any: Vec<Vec<Key>>,
+    /// Digests of those without a usable key, with their run; `None` for those that name no channel.
+    pub unknown: Vec<(Option<usize>, u64)>,
 }
 
 /// The rows that are to be mapped although they are known, by their hashes.
@@ -212,10 +222,63 @@ impl<'a> KnownRows<'a> {
         NextRows { snapshots: self.bases.iter().map(|_| NextSnapshot::new(self.lists_rows)).collect() }
     }
 
-    /// The snapshots that the finished plan leaves, by the places of their runs.
-    pub fn finish(&self, next: NextRows) -> Vec<(usize, NewSnapshot)> {
+    /// A text of a rejected row without a usable key: its reason, and a hash of its cells as far as they could be read.
+    pub fn text_of(&self, reason: &str, cells: Option<&Cells>) -> String {
+        let cells = cells.map(|cells| self.key.row(cells).number());
+        format!("{cells:?} {reason}")
+    }
+
+    /// A digest of the `nth` such row with this text.
+    pub fn digest_of(&self, text: &str, nth: u32) -> u64 {
+        self.key.contact_of_text(&format!("!{nth} {text}")).number()
+    }
+
+    /// The rows of the input as they are compared with the contacts of the last input, of each run of a channel. `counts` are the
+    /// numbers of rows of the runs.
+    pub fn present(
+        &self,
+        next: &NextRows,
+        counts: &[u64],
+        rejected: &RejectedRows,
+    ) -> Result<Vec<PresentRows>, JournalError> {
+        let of_channels = (0..self.plan.runs.len()).filter(|run| self.plan.runs[*run].channel != NO_CHANNEL);
+        let keys = of_channels.clone().flat_map(|run| rejected.of_any.iter().map(move |keys| (run, keys.clone())));
+        let of_any = if rejected.of_any.is_empty() {
+            Vec::new()
+        } else {
+            self.journal.contacts_by_keys(self.plan, keys.collect())?
+        };
+        let present = of_channels.map(|run| {
+            let next = &next.snapshots[run];
+            let mut present = next.contacts();
+            let more: Vec<u64> = of_any.iter().filter(|(of, _)| *of == run).map(|(_, tag)| tag.number()).collect();
+            if !more.is_empty() {
+                present.extend(more);
+                present.sort_unstable();
+            }
+            let unknown = rejected.unknown.iter().filter(|(of, _)| of.is_none_or(|of| of == run));
+            PresentRows {
+                run,
+                source: self.source.clone(),
+                basis: self.bases[run],
+                rows: counts.get(run).copied().unwrap_or(0),
+                kept: match self.base(run).filter(|_| self.is_matching()) {
+                    Some(base) => next.kept_places(base.rows.hashes_of(run).len()),
+                    None => Vec::new(),
+                },
+                present,
+                unidentified: unknown.map(|(_, digest)| *digest).collect(),
+            }
+        });
+        Ok(present.collect())
+    }
+
+    /// The snapshots that the finished plan leaves, by the places of their runs. `counts` are the numbers of rows of the runs.
+    pub fn finish(&self, next: NextRows, counts: &[u64]) -> Vec<(usize, NewSnapshot)> {
         let is_of_channel = |(at, _): &(usize, NextSnapshot)| self.plan.runs[*at].channel != NO_CHANNEL;
-        let snapshots = next.snapshots.into_iter().enumerate().filter(is_of_channel);
+        // The contacts of a channel of which the input has no row stay those of its last input.
+        let has_rows = |(at, _): &(usize, NextSnapshot)| counts.get(*at).is_some_and(|rows| *rows > 0);
+        let snapshots = next.snapshots.into_iter().enumerate().filter(is_of_channel).filter(has_rows);
         let new = snapshots.map(|(at, next)| {
             let base = self.base(at).filter(|_| self.is_matching());
             (at, NewSnapshot { source: self.source.clone(), basis: self.bases[at], base, next })
@@ -275,6 +338,7 @@ impl NextRows {
     pub fn settle(&mut self, row: NewRow, trace: &RowTrace) {
         let NewRow { run, number, hash } = row;
         let next = &mut self.snapshots[run];
+        next.note_contacts(&trace.also);
         let hash = hash.filter(|_| trace.is_unchanged);
         next.settle(number, Entry { hash, contact: trace.contact, number: trace.number });
         #[cfg(test)]
@@ -284,8 +348,13 @@ impl NextRows {
         trace.shared.iter().for_each(|contact| next.share(*contact));
     }
 
+    /// Number of rows of each run that are known and not mapped.
+    pub fn kept_of_runs(&self) -> impl Iterator<Item = u64> {
+        self.snapshots.iter().map(|next| next.kept() as u64)
+    }
+
     /// Number of rows that are known and not mapped.
     pub fn kept(&self) -> u64 {
-        self.snapshots.iter().map(|next| next.kept() as u64).sum()
+        self.kept_of_runs().sum()
     }
 }

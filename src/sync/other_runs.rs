@@ -65,7 +65,7 @@ impl OtherRuns {
 // As it ended when it was last sent; a run whose process was killed has no reason.
 fn summary(run: &RunRow, counts: &Counts) -> RunSummary {
     let (state, reason) = match run.state {
-        _ if counts.pending == 0 => (RunState::Finished, None),
+        _ if counts.pending == 0 && counts.marks == 0 => (RunState::Finished, None),
         RunState::Failed => (RunState::Failed, run.reason.clone()),
         RunState::Planning
         | RunState::Planned

@@ -9,22 +9,28 @@ use std::sync::Arc;
 use self::planning::Planning;
 use self::row_mapper::RowMapper;
 use crate::core::approval::{Approval, Difference, digest};
+use crate::core::contact_change::ContactChange;
 use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{InputGuards, Refused, RowCounts};
 use crate::core::mapping::Mapping;
+use crate::core::missing::{Mark, MissingCounts, MissingUnsure};
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::routing::{NotRoutedCounts, RoutingTable};
 use crate::core::selection::{ContactRef, Selection};
 use crate::core::task::Policy;
 use crate::input::{Source, SourceError};
-use crate::journal::{FirstRows, Journal, JournalError, NO_CHANNEL, NewPlan, NewRun, Plan};
+use crate::journal::{FirstRows, FoundMissing, Journal, JournalError, MissingRules, NO_CHANNEL, NewPlan, NewRun, Plan};
 use crate::sync::event::Observer;
 use crate::sync::guard_error::GuardError;
 use crate::sync::known_rows::KnownRows;
 use crate::sync::row_router::{NoTags, RowRouter};
 use crate::sync::stop::Stop;
+
+/// Number of rows or contacts that a refusal names.
+const LISTED: usize = 10;
+const LISTED_ROWS: u32 = 10;
 
 /// Why an input could not be planned. Nothing was sent, and an interrupted earlier run can still be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +77,26 @@ pub struct RefusedInput {
 
 impl RefusedInput {
     /// Reads the rows that show why the input with this number is refused.
-    pub(super) fn read(why: Refused, journal: &Journal, sync: i64) -> Result<Self, JournalError> {
-        const SHOWN: u32 = 10;
+    pub(super) fn read(
+        why: Refused,
+        journal: &Journal,
+        sync: i64,
+        missing: &[ContactChange],
+    ) -> Result<Self, JournalError> {
         let which = match &why {
             Refused::TooManyChanges { .. } => Some(FirstRows::Pending),
             Refused::TooManyRejects { .. } => Some(FirstRows::Rejected),
-            Refused::TooFewRows { .. } | Refused::TooOld { .. } | Refused::UnknownAge => None,
+            Refused::TooManyMissing { .. } => {
+                let first = missing.iter().take(LISTED).map(|contact| contact.key.clone()).collect();
+                return Ok(Self { why, first });
+            }
+            Refused::NoRows { .. } | Refused::TooFewRows { .. } | Refused::TooOld { .. } | Refused::UnknownAge => None,
         };
-        let first = which.map_or_else(|| Ok(Vec::new()), |which| journal.first_rows(sync, which, SHOWN))?;
+        let mut first = which.map_or_else(|| Ok(Vec::new()), |which| journal.first_rows(sync, which, LISTED_ROWS))?;
+        if matches!(why, Refused::TooManyChanges { .. }) {
+            let left = LISTED - first.len();
+            first.extend(missing.iter().take(left).map(|contact| contact.key.clone()));
+        }
         Ok(Self { why, first })
     }
 }
@@ -125,6 +143,10 @@ pub struct PlanOptions {
     pub selection: Selection,
     /// What is done about the approval of the plan.
     pub approving: Approving,
+    /// The mark that contacts get which the source had and no longer has; without one, they are only counted.
+    pub on_missing: Option<Mark>,
+    /// Maximum number of missing contacts that are listed; at least ten are.
+    pub listed: usize,
 }
 
 /// What is done about the approval of a plan.
@@ -140,7 +162,7 @@ pub enum Approving {
 }
 
 /// The runs that were planned from an input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlannedRuns {
     /// The number that they share.
     pub sync: i64,
@@ -154,6 +176,14 @@ pub struct PlannedRuns {
     pub has_waiting: bool,
     /// What is to be approved of the plan, if it was asked for.
     pub approval: Option<Approval>,
+    /// How many contacts are missing from the input.
+    pub missing: MissingCounts,
+    /// Number of contacts that are missing since the last input, or that are to be marked.
+    pub missing_contacts: u64,
+    /// The first of them.
+    pub first_missing: Vec<ContactChange>,
+    /// By channel, how many contacts seem to be missing and do not count as missing yet, and why.
+    pub unsure: Vec<(String, u64, MissingUnsure)>,
 }
 
 /// Plans `source` in the journal. It needs a thread that may block.
@@ -186,20 +216,32 @@ pub(super) fn plan_guarded(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let PlanOptions { duplicates, guards, files, source_name, retry_rejected, selection, approving } = plan_options;
+    let PlanOptions {
+        duplicates,
+        guards,
+        files,
+        source_name,
+        retry_rejected,
+        selection,
+        approving,
+        on_missing,
+        listed,
+    } = plan_options;
     let Routes { mut runs, unknown, table } = routes;
     let at_unknown = unknown.is_some().then_some(runs.len());
     runs.extend(unknown);
-    let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
+    let is_mirror = runs.iter().any(|run| run.policy.tags_mode != TagsMode::Add);
     let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
     let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
     let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec(), retry_rejected };
     let lists_rows = files.results.is_some();
     let channels: Vec<(String, String)> = runs.iter().map(|run| (run.channel.clone(), run.url.clone())).collect();
     let plan = journal.begin_plan(NewPlan { runs, planner, lists_rows })?;
-    let approver = Approver::new(approving, &plan, (channels, source_name.as_deref()), (&source, mapping), &selection);
+    let settings = (&selection, on_missing.as_ref());
+    let approver = Approver::new(approving, &plan, (channels, source_name.as_deref()), (&source, mapping), settings);
     // Rows that are not mapped have no name.
     let maps_all = !selection.only.is_empty();
+    let rules = MissingRules { mark: on_missing, is_limited: !selection.is_all(), listed: listed.max(LISTED) };
     journal.limit_plan(&plan, selection)?;
     let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), (lists_rows, maps_all));
     let known = source_name.map(read).transpose()?;
@@ -217,7 +259,8 @@ pub(super) fn plan_guarded(
     planning.map_rows_sharing_contacts(&source, &mapper)?;
     planning.flush()?;
     source.detected().add_doubtful_values(planning.doubtful(), mapping);
-    let admitted = admit(journal, &plan, row_router, (guards, planning.kept()), approver);
+    let missing = planning.find_missing(rules)?;
+    let admitted = admit(journal, &plan, row_router, (guards, planning.kept(), &missing), approver);
     let approval = match admitted.and_then(|approval| pass(journal, &plan, last_guard).map(|()| approval)) {
         Ok(approval) => approval,
         Err(refused) => {
@@ -233,7 +276,19 @@ pub(super) fn plan_guarded(
     journal.finish_plan(&plan, listing, planning.into_snapshots())?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed, has_waiting, approval })
+    let FoundMissing { counts: missing, contacts: missing_contacts, listed: first_missing, unsure } = missing;
+    Ok(PlannedRuns {
+        sync: plan.sync,
+        runs,
+        unknown,
+        not_routed,
+        has_waiting,
+        approval,
+        missing,
+        missing_contacts,
+        first_missing,
+        unsure,
+    })
 }
 
 // Maps all rows of the input, except those that did not change.
@@ -257,18 +312,18 @@ fn admit(
     journal: &Journal,
     plan: &Arc<Plan>,
     router: RowRouter<'_>,
-    (guards, kept): (InputGuards, u64),
+    (guards, kept, missing): (InputGuards, u64, &FoundMissing),
     approver: Option<Approver>,
 ) -> Result<Option<Approval>, PlanError> {
     router.finish()?;
-    let missing = journal.select_rows(plan)?;
-    if !missing.is_empty() {
-        return Err(PlanError::NoSuchContact(missing));
+    let not_found = journal.select_rows(plan)?;
+    if !not_found.is_empty() {
+        return Err(PlanError::NoSuchContact(not_found));
     }
     let counts = journal.extent(plan)?.counts;
-    let counts = RowCounts { rows: counts.rows + kept, ..counts };
+    let counts = RowCounts { rows: counts.rows + kept, missing: missing.counts, ..counts };
     if let Err(why) = guards.check(&counts) {
-        return Err(RefusedInput::read(why, journal, plan.sync)?.into());
+        return Err(RefusedInput::read(why, journal, plan.sync, &missing.listed)?.into());
     }
     approver.map(|approver| approver.finish(journal, plan, counts)).transpose()
 }
@@ -295,7 +350,7 @@ impl Approver {
         plan: &Plan,
         (channels, source_name): (Vec<(String, String)>, Option<&str>),
         (source, mapping): (&Source, &Mapping),
-        selection: &Selection,
+        (selection, on_missing): (&Selection, Option<&Mark>),
     ) -> Option<Self> {
         let approved = match approving {
             Approving::Nothing => return None,
@@ -313,15 +368,16 @@ impl Approver {
             ("policies", format!("{policies:?}")),
             ("selection", format!("{selection:?}")),
             ("source", format!("{source_name:?}")),
+            ("on_missing", format!("{on_missing:?}")),
         ]);
         Some(Self { approved, channels, configuration })
     }
 
-    fn finish(self, journal: &Journal, plan: &Plan, counts: RowCounts) -> Result<Approval, PlanError> {
+    fn finish(self, journal: &Journal, plan: &Arc<Plan>, counts: RowCounts) -> Result<Approval, PlanError> {
         let Self { approved, channels, configuration } = self;
         let channels = channels.iter().filter(|(name, _)| name != NO_CHANNEL);
         let channels = channels.map(|(name, url)| (name.as_str(), url.as_str()));
-        let approval = Approval::new(channels, counts, configuration, journal.decision_digest(plan.sync)?);
+        let approval = Approval::new(channels, counts, configuration, journal.decision_digest(plan)?);
         if let Some(approved) = approved {
             approved.check(&approval)?;
         }

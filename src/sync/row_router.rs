@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
 use crate::core::mapping::{BlockedPath, Mapping, TagArtifact, UnseenPaths};
+use crate::core::model::Key;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
 use crate::input::{Detected, NoticeKind, Row};
@@ -29,7 +30,7 @@ impl<'a> RowRouter<'a> {
     /// Begins before the first row. With [`TagsMode::Add`], no row needs to mention tags.
     pub fn new(table: RoutingTable, mapping: &'a Mapping, detected: &Detected, tags_mode: TagsMode) -> Self {
         let needs_tags = match tags_mode {
-            TagsMode::Mirror => true,
+            TagsMode::Mirror | TagsMode::MirrorAll => true,
             TagsMode::Add => false,
         };
         Self {
@@ -70,6 +71,14 @@ impl<'a> RowRouter<'a> {
             }
         }
         routed
+    }
+
+    /// The keys by which the contact of a rejected row may be known; none of a row that cannot be read.
+    pub fn keys(&self, row: &Row) -> Vec<Key> {
+        match row {
+            Row::Record(record) => self.mapping.keys(record),
+            Row::Rejected(_) => Vec::new(),
+        }
     }
 
     /// Notes a row that was recognised as unchanged, and so need not be routed.

@@ -13,6 +13,7 @@ mod create_trust;
 mod exchange;
 mod execute;
 mod held_rejections;
+mod marks;
 mod open_creates;
 mod progress;
 mod queue;
@@ -156,16 +157,17 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     executor.stop_if_asked_to_wait();
     executor.execute_pending().await?;
     executor.conclude_held().await?;
+    executor.execute_marks().await?;
     let dropped = executor.read_back().await?;
 
     let counts = job.journal.counts(job.run).await?;
-    let left = counts.pending - counts.deferred;
+    let left = counts.pending - counts.deferred + counts.marks;
     if let (true, Some(reason)) = (left > 0, executor.budget.reason()) {
         job.stop.ask(reason);
     }
     let stopped = job.stop.reason();
     let (state, reason) = match &stopped {
-        _ if counts.pending == 0 => (RunState::Finished, None),
+        _ if counts.pending == 0 && counts.marks == 0 => (RunState::Finished, None),
         _ if left == 0 => (RunState::Stopped, Some(left_out(counts.deferred))),
         Some(reason) => (RunState::Stopped, Some(reason.text())),
         None => (RunState::Stopped, Some(kept_failing(left))),

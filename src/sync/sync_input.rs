@@ -6,6 +6,7 @@ use crate::core::approval::Approval;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::InputGuards;
 use crate::core::mapping::Mapping;
+use crate::core::missing::Mark;
 use crate::core::model::Field;
 use crate::core::selection::Selection;
 use crate::core::task::Policy;
@@ -49,6 +50,8 @@ pub struct SyncInput<'a> {
     pub selection: Selection,
     /// The field and the value that a contact must have on each platform that something is sent to. Otherwise nothing is sent.
     pub access: Option<Field>,
+    /// The mark that contacts get which the source had and no longer has; without one, they are only counted.
+    pub on_missing: Option<Mark>,
     /// What was approved. A plan that differs from it is refused before anything is sent.
     pub approved: Option<Approval>,
     /// The files that list the rows.
@@ -91,6 +94,8 @@ pub fn sync_input<R: Reporter>(
         source_name: Some(input.source_name),
         retry_rejected: input.retry_rejected,
         selection: input.selection,
+        on_missing: input.on_missing,
+        listed: 0,
         approving: input.approved.map_or(Approving::Nothing, Approving::Check),
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };

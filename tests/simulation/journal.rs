@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use contactsync::contact::ContactId;
 use contactsync::engine::{
-    Attempt, Call, Carried, ClockOffset, Ended, FieldVerdict, FirstWrite, Forecast, Item, Recorded, SendJournal,
-    Started, StateUpdate, WindowId,
+    Attempt, Call, Carried, ClockOffset, Ended, FieldVerdict, FirstWrite, Forecast, Item, MarkItem, Recorded,
+    SendJournal, Started, StateUpdate, WindowId,
 };
 use contactsync::history::{Counts, JournalError, LearntLimit, RunState};
 use contactsync::report::CallKind;
@@ -115,6 +115,10 @@ impl SendJournal for Gated<'_> {
     async fn set_learnt_limit(&self, window: &WindowId, limit: Option<u32>, at: Timestamp) -> Result<()> {
         self.gate().await;
         self.inner.set_learnt_limit(window, limit, at).await
+    }
+
+    async fn marks(&self, run: i64, after: i64, limit: u32) -> Result<Vec<MarkItem>> {
+        self.inner.marks(run, after, limit).await
     }
 
     async fn left(&self, run: i64) -> Result<Vec<u64>> {

@@ -27,6 +27,7 @@ mod lost;
 mod machine;
 mod maintenance;
 mod mapping;
+mod missing;
 mod nights;
 mod old_journals;
 mod pages;

@@ -79,7 +79,7 @@ impl Exit {
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
             Some(reason) => Self::of_stop(reason),
-            None if ending.summary.pending > 0 => Self::Stopped,
+            None if ending.summary.pending + ending.summary.marks_pending > 0 => Self::Stopped,
             None if ending.summary.rejected > 0 => Self::Rejected,
             None => Self::Done,
         }
@@ -328,6 +328,12 @@ impl From<RefusedInput> for Failure {
             Refused::TooManyRejects { .. } => {
                 "correct the rows or the mapping; if the rejections are expected, use a higher --max-rejects"
             }
+            Refused::TooManyMissing { .. } => {
+                "check whether the export is complete; if these contacts are gone on purpose, use a higher --max-missing once"
+            }
+            Refused::NoRows { .. } => {
+                "check whether the export ran; contacts are never marked as missing for an input without rows"
+            }
             Refused::TooFewRows { .. } => "check whether the export is complete; if it is, use a lower --min-rows",
             Refused::TooOld { .. } => {
                 "check whether the export ran; if the file is the right one, use a longer --max-age"
@@ -335,10 +341,13 @@ impl From<RefusedInput> for Failure {
             Refused::UnknownAge => "omit --max-age for standard input, pipes and commands",
         };
         let (message, details) = match &error.why {
-            Refused::TooManyChanges { .. } => {
+            Refused::TooManyChanges { .. } | Refused::TooManyMissing { .. } if !error.first.is_empty() => {
                 (format!("{error}; the first contacts: {}", error.first.join(", ")), Vec::new())
             }
-            Refused::TooManyRejects { .. }
+            Refused::TooManyChanges { .. }
+            | Refused::TooManyMissing { .. }
+            | Refused::NoRows { .. }
+            | Refused::TooManyRejects { .. }
             | Refused::TooFewRows { .. }
             | Refused::TooOld { .. }
             | Refused::UnknownAge => (error.to_string(), error.first),
@@ -346,6 +355,8 @@ impl From<RefusedInput> for Failure {
         let exit = match error.why {
             Refused::UnknownAge => Exit::Usage,
             Refused::TooManyChanges { .. }
+            | Refused::TooManyMissing { .. }
+            | Refused::NoRows { .. }
             | Refused::TooManyRejects { .. }
             | Refused::TooFewRows { .. }
             | Refused::TooOld { .. } => Exit::Refused,

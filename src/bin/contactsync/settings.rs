@@ -15,12 +15,12 @@ use conflate::Merge as _;
 use contactsync::mapping::MappingError;
 use contactsync::mapping::rules::Rules;
 use contactsync::source::SourceOptions;
-use contactsync::{Duplicates, Field, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Mapping, Policy, Source};
+use contactsync::{Duplicates, Field, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Mapping, Mark, Policy, Source};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, FieldValue, Name, RowCount, ShellCommand, TimeSpan};
-use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, Shard, defaults};
+use crate::options::value::{Calls, FieldValue, ModeArg, Name, OnMissingArg, RowCount, ShellCommand, TimeSpan};
+use crate::options::{HistoryArgs, JournalArgs, Layer, ListArgs, MatchArgs, Shard, defaults};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
@@ -57,6 +57,8 @@ pub struct InputSettings {
     /// The command whose output is the input, if INPUT is not given.
     pub command: Option<String>,
     pub guards: InputGuards,
+    /// The mark of missing contacts, if they get one.
+    pub on_missing: Option<Mark>,
 }
 
 impl Settings {
@@ -65,6 +67,7 @@ impl Settings {
         let channels = Channels::of(&typed, &config, shard)?;
         let mut set = typed;
         set.merge(config.layer);
+        let on_missing = on_missing(set.policy.on_missing.take(), &set.matching)?;
         Ok(Self {
             channels,
             journal: journal(set.journal)?,
@@ -84,9 +87,14 @@ impl Settings {
                 guards: InputGuards {
                     max_changes: set.policy.max_changes,
                     max_rejects: set.policy.max_rejects,
+                    max_missing: set
+                        .policy
+                        .max_missing
+                        .or_else(|| on_missing.is_some().then_some(defaults::MAX_MISSING)),
                     min_rows: set.policy.min_rows.map(|RowCount(rows)| rows),
                     max_age: set.policy.max_age.map(|TimeSpan(time)| time),
                 },
+                on_missing,
                 command: set.source_name.input_command.map(|ShellCommand(command)| command),
                 source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
@@ -101,6 +109,23 @@ impl Settings {
                 },
             },
         })
+    }
+}
+
+// The mark of missing contacts. It changes existing contacts, and never what contacts are found by.
+fn on_missing(given: Option<OnMissingArg>, matching: &MatchArgs) -> Result<Option<Mark>, Failure> {
+    let mark = match given {
+        Some(OnMissingArg::Mark(mark)) => mark,
+        Some(OnMissingArg::Ignore) | None => return Ok(None),
+    };
+    let wrong = |why: String| Err(Failure::usage_text(format!("the mark `{mark}` of missing contacts: {why}")));
+    if matching.mode == Some(ModeArg::Create) {
+        return wrong("mode `create` does not change existing contacts; use `upsert` or `update`".into());
+    }
+    let is_match = |field: &str| matching.matches.iter().flatten().any(|name| name.trim() == field);
+    match mark.field_name().filter(|field| is_match(field)) {
+        Some(field) => wrong(format!("`{field}` is a match field; choose another field, or a tag")),
+        None => Ok(Some(mark)),
     }
 }
 

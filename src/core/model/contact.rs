@@ -219,6 +219,31 @@ impl Contact {
         Self { key, ..self }
     }
 
+    /// The same contact, from which this tag is removed unless it has it.
+    #[must_use]
+    pub fn without_tag(mut self, tag: &Text) -> Self {
+        if !self.tags.contains(tag) && !self.remove_tags.contains(tag) {
+            self.remove_tags.push(tag.clone());
+        }
+        self
+    }
+
+    /// The same contact, whose field of this name gets its value whatever its mode is; it is cleared if it has none.
+    #[must_use]
+    pub fn with_written(mut self, name: &Text) -> Self {
+        if let Some(place) = self.fields.iter().position(|field| field.name == *name) {
+            if let Some(mode) = self.modes.get_mut(place) {
+                *mode = WriteMode::Always;
+            }
+            return self;
+        }
+        Arc::make_mut(&mut self.fields).push(Field::text(name.clone(), ""));
+        if !self.modes.is_empty() {
+            self.modes.push(WriteMode::Always);
+        }
+        self
+    }
+
     /// The platform's id, when the row gave it.
     pub fn id(&self) -> Option<&ContactId> {
         self.id.as_ref()

@@ -35,6 +35,9 @@ pub struct Known {
     /// Whether all of the contact was seen: a field that is not listed has no value, and a tag that is not listed is missing.
     #[serde(default)]
     pub is_whole: bool,
+    /// Whether all of its tags were seen since [`TagsMode::MirrorAll`](crate::core::diff::TagsMode) applies.
+    #[serde(default)]
+    pub has_all_tags: bool,
 }
 
 impl Known {
@@ -50,6 +53,7 @@ impl Known {
             doubt: false,
             replaces: None,
             is_whole: false,
+            has_all_tags: false,
         }
     }
 

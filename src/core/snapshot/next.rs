@@ -58,6 +58,8 @@ pub struct NextSnapshot {
     replaced: BTreeMap<usize, usize>,
     // Contacts of which the input has several rows, or that share a match value with another one.
     shared: HashSet<ContactTag>,
+    // Further contacts that rows may be.
+    also: Vec<ContactTag>,
     // Where the kept rows are in the input, if they are to be listed: the first of rows on successive lines, and their number.
     positions: Option<Vec<(RowPosition, u64)>>,
 }
@@ -121,6 +123,41 @@ impl NextSnapshot {
     /// No row of this contact is to be recognised.
     pub fn share(&mut self, contact: ContactTag) {
         self.shared.insert(contact);
+    }
+
+    /// A row may be of these contacts too.
+    pub fn note_contacts(&mut self, contacts: &[ContactTag]) {
+        self.also.extend(contacts);
+    }
+
+    /// The contacts of the rows that are not kept, by the numbers of their tags, in ascending order.
+    pub fn contacts(&self) -> Vec<u64> {
+        let of_rows = self.entries.iter().filter_map(|entry| entry.contact);
+        let mut contacts: Vec<u64> = of_rows.chain(self.also.iter().copied()).map(ContactTag::number).collect();
+        contacts.sort_unstable();
+        contacts.dedup();
+        contacts
+    }
+
+    /// Which of the `rows` rows of the last snapshot are kept.
+    pub fn kept_places(&self, rows: usize) -> Vec<bool> {
+        let mut kept = vec![false; rows];
+        for piece in &self.pieces {
+            match piece {
+                Piece::Kept(places) => {
+                    if let Some(kept) = kept.get_mut(places.clone()) {
+                        kept.fill(true);
+                    }
+                }
+                Piece::New(_) => {}
+            }
+        }
+        for place in self.replaced.keys() {
+            if let Some(kept) = kept.get_mut(*place) {
+                *kept = false;
+            }
+        }
+        kept
     }
 
     /// Whether a row of this contact is not to be recognised.
@@ -266,6 +303,9 @@ mod tests {
         let piece = |(row, line), place, count| KeptRows { first: position(row, line), place, count };
         let listed = [piece((1, 2), 0, 1), piece((4, 5), 3, 1), piece((7, 10), 6, 3), piece((10, 14), 9, 1)];
         assert_eq!(next.kept_rows(9), listed);
+        next.note_contacts(&[ContactTag::from_stored(9).unwrap(), ContactTag::from_stored(2).unwrap()]);
+        assert_eq!(next.contacts(), [1, 2, 3, 9]);
+        assert_eq!(next.kept_places(9), [true, false, false, true, true, true, true, true, false]);
         let replaced = next.replace(5);
         next.settle(replaced, entry(13, 4));
         let listed = [piece((7, 10), 6, 1), piece((9, 12), 8, 1)];

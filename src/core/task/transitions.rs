@@ -3,7 +3,7 @@
 use super::{Distrust, EARLY_SEARCHES, Goal, NOT_THERE, Stage, Task};
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
-use crate::core::diff::first_fields;
+use crate::core::diff::{TagsMode, first_fields};
 use crate::core::doubt::{Doubt, Origin};
 use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState, Value};
 use crate::core::page::OtherHit;
@@ -143,7 +143,7 @@ impl Task {
         }
         self.remote_state = RemoteState::Unknown;
         match self.goal {
-            Goal::OnlyResolveDoubt => Stage::Over(Outcome::Unchanged),
+            Goal::OnlyResolveDoubt | Goal::Mark => Stage::Over(Outcome::Unchanged),
             // The input gives the id of the contact by now.
             Goal::Sync if !self.fell_back && self.contact.id().is_some() => self.by_given_id(),
             Goal::Sync if self.lost_creates >= LOST_CREATES => {
@@ -212,7 +212,7 @@ impl Task {
                 let (refused, message, is_gone) = (refused.clone(), message.clone(), *is_gone);
                 self.write_what_differs(remote, &refused, message, is_gone);
             }
-            (Stage::Writing, Attempt::Contact(remote)) => self.note_unseen(remote),
+            (Stage::Writing, Attempt::Contact(remote)) => self.note_read(remote),
             (Stage::Rereading { .. } | Stage::Writing, Attempt::Missing { .. }) => self.fall_back(now),
             (Stage::Writing, Attempt::Refused { message, .. } | Attempt::Taken { message, .. }) => {
                 self.reject(format!("reading it was refused: {message}"));
@@ -257,14 +257,23 @@ impl Task {
         self.adopt(created, Some(now));
     }
 
-    // Whether the fields that are written only while they are blank are so. The other values stay what is known of them: a sync
+    // Whether the fields that are written only while they are blank are so, and the tags. The other values stay what is known of them: a sync
     // compares with what it knows, whichever fields have a mode.
-    fn note_unseen(&mut self, remote: &Remote) {
+    fn note_read(&mut self, remote: &Remote) {
         let unseen: Vec<Text> = self.unseen().map(|field| field.name.clone()).collect();
         let RemoteState::Known(known) = &mut self.remote_state else { return };
         for name in unseen {
             let shown = remote.fields.get(&*name).cloned().unwrap_or_else(|| Value::Text("".into()));
             known.fields.insert(name.to_string(), shown);
+        }
+        if self.policy.tags_mode == TagsMode::MirrorAll {
+            let absent_tags = self.absent_from(remote);
+            let RemoteState::Known(known) = &mut self.remote_state else { return };
+            known.own_tags.retain(|tag| remote.tags.contains(tag));
+            (known.tags, known.absent_tags, known.has_all_tags) = (remote.tags.clone(), absent_tags, true);
+            for (name, value) in &remote.fields {
+                known.fields.entry(name.clone()).or_insert_with(|| value.clone());
+            }
         }
     }
 
@@ -278,6 +287,7 @@ impl Task {
                 made_at: known.made_at,
                 replaces: known.replaces.clone(),
                 absent_tags,
+                has_all_tags: self.policy.tags_mode == TagsMode::MirrorAll,
                 ..Known::seen(remote.clone(), &known.own_tags).blank_in(&self.contact)
             };
         }
@@ -353,6 +363,7 @@ impl Task {
             fields,
             absent_tags: self.contact.remove_tags().iter().map(Text::to_string).collect(),
             made_at: Some(now),
+            has_all_tags: self.policy.tags_mode == TagsMode::MirrorAll,
             replaces: self.contact.id().filter(|given| **given != id).cloned(),
             ..Known::only_id(id)
         };
@@ -414,8 +425,13 @@ impl Task {
                 let passes = self.is_passing(attempt, now);
                 self.remote_state = self.before_send.clone();
                 let RemoteState::Known(known) = &self.remote_state else { return };
-                // The id is read before another contact is created in its place.
-                if !passes {
+                if !passes && self.goal == Goal::Mark {
+                    // Nothing is created in its place. If it returns, it is sent, which shows whether it is gone.
+                    let gone = Known { doubt: true, ..Known::only_id(known.id.clone()) };
+                    self.remote_state = RemoteState::Known(gone);
+                    self.stage = Stage::Over(Outcome::Unchanged);
+                } else if !passes {
+                    // The id is read before another contact is created in its place.
                     let (id, refused, message) = (known.id.clone(), call.clone(), message.clone());
                     self.stage = Stage::Rereading { id, refused, message, is_gone: true };
                 }
@@ -423,10 +439,9 @@ impl Task {
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
                 self.remote_state = self.before_send.clone();
                 let RemoteState::Known(known) = &self.remote_state else { return };
-                // A tag that was never seen may be missing; if its removal is refused for that, it is absent as wanted.
-                let is_blind =
-                    matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
-                if (known.doubt || is_blind) && self.reread_for.as_ref() != Some(call) {
+                // Another user may have removed a tag; if its removal is refused for that, it is absent as wanted.
+                let may_be_absent = matches!(call, Call::RemoveTags { .. });
+                if (known.doubt || may_be_absent) && self.reread_for.as_ref() != Some(call) {
                     self.reread_for = Some(call.clone());
                     let id = known.id.clone();
                     let (refused, message) = (call.clone(), message.clone());

@@ -10,6 +10,7 @@ use crate::core::approval::DecisionDigest;
 use crate::core::contact_change::ContactChange;
 use crate::core::field_use::FieldUses;
 use crate::core::task::Policy;
+use crate::journal::rows::Plan;
 
 /// The contacts whose changes are passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +32,13 @@ impl Store {
         Ok(changes)
     }
 
-    pub(in crate::journal) fn decision_digest(&self, sync: i64) -> Result<String> {
+    pub(in crate::journal) fn decision_digest(&self, plan: &Plan) -> Result<String> {
         let mut digest = DecisionDigest::default();
-        self.each_change(sync, Changes::All, |change| {
+        self.each_change(plan.sync, Changes::All, |change| {
             digest.add(&change);
             ControlFlow::Continue(())
         })?;
+        self.each_mark(plan, |change| digest.add(change))?;
         Ok(digest.finish())
     }
 

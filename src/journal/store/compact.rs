@@ -29,6 +29,7 @@ pub(super) const HAS_MADE_AT: u8 = 0x80;
 const IS_IN_DOUBT: u8 = 1;
 const IS_REPLACED: u8 = 2;
 const IS_WHOLE: u8 = 4;
+const HAS_ALL_TAGS: u8 = 8;
 
 const HAS_ID: u8 = 1;
 /// Its key is a match field of this name, and not an id: both have the same text.
@@ -103,13 +104,14 @@ pub(super) fn read_contact(store: &Store, owner: Owner<'_>, key: &KeyParts<'_>, 
 }
 
 pub(super) fn known_bytes(store: &Store, owner: Owner<'_>, known: &Known) -> Result<Vec<u8>> {
-    let Known { id, fields, tags, own_tags, absent_tags, made_at, doubt, replaces, is_whole } = known;
+    let Known { id, fields, tags, own_tags, absent_tags, made_at, doubt, replaces, is_whole, has_all_tags } = known;
     let mut writer = Writer::new(store, owner);
     writer.sum.update(id.as_str().as_bytes());
     let flags = flag(made_at.is_some(), HAS_MADE_AT)
         | flag(*doubt, IS_IN_DOUBT)
         | flag(replaces.is_some(), IS_REPLACED)
-        | flag(*is_whole, IS_WHOLE);
+        | flag(*is_whole, IS_WHOLE)
+        | flag(*has_all_tags, HAS_ALL_TAGS);
     writer.bytes.push(flags);
     if let Some(made_at) = made_at {
         writer.count(made_at.as_millis());
@@ -480,6 +482,7 @@ impl<'a> Reader<'a> {
             doubt: flags & IS_IN_DOUBT != 0,
             replaces,
             is_whole: flags & IS_WHOLE != 0,
+            has_all_tags: flags & HAS_ALL_TAGS != 0,
         })
     }
 }
@@ -529,6 +532,7 @@ mod tests {
             doubt: true,
             replaces: ContactId::new("old"),
             is_whole: true,
+            has_all_tags: true,
             ..Known::only_id(ContactId::new("a7").unwrap())
         }
     }

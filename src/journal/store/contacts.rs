@@ -194,6 +194,7 @@ impl Store {
     }
 
     pub(super) fn forget_state(&self, contact: i64) -> Result<()> {
+        self.forget_missing(contact)?;
         self.delete_known(contact)?;
         self.delete_doubt(contact)
     }
@@ -206,6 +207,13 @@ impl Store {
     fn delete_doubt(&self, contact: i64) -> Result<()> {
         self.db.prepare_cached("DELETE FROM doubts WHERE contact = ?1")?.execute([contact])?;
         Ok(())
+    }
+
+    /// The contacts of the channel that have this contact id.
+    pub(super) fn numbers_with_id(&self, channel: i64, id: &ContactId) -> Result<Vec<i64>> {
+        let mut query = self.db.prepare_cached(HOLDERS)?;
+        let numbers = query.query_map(params![IdToStore(id.as_str()), channel], |row| row.get(0))?;
+        Ok(numbers.collect::<rusqlite::Result<_>>()?)
     }
 
     // The other contacts of the channel that have this contact id. A key that is the id itself is the same contact.

@@ -51,15 +51,17 @@ impl Store {
         let mut counts = Counts::default();
         let mut query = self.db.prepare_cached(
             "SELECT unchanged, merged, dropped, worked_ms, (SELECT count(*) FROM pending WHERE run = ?1), skipped,
-                 (SELECT count(*) FROM pending WHERE run = ?1 AND deferred)
+                 (SELECT count(*) FROM pending WHERE run = ?1 AND deferred), missing
              FROM runs WHERE id = ?1",
         )?;
-        let [unchanged, merged, dropped, worked_ms, pending, skipped, deferred] = query.query_row([run], |row| {
-            let column = |at: usize| row.get(at).map(natural);
-            Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?, column(5)?, column(6)?])
-        })?;
+        let [unchanged, merged, dropped, worked_ms, pending, skipped, deferred, missing] =
+            query.query_row([run], |row| {
+                let column = |at: usize| row.get(at).map(natural);
+                Ok([column(0)?, column(1)?, column(2)?, column(3)?, column(4)?, column(5)?, column(6)?, column(7)?])
+            })?;
         (counts.unchanged, counts.merged, counts.worked_ms) = (unchanged, merged, worked_ms);
-        (counts.skipped, counts.deferred) = (skipped, deferred);
+        (counts.skipped, counts.deferred, counts.missing) = (skipped, deferred, missing);
+        counts.marks = self.count_marks(run)?;
         counts.pending = pending.saturating_add(dropped);
         let mut query = self.db.prepare_cached("SELECT state, count(*) FROM items WHERE run = ?1 GROUP BY state")?;
         let mut rows = query.query([run])?;

@@ -6,14 +6,14 @@ use super::compact::{self, Owner};
 use super::keys::KeyParts;
 use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::{LastLocated, Prior};
-use super::snapshots::trace;
+use super::snapshots::{rejected_trace, trace};
 use super::state;
 use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, integer, json};
 use crate::core::duplicates::Duplicates;
 use crate::core::forecast::Decision;
 use crate::core::model::{Contact, Key};
-use crate::core::planner::{EarlierRow, Resolution, RowRole, aliases};
+use crate::core::planner::{EarlierRow, PriorRows as _, Resolution, RowRole, aliases};
 use crate::core::record::Cells;
 use crate::core::snapshot::SnapshotKey;
 use crate::core::task::Outcome;
@@ -79,11 +79,12 @@ impl Store {
                 trace.is_unchanged = is_unchanged;
                 (outcome, trace)
             }
-            Planned::Rejected { rejection, cells } => {
+            Planned::Rejected { rejection, cells, keys } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
                 open.selected.note_rejected(line);
-                (self.reject(run, item, reason)?, RowTrace::default())
+                let trace = rejected_trace(tags, &Prior::new(self, open, run, channel), &keys)?;
+                (self.reject(run, item, reason)?, trace)
             }
         };
         if let RowOutcome::Done { outcome: Outcome::Rejected(_), .. } = outcome
@@ -117,16 +118,30 @@ impl Store {
             }
             RowRole::Counts { replaced } => {
                 self.add_aliases(open, run, &contact, number)?;
-                if let Key::Row { digest, nth } = contact.key() {
+                let key = contact.key().clone();
+                if let Key::Row { digest, nth } = &key {
                     open.note_equal(run, digest, *nth);
                 }
                 if let Some(replaced) = replaced {
                     self.merge_into(open, run, number, replaced, EarlierRow { row: item.row, line: item.line })?;
                 }
                 let prior = Prior::new(self, open, run, channel).with_last(last);
+                let mark = if open.has_marks { self.mark_of(number)? } else { None };
+                let contact = match &mark {
+                    Some(Ok(mark)) => mark.taken_back(contact, &prior.remote_state(&key)?),
+                    Some(Err(())) | None => contact,
+                };
                 let decision = plan.planner.decide(&contact, policy, &prior, now)?;
+                let is_taken_back = match mark {
+                    Some(Ok(_)) => decision == Decision::Done(Outcome::Unchanged),
+                    Some(Err(())) => true,
+                    None => false,
+                };
+                if is_taken_back {
+                    open.returned.push(number);
+                }
                 let is_unchanged = replaced.is_none() && matches!(decision, Decision::Done(Outcome::Unchanged));
-                let key = KeyParts::of(contact.key());
+                let key = KeyParts::of(&key);
                 let owner = Owner { number, key: key.value() };
                 Ok((self.store_decision(open, plan, run, owner, item, &contact, decision)?, is_unchanged))
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
+use super::missing::PlannedMissing;
 use super::selected::Selected;
 use super::{FIRST_IN_MEMORY, Result, Store, integer};
 use crate::core::forecast::Forecast;
@@ -58,6 +59,12 @@ pub(super) struct OpenPlan {
     pub seen: SeenContacts,
     /// The contacts to which the runs are limited.
     pub selected: Selected,
+    /// Whether any contact has a mark of missing contacts.
+    pub has_marks: bool,
+    /// Contacts that returned, and from which no mark is to be taken back.
+    pub returned: Vec<i64>,
+    /// What was found about missing contacts, by run.
+    pub missing: BTreeMap<i64, PlannedMissing>,
     pub runs: BTreeMap<i64, RunPlan>,
     // The number of rows without a key, by run and the digest of their content.
     equal: HashMap<(i64, String), u32>,
@@ -224,7 +231,7 @@ impl Staged {
 }
 
 impl OpenPlan {
-    pub(super) fn new(sync: i64, lists_rows: bool, rejected: HashSet<i64>) -> Self {
+    pub(super) fn new(sync: i64, lists_rows: bool, rejected: HashSet<i64>, has_marks: bool) -> Self {
         Self {
             sync,
             lists_rows,
@@ -232,6 +239,9 @@ impl OpenPlan {
             has_waiting: false,
             seen: SeenContacts::default(),
             selected: Selected::default(),
+            has_marks,
+            returned: Vec::new(),
+            missing: BTreeMap::new(),
             runs: BTreeMap::new(),
             equal: HashMap::new(),
             numbers: (0, 0),

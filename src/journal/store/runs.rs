@@ -14,6 +14,7 @@ use super::{RESUMABLE, Result, Store, damaged, integer, json, millis};
 use crate::core::channel::WindowId;
 use crate::core::forecast::{Forecast, forecast};
 use crate::core::guard::RowCounts;
+use crate::core::missing::MissingCounts;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::{Policy, Task};
@@ -106,7 +107,7 @@ impl Store {
         }
         let sync = begun.first().map_or(0, |first| first.run);
         self.forget_dropped_plans()?;
-        let mut open = OpenPlan::new(sync, lists_rows, self.rejected_contacts()?);
+        let mut open = OpenPlan::new(sync, lists_rows, self.rejected_contacts()?, self.has_marks()?);
         for PlanningRun { run, channel, .. } in &begun {
             open.runs.insert(*run, RunPlan::begin(self, self.channel_number(channel)?)?);
         }
@@ -161,7 +162,7 @@ impl Store {
 
     fn drop_runs(&self, which: &str, value: impl ToSql + Copy) -> Result<()> {
         let runs = format!("SELECT id FROM runs WHERE {which}");
-        for table in ["new_aliases", "merging", "pending", "items"] {
+        for table in ["new_aliases", "merging", "pending", "items", "pending_marks"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE run IN ({runs})"), [value])?;
         }
         self.forget_numbers();
@@ -195,6 +196,7 @@ impl Store {
             rows: sum(|run| run.rows),
             changes: sum(|run| run.pending - run.deferred),
             rejected: sum(|run| run.rejected),
+            missing: MissingCounts::default(),
         };
         let to_send = open.runs.iter().filter(|(_, run)| run.pending > run.deferred).map(|(run, _)| *run).collect();
         Ok(Extent { counts, has_waiting: open.has_waiting, to_send })
@@ -242,22 +244,34 @@ impl Store {
         open.store(self)?;
         self.db.execute("DELETE FROM contact_blocks WHERE sync = ?1", [plan.sync])?;
         let members = Arc::new(open.seen.members());
+        if !self.dry {
+            open.returned.iter().try_for_each(|contact| self.forget_mark(*contact))?;
+        }
         let open = Arc::new(open);
         for (at, PlanningRun { run, channel, policy, now }) in plan.runs.iter().enumerate() {
             let Some(planned) = open.runs.get(run) else { continue };
             let snapshot = snapshots.iter().find(|(of, _)| *of == at).map(|(_, snapshot)| snapshot);
+            let missing = open.missing.get(run);
             planned.store(self, *run, snapshot.map_or(0, |snapshot| snapshot.next.kept() as u64))?;
             self.touch_replaced_aliases(*run, channel, planned.channel)?;
             let finished = FinishedPlan {
                 run: *run,
                 members: Arc::clone(&members),
-                forecast: planned.forecast.map(|forecast| (*policy, forecast)),
+                forecast: planned.forecast.map(|mut forecast| {
+                    if let Some(missing) = missing {
+                        forecast += missing.forecast();
+                    }
+                    (*policy, forecast)
+                }),
                 keys: self.is_read_only.then(|| Arc::clone(&open)),
             };
             self.finish_run(*run, channel, planned.channel, &finished)?;
             match snapshot {
                 Some(snapshot) => self.finish_snapshot(*run, channel, snapshot)?,
                 None => self.touch_items(*run, channel, None)?,
+            }
+            if let Some(missing) = missing {
+                self.finish_missing(&plan.runs[at], missing)?;
             }
             if !self.dry {
                 self.forget_old_rejections(*now)?;
@@ -327,6 +341,7 @@ impl Store {
                 self.db.execute("DELETE FROM aliases WHERE contact NOT IN (SELECT number FROM contacts)", [])?;
             }
             let dropped = self.db.execute("DELETE FROM pending WHERE run = ?1", [left])?;
+            self.db.execute("DELETE FROM pending_marks WHERE run = ?1", [left])?;
             self.db.execute(
                 "UPDATE runs SET state = 'replaced', dropped = dropped + ?2 WHERE id = ?1",
                 params![left, integer(u64::try_from(dropped).unwrap_or(u64::MAX))],
@@ -366,6 +381,7 @@ impl Store {
             let task = Task::of_row(contact, undone, remote_state, policy, &[], Timestamp::default());
             sum += forecast(&task, policy);
         }
+        sum += self.forecast_of_marks(run)?;
         Ok(sum)
     }
 
@@ -406,7 +422,7 @@ mod tests {
 
     fn rejected(row: u64) -> Planned {
         let rejection = Rejection { row, line: row + 1, column: None, reason: "of no channel".into() };
-        Planned::Rejected { rejection, cells: None }
+        Planned::Rejected { rejection, cells: None, keys: Vec::new() }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 use crate::core::window::IN_FLIGHT_GRACE;
 use crate::journal::rows::{Carried, Item, RunState};
-use crate::journal::{Ended, Recorded, StateUpdate};
+use crate::journal::{Ended, MarkUpdate, Recorded, StateUpdate};
 
 /// Longest time from the start of a call to its end.
 pub(super) const LONGEST_CALL: Duration = Duration::from_mins(10);
@@ -385,6 +385,7 @@ impl Store {
         }
         for holder in given_up {
             self.touch(&state_update.channel, &holder.key.text(), None)?;
+            self.move_mark(holder.number, self.contact_number(channel, key)?)?;
             self.forget_state(holder.number)?;
         }
         Ok(None)
@@ -423,8 +424,8 @@ impl Store {
     }
 
     fn imply_of(&self, channel: i64, key: &KeyParts<'_>, state_update: &StateUpdate) -> Result<()> {
-        let StateUpdate { remote_state, outcome, first_written, at, .. } = state_update;
-        if remote_state.is_none() && outcome.is_none() && first_written.is_empty() {
+        let StateUpdate { remote_state, outcome, first_written, mark, at, .. } = state_update;
+        if remote_state.is_none() && outcome.is_none() && mark.is_none() && first_written.is_empty() {
             return Ok(());
         }
         let number = self.contact_number(channel, key)?;
@@ -449,10 +450,24 @@ impl Store {
                 Outcome::Created | Outcome::Updated => {
                     self.no_longer_rejected(owner.number)?;
                     self.forget_accepted(owner.number)?;
+                    self.take_back_mark(owner.number, &state_update.contact)?;
                 }
-                Outcome::Unchanged => self.no_longer_rejected(owner.number)?,
+                Outcome::Unchanged => {
+                    self.no_longer_rejected(owner.number)?;
+                    self.take_back_mark(owner.number, &state_update.contact)?;
+                }
             }
             self.no_longer_left(owner.number)?;
+        }
+        if let Some(mark) = &state_update.mark {
+            self.set_mark(owner.number, mark)?;
+            match mark {
+                MarkUpdate::Begun { .. } => {}
+                MarkUpdate::Ended { run, outcome: Outcome::Rejected(reason) } => {
+                    self.set_rejection(*run, owner.number, &state_update.contact, reason, state_update.at)?;
+                }
+                MarkUpdate::Ended { .. } => self.no_longer_rejected(owner.number)?,
+            }
         }
         Ok(())
     }
@@ -506,6 +521,8 @@ impl Store {
             summary
         ])?;
         if state == RunState::Finished {
+            // Those of contacts of which nothing is known any more are left.
+            self.db.prepare_cached("DELETE FROM pending_marks WHERE run = ?1")?.execute([run])?;
             self.loss_is_over(run)?;
         }
         Ok(())

@@ -87,7 +87,7 @@ impl Store {
     }
 
     // The number of chunks beside which changed rows are stored.
-    fn count_changes(&self, snapshot: i64) -> Result<u64> {
+    pub(super) fn count_changes(&self, snapshot: i64) -> Result<u64> {
         let mut query = self.db.prepare_cached("SELECT count(*) FROM snapshot_changes WHERE snapshot = ?1")?;
         Ok(natural(query.query_row([snapshot], |row| row.get(0))?))
     }
@@ -320,6 +320,9 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
             trace.shared.push(tag);
         }
     }
+    if let Some(id) = contact.id().filter(|_| !matches!(contact.key(), Key::Id(_))) {
+        trace.also.push(tags.contact(&Key::Id(id.clone())));
+    }
     // A further row with the same content and no key.
     if matches!(contact.key(), Key::Row { nth: 2.., .. }) {
         trace.shared.push(tag);
@@ -335,20 +338,39 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
     Ok(trace)
 }
 
+/// What the next snapshot has to know of a rejected row that has these keys: its contact is not missing.
+pub(super) fn rejected_trace(tags: &SnapshotKey, prior: &Prior<'_>, keys: &[Key]) -> Result<RowTrace> {
+    let mut trace = RowTrace::default();
+    for key in keys {
+        let known = match key {
+            Key::Match { .. } => prior.key_of(key)?,
+            Key::Id(_) | Key::Row { .. } => None,
+        };
+        let known = known.as_ref().unwrap_or(key);
+        if trace.contact.is_none() {
+            trace.contact = Some(tags.contact(known));
+            let located = prior.locate(known)?.filter(|located| located.is_known());
+            trace.number = located.map_or(0, |located| located.number());
+        }
+        trace.also.extend([tags.contact(key), tags.contact(known)]);
+    }
+    Ok(trace)
+}
+
 /// A snapshot without its rows.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub id: i64,
-    run: i64,
-    basis: Vec<u8>,
+    pub run: i64,
+    pub basis: Vec<u8>,
     pub rows: u64,
     touched: u64,
-    changed: u64,
+    pub changed: u64,
     sum: i64,
 }
 
 impl Head {
-    fn is_sound(&self, channel: &str, source: &str) -> bool {
+    pub(super) fn is_sound(&self, channel: &str, source: &str) -> bool {
         self.sum == self.sum_of(channel, source)
     }
 
@@ -371,7 +393,7 @@ pub(super) fn checked(stored: &[u8]) -> Option<&[u8]> {
 }
 
 // The parts of bytes with a checksum, each of `SIZE` bytes; `None` where they are damaged.
-fn checked_parts<const SIZE: usize>(stored: &[u8]) -> Option<impl Iterator<Item = [u8; SIZE]>> {
+pub(super) fn checked_parts<const SIZE: usize>(stored: &[u8]) -> Option<impl Iterator<Item = [u8; SIZE]>> {
     let (parts, rest) = checked(stored)?.as_chunks::<SIZE>();
     rest.is_empty().then(|| parts.iter().copied())
 }

@@ -24,7 +24,7 @@ use crate::core::task::{Outcome, Policy};
 use crate::core::time::Timestamp;
 use crate::input::{Format, Source};
 use crate::journal::{
-    Ended, Item, Journal, ListedRow, NO_CHANNEL, NewRun, Recorded, Rows, RunState, SendJournal, StateUpdate,
+    Counts, Ended, Item, Journal, ListedRow, NO_CHANNEL, NewRun, Recorded, Rows, RunState, SendJournal, StateUpdate,
 };
 use crate::sync::event::{Event, Observer};
 use crate::sync::plan::{PlanOptions, Routes, plan};
@@ -364,7 +364,7 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
     result.runs = plan.runs.iter().copied().zip(channels).collect();
     let unknown = plan.unknown.map(|run| (run, NO_CHANNEL.to_owned()));
     for (at, (run, channel)) in result.runs.iter().chain(&unknown).enumerate() {
-        result.lines.push(format!("{channel} {:?}", journal.counts_blocking(*run).unwrap()));
+        result.lines.push(format!("{channel} {:?}", counts(journal, *run)));
         result.kept += journal.kept_rows(*run).unwrap();
         let pending = wait(journal.pending(*run, 0, u32::MAX)).unwrap();
         result.lines.extend(pending.iter().map(|item| format!("pending {item:?}")));
@@ -378,6 +378,11 @@ fn planned(journal: &Journal, text: &str, (setting, night): (&Setting, u64), wit
     result.sync = plan.sync;
     result.lines.extend(listed(journal, plan.sync, setting));
     result
+}
+
+// Without the missing contacts: only the snapshot shows them.
+fn counts(journal: &Journal, run: i64) -> Counts {
+    Counts { missing: 0, ..journal.counts_blocking(run).unwrap() }
 }
 
 // The rows of an input as they are listed: those that need nothing only where all rows are to be listed.
@@ -461,6 +466,7 @@ fn send(journal: &Journal, planned: &Planned, fates: &[Fate], ends: bool) -> Vec
             names_id,
             outcome: outcome.map(|outcome| (*run, item.row, outcome)),
             first_written: Vec::new(),
+            mark: None,
             at: Timestamp::default(),
         };
         let state = |id| Some(RemoteState::Known(known(item, id)));
@@ -495,7 +501,7 @@ fn send(journal: &Journal, planned: &Planned, fates: &[Fate], ends: bool) -> Vec
         }
     }
     for (run, _) in &planned.runs {
-        log.push(format!("{:?}", journal.counts_blocking(*run).unwrap()));
+        log.push(format!("{:?}", counts(journal, *run)));
         if ends {
             let (state, worked) = (RunState::Finished, Duration::ZERO);
             let now = Timestamp::from_millis(1_700_000_000_000);

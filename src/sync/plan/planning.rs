@@ -3,21 +3,23 @@
 //! As long as rows are recognised, the others are held in memory: only at the end of the input is it known which of the
 //! recognised rows share a contact with them, and those are planned with them, in the order of the input.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
 use super::PlanError;
-use super::row_mapper::{MappedRow, ReadRow, RowMapper};
+use super::row_mapper::{Identity, MappedRow, ReadRow, RowMapper};
 use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::record::Cells;
 use crate::core::routing::{NotRouted, NotRoutedCounts};
 use crate::core::snapshot::Recognition;
 use crate::core::task::Outcome;
 use crate::input::{InputPart, Source};
-use crate::journal::{BegunRows, Journal, NewSnapshot, Plan, Planned, RowOutcome};
+use crate::journal::{
+    BegunRows, FoundMissing, Journal, MissingRules, NO_CHANNEL, NewSnapshot, Plan, Planned, RowOutcome,
+};
 use crate::sync::event::{Event, Observer};
-use crate::sync::known_rows::{Demoted, KnownRows, NewRow, NextRows};
+use crate::sync::known_rows::{Demoted, KnownRows, NewRow, NextRows, RejectedRows};
 use crate::sync::stop::Stop;
 
 /// Number of batches of rows in one commit. Each commit writes some pages for each channel of its rows.
@@ -59,6 +61,11 @@ pub(super) struct Planning<'a, O> {
     batches: usize,
     // Number of rows that were read, without those that go to no run.
     rows: u64,
+    // Of these, the mapped ones of each run.
+    mapped: Vec<u64>,
+    rejected: RejectedRows,
+    // The texts of the rejected rows without a usable key, each with its number.
+    unidentified: HashMap<String, u32>,
     not_routed: NotRoutedCounts,
     doubtful: DoubtfulValues,
 }
@@ -86,6 +93,9 @@ impl<'a, O: Observer> Planning<'a, O> {
             is_overfull: false,
             batches: 0,
             rows: 0,
+            mapped: vec![0; plan.runs.len()],
+            rejected: RejectedRows::default(),
+            unidentified: HashMap::new(),
             not_routed: NotRoutedCounts::default(),
             doubtful: DoubtfulValues::new(),
         }
@@ -116,7 +126,21 @@ impl<'a, O: Observer> Planning<'a, O> {
 
     /// The snapshots for the next input, by the indexes of their runs.
     pub fn into_snapshots(self) -> Vec<(usize, NewSnapshot)> {
-        self.known.zip(self.next).map_or_else(Vec::new, |(known, next)| known.finish(next))
+        let counts = self.counts();
+        self.known.zip(self.next).map_or_else(Vec::new, |(known, next)| known.finish(next, &counts))
+    }
+
+    /// Finds the contacts that the source had and no longer has, once all rows are planned.
+    pub fn find_missing(&self, rules: MissingRules) -> Result<FoundMissing, PlanError> {
+        let (Some(known), Some(next)) = (self.known, &self.next) else { return Ok(FoundMissing::default()) };
+        let rows = known.present(next, &self.counts(), &self.rejected)?;
+        Ok(self.journal.find_missing(self.plan, rules, rows)?)
+    }
+
+    // Number of rows of each run.
+    fn counts(&self) -> Vec<u64> {
+        let kept = self.next.iter().flat_map(NextRows::kept_of_runs).chain(std::iter::repeat(0));
+        self.mapped.iter().zip(kept).map(|(mapped, kept)| mapped + kept).collect()
     }
 
     fn is_matching(&self) -> bool {
@@ -144,9 +168,13 @@ impl<'a, O: Observer> Planning<'a, O> {
                         known.skipped(places, first).for_each(|skipped| next.keep_all(skipped));
                     }
                 }
-                ReadRow::NotRouted(why) => self.add_not_routed(why),
+                ReadRow::NotRouted(why, identity) => {
+                    self.note_rejected(None, identity);
+                    self.add_not_routed(why);
+                }
                 ReadRow::Mapped(mapped) => {
-                    let MappedRow { run, planned, hash } = *mapped;
+                    let MappedRow { run, planned, hash, identity } = *mapped;
+                    self.note_rejected(Some(run), identity);
                     let new = self.next.as_mut().map(|next| next.add(run, hash));
                     self.gather(run, planned, new);
                 }
@@ -175,11 +203,26 @@ impl<'a, O: Observer> Planning<'a, O> {
         }
     }
 
+    // Notes whose row a rejected row is. The keys of a run's rows are noted with their plan.
+    fn note_rejected(&mut self, run: Option<usize>, identity: Option<Identity>) {
+        let run = run.filter(|run| self.plan.runs[*run].channel != NO_CHANNEL);
+        match (identity, self.known) {
+            (Some(Identity::Keys(keys)), _) if run.is_none() => self.rejected.of_any.push(keys),
+            (Some(Identity::Unknown(text)), Some(known)) => {
+                let nth = self.unidentified.entry(text.clone()).or_default();
+                self.rejected.unknown.push((run, known.digest_of(&text, *nth)));
+                *nth += 1;
+            }
+            (Some(Identity::Keys(_) | Identity::Unknown(_)) | None, _) => {}
+        }
+    }
+
     fn gather(&mut self, run: usize, planned: Planned, new: Option<NewRow>) {
         if let Planned::Contact { line, contact, .. } = &planned {
             self.doubtful.add(run, *line, contact);
         }
         self.rows += 1;
+        self.mapped[run] += 1;
         self.has_unknown |= self.unknown == Some(run);
         if self.is_matching() {
             self.weight += weight(&planned);
@@ -223,7 +266,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             let known = sharing.get(&hash).filter(|_| !in_plan.contains(&row.place()))?;
             match mapper.map_changed(row, None, Some(hash)) {
                 ReadRow::Mapped(new) => Some((*known, hash, new)),
-                ReadRow::Known(..) | ReadRow::Skipped(..) | ReadRow::NotRouted(_) | ReadRow::Drained => None,
+                ReadRow::Known(..) | ReadRow::Skipped(..) | ReadRow::NotRouted(..) | ReadRow::Drained => None,
             }
         };
         let mut count = 0;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::core::model::Rejection;
+use crate::core::model::{Key, Rejection};
 use crate::core::record::{Cells, Record};
 use crate::core::routing::{NotRouted, RoutedRow};
 use crate::core::snapshot::{RowHash, RowPosition};
@@ -20,8 +20,8 @@ pub(super) enum ReadRow {
     Skipped(Range<usize>, RowPosition),
     /// It was mapped.
     Mapped(Box<MappedRow>),
-    /// It goes to no run.
-    NotRouted(NotRouted),
+    /// It goes to no run. A row that names no channel may be of a contact of any of them.
+    NotRouted(NotRouted, Option<Identity>),
     /// It was not looked at, because all rows will be read again.
     Drained,
 }
@@ -33,6 +33,16 @@ pub(super) struct MappedRow {
     pub planned: Planned,
     /// The hash by which it can be recognised in the next input.
     pub hash: Option<RowHash>,
+    /// Whose row it is, if it is rejected.
+    pub identity: Option<Identity>,
+}
+
+/// Whose row a rejected row is.
+pub(super) enum Identity {
+    /// A contact with one of these keys.
+    Keys(Vec<Key>),
+    /// That cannot be known. The text differs from that of other such rows.
+    Unknown(String),
 }
 
 /// Maps rows. Several threads may use it.
@@ -75,9 +85,17 @@ impl RowMapper<'_> {
 
     /// Maps a row in any case.
     pub fn map_changed(&self, row: Row, remains: Option<Cells>, hash: Option<RowHash>) -> ReadRow {
-        let RoutedRow { destination, contact } = match self.router.route(&row) {
+        let routed = self.router.route(&row);
+        let identity = match &routed {
+            Ok(RoutedRow { contact: Err(rejection), .. }) => {
+                self.identity(&row, &rejection.to_string(), remains.as_ref())
+            }
+            Err(NotRouted::NoChannel) => self.identity(&row, "", remains.as_ref()),
+            Ok(_) | Err(NotRouted::LeftOut | NotRouted::Total | NotRouted::OtherChannel) => None,
+        };
+        let RoutedRow { destination, contact } = match routed {
             Ok(routed) => routed,
-            Err(why) => return ReadRow::NotRouted(why),
+            Err(why) => return ReadRow::NotRouted(why, identity),
         };
         let (row, line, cells) = match row {
             Row::Record(Record { row, line, cells, total: _ }) => (row, line, Some(cells)),
@@ -86,8 +104,28 @@ impl RowMapper<'_> {
         let cells = cells.filter(|_| self.keeps_cells);
         let planned = match contact {
             Ok(contact) => Planned::Contact { row, line, contact, cells },
-            Err(rejection) => Planned::Rejected { rejection, cells },
+            Err(rejection) => {
+                let keys = match &identity {
+                    Some(Identity::Keys(keys)) => keys.clone(),
+                    Some(Identity::Unknown(_)) | None => Vec::new(),
+                };
+                Planned::Rejected { rejection, cells, keys }
+            }
         };
-        ReadRow::Mapped(Box::new(MappedRow { run: destination, planned, hash }))
+        ReadRow::Mapped(Box::new(MappedRow { run: destination, planned, hash, identity }))
+    }
+
+    // Whose row a rejected row is. Only the next input of the source asks for it.
+    fn identity(&self, row: &Row, reason: &str, remains: Option<&Cells>) -> Option<Identity> {
+        let known = self.known?;
+        let keys = self.router.keys(row);
+        if !keys.is_empty() {
+            return Some(Identity::Keys(keys));
+        }
+        let (cells, reason) = match row {
+            Row::Record(record) => (Some(&record.cells), reason),
+            Row::Rejected(rejection) => (remains, rejection.reason.as_str()),
+        };
+        Some(Identity::Unknown(known.text_of(reason, cells)))
     }
 }

@@ -41,6 +41,11 @@ pub struct Summary<C> {
     pub pending: u64,
     /// Rows that need calls and were left to later runs, because the run was limited to other contacts.
     pub skipped: u64,
+    /// Contacts that the source had and that the input no longer has. They are no rows of the input.
+    pub missing: u64,
+    /// Of these, those that are still to be marked.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub marks_pending: u64,
     /// Calls by kind: sent calls of a run, minimum and maximum of a plan.
     pub calls: Calls<C>,
     /// Calls without a usable answer: lost, never sent, deferred by the platform, or 429. They are sent again, in this
@@ -62,6 +67,11 @@ pub struct Summary<C> {
     /// The summaries of the channels by name, when this is the sum of several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub channels: BTreeMap<String, Self>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Calls by kind.
@@ -113,6 +123,8 @@ impl<C: AddAssign + Copy + Default> Summary<C> {
             sum.merged += part.merged;
             sum.pending += part.pending;
             sum.skipped += part.skipped;
+            sum.missing += part.missing;
+            sum.marks_pending += part.marks_pending;
             sum.calls += part.calls;
             sum.retries += part.retries;
             sum.throttled += part.throttled;

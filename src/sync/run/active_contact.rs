@@ -13,8 +13,11 @@ use crate::core::time::Timestamp;
 
 /// A contact that was taken from the queue and has not ended yet.
 pub struct ActiveContact {
-    /// Its row; `None` for a lost create of a contact that the input no longer has, which is only resolved.
+    /// Its row; `None` for a lost create of a contact that the input no longer has, which is only resolved, and for a missing
+    /// contact.
     pub row: Option<InputRow>,
+    /// Whether it is a missing contact, which only gets its mark.
+    pub is_mark: bool,
     pub task: Task,
     /// The calls that the forecast of the run counts for it.
     pub calls: Range,
@@ -53,6 +56,7 @@ impl ActiveContact {
         let was_in_doubt = matches!(task.remote_state(), RemoteState::InDoubt(_));
         Self {
             row,
+            is_mark: false,
             task,
             calls,
             sent: Cell::new(sent),

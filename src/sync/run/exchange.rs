@@ -12,7 +12,7 @@ use crate::core::page::Page;
 use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 use crate::core::window::Learned;
-use crate::journal::{Ended, JournalError, Recorded, SendJournal, StateUpdate};
+use crate::journal::{Ended, JournalError, MarkUpdate, Recorded, SendJournal, StateUpdate};
 use crate::platform::limiter::PermitGuard;
 use crate::sync::event::Observer;
 use crate::sync::transport::Transport;
@@ -32,6 +32,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let before = contact.task.remote_state().clone();
         contact.task.start(call);
         let state_update = self.state_update(contact, *contact.task.remote_state() != before, None);
+        let mark = (contact.is_mark && matches!(kind, CallKind::Update | CallKind::AddTags))
+            .then_some(MarkUpdate::Begun { run: self.job.run });
+        let state_update = StateUpdate { mark, ..state_update };
         contact.sent.set(contact.sent.get() + 1);
         self.release(contact, 1);
         let is_own = contact.failures.is_own(kind, &self.admission.breaker());
@@ -251,6 +254,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 .zip(outcome)
                 .map(|(row, outcome)| (self.job.run, row.number, outcome.clone())),
             first_written: Vec::new(),
+            mark: outcome
+                .filter(|_| contact.is_mark)
+                .map(|outcome| MarkUpdate::Ended { run: self.job.run, outcome: outcome.clone() }),
             at: self.job.clock.now(),
         }
     }

@@ -49,6 +49,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         match end? {
             ContactEnd::Done(outcome) => self.done(&contact, &outcome),
             ContactEnd::Held(refused, outcome) => self.hold(refused, contact, outcome).await?,
+            // It stays to be marked.
+            ContactEnd::Left(_) | ContactEnd::Stopped if contact.is_mark => {}
             ContactEnd::Left(reason) => {
                 self.left(&contact, &reason);
                 self.leave(&contact).await?;

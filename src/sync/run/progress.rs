@@ -22,7 +22,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reports what will be sent, and a limit that an earlier run learned from the platform.
     pub async fn announce(&self) -> Result<(), JournalError> {
         let counts = self.job.journal.counts(self.job.run).await?;
-        let pending = counts.pending - counts.deferred;
+        let pending = counts.pending - counts.deferred + counts.marks;
         let forecast = self.job.journal.forecast(self.job.run, self.job.channel, self.job.policy).await?;
         self.calls_left.set(forecast.total);
         self.job.observer.observe(&Event::Sending {
@@ -96,6 +96,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             let listed = self.listed(contact, row, outcome);
             let event = Event::Done { row: row.number, line: row.line, outcome, listed: Some(&listed) };
             self.job.observer.observe(&event);
+        } else if let (true, Outcome::Rejected(reason)) = (contact.is_mark, outcome) {
+            self.job.observer.observe(&Event::MarkRefused { key: &contact.key(), reason });
         }
     }
 

@@ -23,7 +23,7 @@ use crate::sync::transport::Transport;
 /// How many contacts are deferred at a time while calls that they need are paused.
 const DEFERRED_AT_ONCE: usize = 64;
 
-type Active<'a> = FuturesUnordered<LocalBoxFuture<'a, Result<(), JournalError>>>;
+pub(super) type Active<'a> = FuturesUnordered<LocalBoxFuture<'a, Result<(), JournalError>>>;
 
 impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Executes the pending contacts until all have ended, nothing more can be done, or the run was asked to stop.
@@ -97,7 +97,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
 
     // How many calls can still start in this process. A contact does not begin without calls for it: in runs that end
     // early, searches for all rows would leave no calls for the changes.
-    fn affordable(&self) -> u64 {
+    pub(super) fn affordable(&self) -> u64 {
         let by_count = self.budget.left().max_calls.unwrap_or(u64::MAX);
         let Some(latest) = self.budget.latest() else { return by_count };
         let limit = self.limiter.limit();

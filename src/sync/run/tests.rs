@@ -162,6 +162,7 @@ impl Observer for Listener {
             | Event::Others { .. }
             | Event::ReadBack { .. }
             | Event::Dropped { .. }
+            | Event::MarkRefused { .. }
             | Event::InDoubt { .. }
             | Event::Dropped { .. }
             | Event::Tick { .. } => {}

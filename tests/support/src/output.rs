@@ -6,7 +6,7 @@ use contactsync::report::CallKind;
 use serde_json::Value as Json;
 
 /// The contract's keys of a summary.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "run",
     "state",
     "reason",
@@ -18,6 +18,7 @@ const KEYS: [&str; 15] = [
     "merged",
     "pending",
     "skipped",
+    "missing",
     "calls",
     "retries",
     "throttled",
@@ -60,8 +61,8 @@ impl Output {
     #[track_caller]
     pub fn summary(&self) -> Summary {
         let json = self.object();
-        let dropped = json.get("dropped_fields").map(|_| "dropped_fields");
-        assert_keys(&json, &KEYS.into_iter().chain(dropped).collect::<Vec<_>>());
+        let more = ["dropped_fields", "marks_pending"].into_iter().filter(|key| json.get(key).is_some());
+        assert_keys(&json, &KEYS.into_iter().chain(more).collect::<Vec<_>>());
         assert_keys(&json["calls"], &CALL_KEYS);
         let summary = Summary { json };
         assert!(["finished", "stopped", "failed"].contains(&summary.text("state")), "{}", self.stdout);
@@ -74,9 +75,8 @@ impl Output {
     #[track_caller]
     pub fn planned(&self) -> Summary {
         let json = self.object();
-        let diff = json.get("diff").map(|_| "diff");
-        let fields = json.get("fields").map(|_| "fields");
-        let expected: Vec<&str> = KEYS.into_iter().chain(["minutes"]).chain(diff).chain(fields).collect();
+        let more = ["diff", "fields", "marks_pending"].into_iter().filter(|key| json.get(key).is_some());
+        let expected: Vec<&str> = KEYS.into_iter().chain(["minutes"]).chain(more).collect();
         assert_keys(&json, &expected);
         assert_keys(&json["calls"], &CALL_KEYS);
         for range in CALL_KEYS.iter().map(|kind| &json["calls"][kind]).chain([&json["minutes"]]) {

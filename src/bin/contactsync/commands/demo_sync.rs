@@ -82,6 +82,7 @@ impl<'a> DemoSync<'a> {
             guards: InputGuards::default(),
             selection: Selection::default(),
             access: None,
+            on_missing: None,
             approved: None,
             lists: &RowLists::default(),
             overrides: Overrides::default(),

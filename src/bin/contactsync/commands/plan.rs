@@ -56,6 +56,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         retry_rejected: input.retry_rejected,
         guards: input.guards,
         selection: selection(&args.selection),
+        on_missing: input.on_missing,
         listed: args.diff.diff.unwrap_or(0),
         access,
         read_back,
@@ -81,7 +82,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
 }
 
 fn exit_code(outcome: &DryRunOutcome, is_detailed: bool) -> Exit {
-    if is_detailed && outcome.to_send > 0 {
+    if is_detailed && outcome.to_send + outcome.summary.marks_pending > 0 {
         Exit::Changes
     } else if outcome.summary.rejected > 0 {
         Exit::Rejected

@@ -65,6 +65,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         guards: input.guards,
         selection: selection(&args.selection),
         access,
+        on_missing: input.on_missing,
         approved: saved.as_ref().map(|saved| saved.approval.clone()),
         lists: &row_lists(lists, config_path.as_deref(), &channels, typed_input),
         overrides: overrides(&args.connection),

@@ -12,12 +12,15 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
+use contactsync::Mark;
 use contactsync::mapping::rules::Rules;
 use serde::Deserialize;
 
 use crate::args::one_run_options;
-use crate::options::value::{LogFormat, Name, ShellCommand, parsed};
-use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, SourceNameArgs, TalkArgs, defaults};
+use crate::options::value::{LogFormat, Name, OnMissingArg, ShellCommand, parsed};
+use crate::options::{
+    ChannelArgs, ConfigError, Layer, LimitArgs, Located, PolicyArgs, SourceNameArgs, TalkArgs, defaults,
+};
 
 use deserializer::{exclusive, group};
 use file::ConfigFile;
@@ -69,7 +72,7 @@ impl Config {
             source: group(&mut table)?,
             source_name: source_args(&mut table)?,
             matching: group(&mut table)?,
-            policy: group(&mut table)?,
+            policy: policy_args(&mut table)?,
             journal: group(&mut table)?,
             history: group(&mut table)?,
             look: group(&mut table)?,
@@ -124,6 +127,33 @@ fn source_args(table: &mut Table<'_>) -> Result<SourceNameArgs, ConfigError> {
     }
     let SourceNameArgs { input_command, .. } = group(table)?;
     Ok(SourceNameArgs { source_name: name, input_command: command.or(input_command) })
+}
+
+/// The table `on_missing`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OnMissingTable {
+    tag: Option<String>,
+    field: Option<String>,
+    value: Option<String>,
+}
+
+// The changes that a run makes. The mark of missing contacts may be a table.
+fn policy_args(table: &mut Table<'_>) -> Result<PolicyArgs, ConfigError> {
+    let item = if table.holds_table("on_missing") { table.item("on_missing") } else { None };
+    let args = group(table)?;
+    let Some(item) = item else { return Ok(args) };
+    let place = item.place.clone();
+    let mut inner = item.table("a text or a table")?;
+    let OnMissingTable { tag, field, value } = group(&mut inner)?;
+    inner.finish()?;
+    let mark = match (tag, field, value) {
+        (Some(tag), None, None) => Mark::tag(&tag),
+        (None, Some(field), Some(value)) => Mark::field(&field, &value),
+        _ => return Err(place.wrong("expected { tag = \"…\" } or { field = \"…\", value = \"…\" }")),
+    };
+    let mark = mark.map_err(|error| place.wrong(error.to_string()))?;
+    Ok(PolicyArgs { on_missing: Some(OnMissingArg::Mark(mark)), ..args })
 }
 
 // The keys of all channels together are also those of each channel.

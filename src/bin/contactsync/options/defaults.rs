@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use contactsync::RowLimit;
+
 use super::value::TimeSpan;
 
 /// `--config`: the file that is read from the working directory if it exists, and that `init` writes.
@@ -28,6 +30,9 @@ pub const DIFF: &str = "20";
 
 /// `--search-lag`.
 pub const SEARCH_LAG: TimeSpan = TimeSpan(Duration::from_secs(30));
+
+/// `--max-missing`, with a mark of missing contacts: 10%.
+pub const MAX_MISSING: RowLimit = RowLimit::Share(1_000);
 
 /// `--outage-timeout`.
 pub const OUTAGE_TIMEOUT: TimeSpan = TimeSpan(contactsync::OUTAGE_TIMEOUT);

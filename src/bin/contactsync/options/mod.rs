@@ -29,9 +29,9 @@ use contactsync::{Format, RowLimit};
 use serde::Deserialize;
 
 use value::{
-    Calls, Concurrency, DuplicatesArg, FieldValue, KindArg, LineCount, LogFormat, ModeArg, Name, PresetArg, Rate,
-    RowCount, ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, field_value, name, parsed, parsed_sourced,
-    path, sourced_path, texts, variable,
+    Calls, Concurrency, DuplicatesArg, FieldValue, KindArg, LineCount, LogFormat, ModeArg, Name, OnMissingArg,
+    PresetArg, Rate, RowCount, ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, field_value, name, parsed,
+    parsed_sourced, path, sourced_path, texts, variable,
 };
 
 pub use near::{did_you_mean, not_one_of};
@@ -117,12 +117,22 @@ pub struct MatchArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct PolicyArgs {
-    #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose what happens to tags that contactsync added and that the input no longer has", name_of(&TagsModeArg::default())))]
+    #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose what happens to tags that the input does not have", name_of(&TagsModeArg::default())))]
     pub tags_mode: Option<TagsModeArg>,
+    /// Mark contacts that the source had and no longer has: `ignore`, `tag:NAME` or `field:NAME=VALUE`; taken back when they
+    /// return [default: ignore]
+    #[arg(long, value_name = "MARK")]
+    #[serde(deserialize_with = "parsed")]
+    pub on_missing: Option<OnMissingArg>,
     /// Send nothing if more than this number, or this share of the rows, would be created or updated [default: no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
     pub max_changes: Option<RowLimit>,
+    /// Send nothing if more than this number, or this share of the source's contacts, is missing [default: 10% with a mark,
+    /// otherwise no limit]
+    #[arg(long, value_name = "N|N%")]
+    #[serde(deserialize_with = "parsed")]
+    pub max_missing: Option<RowLimit>,
     /// Send nothing if more than this number, or this share of the rows, is rejected [default: no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::builder::{StringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use contactsync::client::{ChannelKind, Preset, UnknownPreset, preset};
-use contactsync::{Duplicates, Mode, TagsMode};
+use contactsync::options::BadMark;
+use contactsync::{Duplicates, Mark, Mode, TagsMode};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::place::{Location, SettingOrigin, Sourced};
@@ -195,6 +196,23 @@ impl FromStr for Tag {
     }
 }
 
+/// `--on-missing`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnMissingArg {
+    /// They are only counted.
+    Ignore,
+    /// They get this mark.
+    Mark(Mark),
+}
+
+impl FromStr for OnMissingArg {
+    type Err = BadMark;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "ignore" { Ok(Self::Ignore) } else { text.parse().map(Self::Mark) }
+    }
+}
+
 /// A command line for the shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShellCommand(pub String);
@@ -271,8 +289,10 @@ choices! {
     TagsModeArg is TagsMode {
         /// Keep them
         Add,
-        /// Remove them; tags from other sources stay
+        /// Remove those that contactsync added; tags that others added stay
         Mirror,
+        /// Remove all of them, whoever added them; each known contact is read once
+        MirrorAll,
     }
 
     /// `--duplicates`.

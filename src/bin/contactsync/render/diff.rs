@@ -23,7 +23,7 @@ impl<'a> DiffView<'a> {
     /// The changes of a plan. Channels are named if there are several.
     pub fn of(outcome: &'a DryRunOutcome, shows_values: bool, names_channels: bool) -> Self {
         let shown = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
-        let more = outcome.to_send.saturating_sub(shown);
+        let more = (outcome.to_send + outcome.missing).saturating_sub(shown);
         Self { changes: &outcome.changes, more, shows_values, names_channels }
     }
 
@@ -34,7 +34,8 @@ impl<'a> DiffView<'a> {
             if self.names_channels {
                 line.push_str(&format!(" [{}]", change.channel));
             }
-            format!("{line}: {}", self.parts(change).join(", "))
+            let parts = self.parts(change);
+            if parts.is_empty() { line } else { format!("{line}: {}", parts.join(", ")) }
         };
         let lines = self.changes.iter().map(line);
         lines.chain(self.rest().map(|rest| format!("… {rest}"))).collect()
@@ -66,7 +67,7 @@ impl<'a> DiffView<'a> {
     }
 
     fn parts(&self, change: &ContactChange) -> Vec<String> {
-        let is_known = change.kind == ChangeKind::Update;
+        let is_known = matches!(change.kind, ChangeKind::Update | ChangeKind::Missing);
         let field = |field: &FieldChange| {
             let (name, new, when) = (&field.name, self.value(&field.new), condition(field.write));
             match (&field.old, is_known) {
@@ -145,6 +146,7 @@ const fn sign(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Create | ChangeKind::CreateOrUpdate | ChangeKind::ResolveDoubt => "+",
         ChangeKind::Update | ChangeKind::UpdateIfFound => "~",
+        ChangeKind::Missing => "!",
     }
 }
 
@@ -154,6 +156,7 @@ const fn note(kind: ChangeKind) -> &'static str {
         ChangeKind::CreateOrUpdate => " (may exist)",
         ChangeKind::UpdateIfFound => " (if it exists)",
         ChangeKind::ResolveDoubt => " (in doubt)",
+        ChangeKind::Missing => " (missing)",
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use contactsync::history::Loss;
-use contactsync::report::NewColumn;
+use contactsync::report::{MissingUnsure, NewColumn, PlannedRuns};
 use contactsync::{BaseUrl, Event, Journal, Notification, Observer, Reporter, Silent};
 
 use crate::render::console::{Console, Level};
-use crate::render::summary::grouped;
+use crate::render::summary::{counted_contacts, grouped};
 
 /// Maximum number of new columns that are named.
 const COLUMNS_NAMED: usize = 20;
@@ -71,6 +71,14 @@ pub fn report_backup(backup: Option<&Path>, path: &Path, console: &Console) {
 }
 
 impl Notices<'_> {
+    /// Prints which contacts that seem to be missing do not count as missing yet, and why.
+    pub fn unsure(&self, planned: &PlannedRuns, names_channels: bool) {
+        for (channel, contacts, why) in &planned.unsure {
+            let prefix = if names_channels { format!("channel `{channel}`: ") } else { String::new() };
+            self.console.say(Level::Warning, &format!("{prefix}{}", unsure(*contacts, *why)));
+        }
+    }
+
     fn new_columns(&self, input: &str, new: &[NewColumn]) {
         let what = |NewColumn { name, is_sent }: &NewColumn| {
             format!("`{name}` ({})", if *is_sent { "sent" } else { "left out" })
@@ -138,6 +146,31 @@ impl Reporter for Notices<'_> {
 
     fn channels(&self, names: &[&str]) -> Vec<Silent> {
         vec![Silent; names.len()]
+    }
+}
+
+fn unsure(contacts: u64, why: MissingUnsure) -> String {
+    let seem = if contacts == 1 { "seems" } else { "seem" };
+    let contacts = counted_contacts(contacts);
+    match why {
+        MissingUnsure::NoEarlierInput => {
+            "the journal has no earlier input of this source, so no contact is known to be missing".into()
+        }
+        MissingUnsure::Damaged => {
+            "what the journal has of the source's last input is damaged, so no contact is known to be missing since then"
+                .into()
+        }
+        MissingUnsure::OtherBasis => format!(
+            "{contacts} {seem} to be missing, but the columns, the mapping or the program changed since the last input: \
+             not marked before a complete run"
+        ),
+        MissingUnsure::UnidentifiedRows => format!(
+            "{contacts} {seem} to be missing, but rejected rows without a usable match value or id may be theirs: not \
+             marked as long as such rows are in the input"
+        ),
+        MissingUnsure::NoRows => {
+            "the input has no rows for this channel, so none of its contacts count as missing".into()
+        }
     }
 }
 

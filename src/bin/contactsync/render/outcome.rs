@@ -55,7 +55,7 @@ pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &C
         print_exit_reason(exit, summary, console);
     }
     let endings = || channels.iter().filter_map(|channel| channel.ending.as_ref().ok());
-    if exit != Exit::Failed && endings().any(|ending| ending.summary.pending > 0) {
+    if exit != Exit::Failed && endings().any(|ending| ending.summary.pending + ending.summary.marks_pending > 0) {
         print_resume_hint(exit, again, console);
         if endings().any(was_refused) {
             console.say(Level::Hint, "these refusals are not about single rows; check the account on the platform");
@@ -105,7 +105,7 @@ fn print(summary: &RunSummary, json: bool, console: &Console) -> Result<(), Fail
 
 fn of_summary(summary: &RunSummary) -> Exit {
     match summary {
-        summary if summary.pending > 0 => Exit::Stopped,
+        summary if summary.pending + summary.marks_pending > 0 => Exit::Stopped,
         summary if summary.rejected > 0 => Exit::Rejected,
         _ => Exit::Done,
     }
@@ -129,7 +129,8 @@ fn print_ending(channel: &ChannelOutcome, several: bool, console: &Console) -> E
 
 // Prints the pending rows of channels that were not sent to, and returns the names of these channels.
 fn print_missing(summary: &RunSummary, is_sent: impl Fn(&str) -> bool, console: &Console) -> Vec<String> {
-    let pending = summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
+    let pending =
+        summary.channels.iter().filter(|(name, summary)| summary.pending + summary.marks_pending > 0 && !is_sent(name));
     pending
         .map(|(name, summary)| {
             print_pending(summary, &format!("channel `{name}`: "), console);
@@ -178,12 +179,25 @@ fn print_stop(ending: &Ending, channel: &ChannelOutcome, prefix: &str, console: 
     }
 }
 
-fn print_pending(summary: &RunSummary, prefix: &str, console: &Console) {
-    if summary.pending > 0 {
-        let state = summary::state(summary.state, summary.reason.as_deref());
+// The state of a run, and what is left of it.
+fn left_text(summary: &RunSummary) -> String {
+    let state = summary::state(summary.state, summary.reason.as_deref());
+    let are = |count: u64| if count == 1 { "is" } else { "are" };
+    let mut left = Vec::new();
+    if summary.pending > 0 || summary.marks_pending == 0 {
         let (pending, rows) = (summary::grouped(summary.pending), summary::counted_rows(summary.rows));
-        let are = if summary.pending == 1 { "is" } else { "are" };
-        console.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
+        left.push(format!("{pending} of {rows} {} pending", are(summary.pending)));
+    }
+    if summary.marks_pending > 0 {
+        let (marks, missing) = (summary::grouped(summary.marks_pending), summary::grouped(summary.missing));
+        left.push(format!("{marks} of {missing} missing contacts {} not marked yet", are(summary.marks_pending)));
+    }
+    format!("{state}; {}", left.join("; "))
+}
+
+fn print_pending(summary: &RunSummary, prefix: &str, console: &Console) {
+    if summary.pending + summary.marks_pending > 0 {
+        console.say(Level::Warning, &format!("{prefix}{}", left_text(summary)));
     }
 }
 
@@ -192,9 +206,7 @@ fn print_exit_reason(exit: Exit, summary: &RunSummary, console: &Console) {
     let rows = summary::counted_rows(summary.rows);
     match exit {
         Exit::Stopped => {
-            let state = summary::state(summary.state, summary.reason.as_deref());
-            let (pending, are) = (summary::grouped(summary.pending), if summary.pending == 1 { "is" } else { "are" });
-            console.say(Level::Exit, &format!("{state}; {pending} of {rows} {are} pending"));
+            console.say(Level::Exit, &left_text(summary));
         }
         Exit::Rejected => {
             let (rejected, were) =

@@ -12,7 +12,9 @@ use crate::args::PlanOutput;
 use crate::failure::Failure;
 use crate::render::diff::{Diff, DiffView, markdown};
 use crate::render::duration::{short_time, time_range};
-use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
+use crate::render::summary::{
+    counted_calls, counted_contacts, counted_rows, grouped, outcomes, print_json, print_lines,
+};
 use crate::render::time::time_of_day;
 use crate::settings::{Bounds, Channel, Channels, End};
 use crate::shell::quoted;
@@ -169,7 +171,9 @@ fn text(outcome: &DryRunOutcome, channels: &[Channel], when: Option<&str>) -> Ve
     if !kinds.is_empty() {
         made.push_str(&format!(": {}", kinds.join(", ")));
     }
-    let mut lines = vec![format!("{}: {rows}", counted_rows(summary.rows)), made];
+    let mut lines = vec![format!("{}: {rows}", counted_rows(summary.rows))];
+    lines.extend(missing(outcome));
+    lines.push(made);
     if calls.total.max > 0 {
         lines.push(match (when, channels) {
             (None, _) => "the time limit is too short for a single call".into(),
@@ -183,6 +187,18 @@ fn text(outcome: &DryRunOutcome, channels: &[Channel], when: Option<&str>) -> Ve
         });
     }
     lines
+}
+
+// How many contacts are missing, how many of them since the last input, and how many are to be marked.
+fn missing(DryRunOutcome { summary, missing, .. }: &DryRunOutcome) -> Option<String> {
+    if summary.missing == 0 && *missing == 0 {
+        return None;
+    }
+    let mut line = format!("{} of the source missing", counted_contacts(summary.missing));
+    if summary.marks_pending > 0 {
+        line.push_str(&format!(", {} of them to mark", grouped(summary.marks_pending)));
+    }
+    Some(line)
 }
 
 // A pull that takes fewer calls than searching one by one, with both prices.

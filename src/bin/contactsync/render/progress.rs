@@ -306,6 +306,7 @@ impl Observer for Progress<'_> {
             | Event::Limited { .. }
             | Event::Others { .. }
             | Event::Left { .. }
+            | Event::MarkRefused { .. }
             | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Dropped { .. }

@@ -53,6 +53,7 @@ fn live(counts: &Counts) -> Value {
         "merged": counts.merged,
         "pending": counts.pending,
         "skipped": counts.skipped,
+        "missing": counts.missing,
         "calls": { "total": counts.calls.values().sum::<u64>() },
     })
 }
@@ -73,6 +74,7 @@ pub fn object(past: &PastRun) -> Value {
         object.extend(counts);
         // Earlier versions wrote summaries without it.
         object.entry("skipped").or_insert_with(|| 0.into());
+        object.entry("missing").or_insert_with(|| 0.into());
         // How the run is now: it may have been replaced after it was summed up.
         object.insert("state".into(), state_name(past).into());
         object.insert("reason".into(), run.reason.clone().into());

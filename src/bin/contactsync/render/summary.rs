@@ -99,7 +99,11 @@ fn rows_text(summary: &RunSummary) -> String {
         (summary.pending, "pending"),
         (summary.skipped, "skipped"),
     ]);
-    format!("{}: {outcomes}", counted_rows(summary.rows))
+    let missing = match summary.missing {
+        0 => String::new(),
+        missing => format!("; {} missing", grouped(missing)),
+    };
+    format!("{}: {outcomes}{missing}", counted_rows(summary.rows))
 }
 
 /// The longest reason that is printed as text, in characters.
@@ -126,6 +130,11 @@ pub fn shortened(text: &str, length: usize) -> Cow<'_, str> {
 /// A number of rows: `1 row`, `1,240 rows`.
 pub fn counted_rows(rows: u64) -> String {
     format!("{} row{}", grouped(rows), if rows == 1 { "" } else { "s" })
+}
+
+/// A number of contacts: `1 contact`, `1,240 contacts`.
+pub fn counted_contacts(contacts: u64) -> String {
+    format!("{} contact{}", grouped(contacts), if contacts == 1 { "" } else { "s" })
 }
 
 /// A number of calls: `1 call`, `1,240 calls`.

@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// The tags of the contacts of all rows, 0 for a row without one; `None` where they are damaged.
-    pub(super) fn contacts_of(&self, snapshot: i64, rows: u64) -> Result<Option<Vec<u64>>> {
+    pub(in crate::journal::store) fn contacts_of(&self, snapshot: i64, rows: u64) -> Result<Option<Vec<u64>>> {
         self.column(&CONTACTS, snapshot, rows)
     }
 

@@ -105,6 +105,7 @@ impl ChannelProgress<'_> {
             | Event::Trouble { .. }
             | Event::Done { .. }
             | Event::Left { .. }
+            | Event::MarkRefused { .. }
             | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Dropped { .. }
@@ -175,6 +176,12 @@ impl Observer for ChannelProgress<'_> {
                 let text = format!("{}{input}:{line}: left for the next run: {reason}", self.prefix);
                 let further =
                     "further rows that are left for the next run are counted but not shown (-v shows them all)";
+                self.all.show_row(state.left, &text, further);
+            }
+            Event::MarkRefused { key, reason } => {
+                state.left += 1;
+                let text = format!("{}{key}: not marked as missing; a later run tries again: {reason}", self.prefix);
+                let further = "further contacts that are not marked are counted but not shown (-v shows them all)";
                 self.all.show_row(state.left, &text, further);
             }
             Event::ReadBack { contacts } => state.done = *contacts,

@@ -1,0 +1,655 @@
+//! The SQL of missing contacts: those that a source had and no longer has, and their marks.
+
+use std::collections::{BTreeSet, HashSet};
+
+use rusqlite::{OptionalExtension, params};
+
+use super::compact::{self, Owner};
+use super::ids::StoredId;
+use super::keys::KeyParts;
+use super::snapshots::{Head, checked_parts, with_checksum};
+use super::{Result, Store, damaged, integer, json, millis, natural, parse};
+use crate::core::contact_change::ContactChange;
+use crate::core::forecast::{Decision, Forecast, decide};
+use crate::core::missing::{Mark, MissingUnsure, UnidentifiedRows, gone};
+use crate::core::model::{Contact, ContactId, ID_KEY, RemoteState};
+use crate::core::snapshot::{ContactTag, SnapshotKey};
+use crate::core::task::Outcome;
+use crate::journal::MarkUpdate;
+use crate::journal::missing::{FoundMissing, MarkItem, MissingRules, PresentRows};
+use crate::journal::rows::{Plan, PlanningRun};
+
+const MARK: &str = "the mark of missing contacts";
+
+/// The states of marks.
+mod mark_state {
+    /// Its call was begun.
+    pub(super) const BEGUN: i64 = 1;
+    /// contactsync set it.
+    pub(super) const SET: i64 = 2;
+    /// There is nothing to take back: the contact had it before, or is gone from the platform.
+    pub(super) const NOT_OURS: i64 = 3;
+}
+
+/// What a plan changes about missing contacts when it is finished, of one run.
+#[derive(Debug, Default)]
+pub(super) struct PlannedMissing {
+    mark: Option<Mark>,
+    source: String,
+    // Those that the last input had, and whether they count as missing.
+    new: Vec<(i64, bool)>,
+    returned: Vec<i64>,
+    // Whether those that were not sure count as missing from now on.
+    settles: bool,
+    /// Those that the run is to mark.
+    pub due: Vec<i64>,
+    // Those that have the mark already.
+    marked: Vec<i64>,
+    // The rejected rows without a key that are none of the missing contacts; `None` leaves them as they were.
+    harmless: Option<BTreeSet<u64>>,
+    total: u64,
+}
+
+impl PlannedMissing {
+    /// The calls that set the marks.
+    pub(super) fn forecast(&self) -> Forecast {
+        self.mark.as_ref().map_or_else(Forecast::default, |mark| Forecast::of_calls(mark.call_kind(), self.due.len()))
+    }
+}
+
+/// A contact that the last input had.
+#[derive(Debug)]
+struct GoneContact {
+    number: i64,
+    tag: u64,
+}
+
+/// A contact that was missing before.
+#[derive(Debug)]
+struct EarlierMissing {
+    number: i64,
+    tag: u64,
+    id: Option<String>,
+    is_sure: bool,
+}
+
+/// The contacts of the rows of an input.
+struct Present<'a> {
+    rows: &'a PresentRows,
+    // The tags of the last input, by the places of its rows.
+    before: &'a [u64],
+    tags: &'a SnapshotKey,
+}
+
+impl Present<'_> {
+    fn has(&self, tag: u64) -> bool {
+        self.rows.present.binary_search(&tag).is_ok()
+    }
+
+    // Whether a row gives this contact id.
+    fn gives_id(&self, id: &str) -> bool {
+        self.has(self.tags.contact_of_text(&format!("{ID_KEY}{id}")).number())
+    }
+
+    fn is_kept(&self, place: usize) -> bool {
+        self.rows.kept.get(place).copied().unwrap_or(false)
+    }
+
+    // Also among the rows that are as they were. It looks at all of them.
+    fn has_anywhere(&self, tag: u64) -> bool {
+        self.has(tag) || self.before.iter().enumerate().any(|(place, kept)| *kept == tag && self.is_kept(place))
+    }
+}
+
+impl Store {
+    pub(in crate::journal) fn find_missing(
+        &self,
+        plan: &Plan,
+        rules: &MissingRules,
+        rows: Vec<PresentRows>,
+    ) -> Result<FoundMissing> {
+        let mut found = FoundMissing::default();
+        let tags = self.snapshot_key()?;
+        for rows in rows {
+            let planning = &plan.runs[rows.run];
+            let missing = self.missing_of_run(planning, rules, &rows, &tags, &mut found)?;
+            self.list_missing(planning, &missing, rules.listed, &mut found)?;
+            let mut plans = self.plans.borrow_mut();
+            let open = plans.open.get_mut(&plan.sync);
+            let open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
+            open.missing.insert(planning.run, missing);
+        }
+        Ok(found)
+    }
+
+    fn missing_of_run(
+        &self,
+        planning: &PlanningRun,
+        rules: &MissingRules,
+        rows: &PresentRows,
+        tags: &SnapshotKey,
+        found: &mut FoundMissing,
+    ) -> Result<PlannedMissing> {
+        let channel = &planning.channel;
+        let mark = &rules.mark;
+        let nothing =
+            || PlannedMissing { mark: mark.clone(), source: rows.source.clone(), ..PlannedMissing::default() };
+        let mut unsure = |count: u64, why| {
+            if mark.is_some() {
+                found.unsure.push((channel.clone(), count, why));
+            }
+        };
+        let unidentified = |harmless| UnidentifiedRows { harmless, now: rows.unidentified.iter().copied().collect() };
+        let Some(head) = self.snapshot_head(channel, &rows.source)? else {
+            if self.has_known_contacts(self.channel_number(channel)?)? {
+                unsure(0, MissingUnsure::NoEarlierInput);
+            }
+            let harmless = (rows.rows > 0).then(|| unidentified(BTreeSet::new()).now);
+            return Ok(PlannedMissing { harmless, ..nothing() });
+        };
+        let sure_before = self.count_missing(head.id, true)?;
+        if rows.rows == 0 {
+            if head.rows > 0 {
+                unsure(0, MissingUnsure::NoRows);
+                found.counts.known += head.rows;
+            }
+            return Ok(PlannedMissing { total: sure_before, ..nothing() });
+        }
+        let is_other_basis = head.basis != rows.basis.number().to_le_bytes();
+        let unidentified = unidentified(self.unidentified_rows(head.id)?);
+        let is_hidden = unidentified.may_be_missing();
+        let is_sure = !is_other_basis && !is_hidden;
+
+        let before = self.tags_before(&head, channel, rows)?;
+        if before.is_none() {
+            unsure(0, MissingUnsure::Damaged);
+        }
+        let before = before.unwrap_or_default();
+        let present = Present { rows, before: &before, tags };
+        let places = gone(&before, |place| present.is_kept(place), &rows.present);
+        let new = self.gone_contacts(&head, channel, &places, &present)?;
+        let mut counted: u64 = if is_other_basis { 0 } else { places.len() as u64 };
+
+        let (mut returned, mut returned_sure, mut earlier_unsure) = (Vec::new(), 0, Vec::new());
+        if rows.present.is_empty() {
+            earlier_unsure = self.earlier_missing(head.id, true, tags)?;
+        } else {
+            for earlier in self.earlier_missing(head.id, false, tags)? {
+                if present.has(earlier.tag) || earlier.id.as_ref().is_some_and(|id| present.gives_id(id)) {
+                    returned_sure += u64::from(earlier.is_sure);
+                    returned.push(earlier.number);
+                } else if !earlier.is_sure {
+                    earlier_unsure.push(earlier);
+                }
+            }
+        }
+        let settles = is_sure && !earlier_unsure.is_empty() && self.is_complete(head.run)?;
+        let left_unsure = if settles { 0 } else { earlier_unsure.len() } + if is_sure { 0 } else { new.len() };
+        if left_unsure > 0 {
+            let why = if is_hidden { MissingUnsure::UnidentifiedRows } else { MissingUnsure::OtherBasis };
+            unsure(left_unsure as u64, why);
+        }
+        let more = if settles { earlier_unsure.len() } else { 0 } + if is_sure { new.len() } else { 0 };
+        let total = sure_before.saturating_sub(returned_sure) + more as u64;
+
+        let (mut due, mut marked) = (Vec::new(), Vec::new());
+        if let (Some(mark), false) = (&rules.mark, rules.is_limited) {
+            let fresh: HashSet<i64> = new.iter().map(|gone| gone.number).collect();
+            let mut candidates: Vec<(i64, u64)> = Vec::new();
+            if is_sure {
+                candidates.extend(new.iter().map(|gone| (gone.number, gone.tag)));
+            }
+            if settles {
+                candidates.extend(earlier_unsure.iter().map(|earlier| (earlier.number, earlier.tag)));
+            }
+            let back: HashSet<i64> = returned.iter().copied().collect();
+            let unmarked = self.unmarked(head.id, tags)?;
+            candidates.extend(unmarked.into_iter().filter(|(number, _)| !back.contains(number)));
+            candidates.sort_unstable();
+            candidates.dedup();
+            (due, marked) = self.to_mark(mark, planning, &head, candidates)?;
+            counted += due.iter().filter(|number| !fresh.contains(number)).count() as u64;
+        }
+        if counted > 0 {
+            let earlier = counted.saturating_sub(places.len() as u64);
+            let before =
+                if before.is_empty() { self.contacts_of(head.id, head.rows)?.unwrap_or_default() } else { before };
+            found.counts.known += distinct(before) + earlier;
+            found.counts.gone += counted;
+            found.counts.marks += due.len() as u64;
+        }
+        Ok(PlannedMissing {
+            new: new.into_iter().map(|gone| (gone.number, is_sure)).collect(),
+            returned,
+            settles,
+            due,
+            marked,
+            harmless: Some(unidentified.harmless_next(left_unsure == 0)),
+            total,
+            ..nothing()
+        })
+    }
+
+    // The tags of the last input's rows; `None` where they are damaged. They are not read when each row is as it was.
+    fn tags_before(&self, head: &Head, channel: &str, rows: &PresentRows) -> Result<Option<Vec<u64>>> {
+        let is_same =
+            rows.present.is_empty() && rows.kept.len() as u64 == head.rows && rows.kept.iter().all(|kept| *kept);
+        if is_same {
+            return Ok(Some(Vec::new()));
+        }
+        if !head.is_sound(channel, &rows.source) || self.count_changes(head.id)? != head.changed {
+            return Ok(None);
+        }
+        self.contacts_of(head.id, head.rows)
+    }
+
+    // The contacts at these places of the last input, as far as they are on the platform or in doubt.
+    fn gone_contacts(
+        &self,
+        head: &Head,
+        channel: &str,
+        places: &[usize],
+        present: &Present<'_>,
+    ) -> Result<Vec<GoneContact>> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let numbers = self.numbers_of(head.id, head.rows)?.unwrap_or_default();
+        let (mut contacts, mut unresolved) = (Vec::new(), HashSet::new());
+        for place in places {
+            let Some(tag) = present.before.get(*place).copied() else { continue };
+            let number = numbers.get(*place).copied().unwrap_or(0);
+            let key = if number == 0 { None } else { self.key_of_contact(number)? };
+            match key.filter(|key| present.tags.contact_of_text(&key.text()).number() == tag) {
+                Some(_) => contacts.push(GoneContact { number, tag }),
+                None => drop(unresolved.insert(tag)),
+            }
+        }
+        self.resolve_tags(self.channel_number(channel)?, &unresolved, present.tags, &mut contacts)?;
+        let mut kept = Vec::with_capacity(contacts.len());
+        for contact in contacts {
+            if self.is_on_platform(contact.number, present)? {
+                kept.push(contact);
+            }
+        }
+        kept.sort_unstable_by_key(|contact| contact.number);
+        Ok(kept)
+    }
+
+    // Finds the contacts of a channel that have these tags. The snapshot does not have the numbers of contacts that were created
+    // since.
+    fn resolve_tags(
+        &self,
+        channel: i64,
+        tags: &HashSet<u64>,
+        key: &SnapshotKey,
+        contacts: &mut Vec<GoneContact>,
+    ) -> Result<()> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let mut query = self.db.prepare_cached("SELECT number, field, value FROM contacts WHERE channel = ?1")?;
+        let mut rows = query.query([channel])?;
+        while let Some(row) = rows.next()? {
+            let text = KeyParts::stored(self, row.get(1)?, row.get(2)?)?.text();
+            let tag = key.contact_of_text(&text).number();
+            if tags.contains(&tag) {
+                contacts.push(GoneContact { number: row.get(0)?, tag });
+            }
+        }
+        Ok(())
+    }
+
+    // Whether a contact that is gone from the input may be on the platform, and no row of the input has its id.
+    fn is_on_platform(&self, number: i64, present: &Present<'_>) -> Result<bool> {
+        let mut query = self.db.prepare_cached(
+            "SELECT states.id, doubts.contact IS NOT NULL, contacts.channel FROM contacts
+             LEFT JOIN states ON states.contact = contacts.number LEFT JOIN doubts ON doubts.contact = contacts.number
+             WHERE contacts.number = ?1",
+        )?;
+        let found = query.query_row([number], |row| {
+            Ok((row.get::<_, Option<StoredId>>(0)?.map(|StoredId(id)| id), row.get(1)?, row.get(2)?))
+        });
+        let Some((id, is_in_doubt, channel)): Option<(Option<String>, bool, i64)> = found.optional()? else {
+            return Ok(false);
+        };
+        let Some(id) = id.as_deref().and_then(ContactId::new) else { return Ok(is_in_doubt) };
+        if present.gives_id(id.as_str()) {
+            return Ok(false);
+        }
+        // A key that is the id itself is the same contact.
+        for other in self.numbers_with_id(channel, &id)?.into_iter().filter(|other| *other != number) {
+            let key = self.key_of_contact(other)?;
+            if key.is_some_and(|key| present.has_anywhere(present.tags.contact_of_text(&key.text()).number())) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    // The contacts that were missing from a source before; with `unsure`, only those that are not sure.
+    fn earlier_missing(&self, snapshot: i64, unsure: bool, tags: &SnapshotKey) -> Result<Vec<EarlierMissing>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT missing_contacts.contact, missing_contacts.is_sure, contacts.field, contacts.value, states.id
+             FROM missing_contacts CROSS JOIN contacts ON contacts.number = missing_contacts.contact
+             LEFT JOIN states ON states.contact = missing_contacts.contact
+             WHERE missing_contacts.snapshot = ?1 AND (NOT ?2 OR NOT missing_contacts.is_sure)",
+        )?;
+        let mut rows = query.query(params![snapshot, unsure])?;
+        let mut missing = Vec::new();
+        while let Some(row) = rows.next()? {
+            let text = KeyParts::stored(self, row.get(2)?, row.get(3)?)?.text();
+            missing.push(EarlierMissing {
+                number: row.get(0)?,
+                tag: tags.contact_of_text(&text).number(),
+                id: row.get::<_, Option<StoredId>>(4)?.map(|StoredId(id)| id),
+                is_sure: row.get(1)?,
+            });
+        }
+        Ok(missing)
+    }
+
+    // The missing contacts of a source without a mark.
+    fn unmarked(&self, snapshot: i64, tags: &SnapshotKey) -> Result<Vec<(i64, u64)>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT missing_contacts.contact FROM missing_contacts
+             LEFT JOIN contact_marks ON contact_marks.contact = missing_contacts.contact
+             WHERE missing_contacts.snapshot = ?1 AND missing_contacts.is_sure
+                 AND (contact_marks.state IS NULL OR contact_marks.state = ?2)",
+        )?;
+        let numbers = query.query_map([snapshot, mark_state::BEGUN], |row| row.get(0))?;
+        let mut unmarked = Vec::new();
+        for number in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
+            if let Some(key) = self.key_of_contact(number)? {
+                unmarked.push((number, tags.contact_of_text(&key.text()).number()));
+            }
+        }
+        Ok(unmarked)
+    }
+
+    // Of these contacts, those that are to be marked, and those that have the mark already. A contact that another source has is
+    // not missing from the channel. One in doubt, or whose mark was refused lately, is left for later.
+    fn to_mark(
+        &self,
+        mark: &Mark,
+        planning: &PlanningRun,
+        head: &Head,
+        candidates: Vec<(i64, u64)>,
+    ) -> Result<(Vec<i64>, Vec<i64>)> {
+        let (mut due, mut marked) = (Vec::new(), Vec::new());
+        if candidates.is_empty() {
+            return Ok((due, marked));
+        }
+        let others = self.held_by_others(&planning.channel, head.id, &candidates)?;
+        let rejected = self.rejected_contacts()?;
+        for (number, tag) in candidates {
+            if others.as_ref().is_none_or(|others| others.contains(&tag)) {
+                continue;
+            }
+            let Some((contact, remote_state)) = self.marked_contact(number, mark)? else { continue };
+            let decision = decide(&contact, &remote_state, Mark::policy(planning.policy));
+            let past =
+                if rejected.contains(&number) { self.past_rejection(number, &contact, planning.policy)? } else { None };
+            match past.map_or(decision.clone(), |past| past.decide(decision, &remote_state, planning.now)) {
+                Decision::Pending(_) => due.push(number),
+                Decision::Done(Outcome::Unchanged) => marked.push(number),
+                Decision::Done(_) | Decision::Waiting(_) => {}
+            }
+        }
+        Ok((due, marked))
+    }
+
+    // Those of these contacts that another source of the channel has; `None` where that cannot be read.
+    fn held_by_others(&self, channel: &str, snapshot: i64, candidates: &[(i64, u64)]) -> Result<Option<HashSet<u64>>> {
+        let wanted: HashSet<u64> = candidates.iter().map(|(_, tag)| *tag).collect();
+        let mut query = self.db.prepare_cached("SELECT id, rows FROM snapshots WHERE channel = ?1 AND id <> ?2")?;
+        let others = query.query_map(params![channel, snapshot], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut held = HashSet::new();
+        for (id, rows) in others.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
+            let Some(tags) = self.contacts_of(id, natural(rows))? else { return Ok(None) };
+            held.extend(tags.into_iter().filter(|tag| wanted.contains(tag)));
+        }
+        Ok(Some(held))
+    }
+
+    // A known contact with this mark and nothing else.
+    fn marked_contact(&self, number: i64, mark: &Mark) -> Result<Option<(Contact, RemoteState)>> {
+        let Some(key) = self.key_of_contact(number)? else { return Ok(None) };
+        let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
+        let stored = query.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((StoredId(id), content)): Option<(StoredId, Vec<u8>)> = stored else { return Ok(None) };
+        let known = compact::read_known(self, Owner { number, key: key.value() }, &id, &content)?;
+        let contact = key.key(false).and_then(|key| mark.contact(key, known.id.clone()));
+        Ok(contact.map(|contact| (contact, RemoteState::Known(known))))
+    }
+
+    fn count_missing(&self, snapshot: i64, is_sure: bool) -> Result<u64> {
+        let mut query =
+            self.db.prepare_cached("SELECT count(*) FROM missing_contacts WHERE snapshot = ?1 AND is_sure = ?2")?;
+        Ok(natural(query.query_row(params![snapshot, is_sure], |row| row.get(0))?))
+    }
+
+    // Whether all rows of a run have ended, and none was left to later runs. A run that is gone ended long ago.
+    fn is_complete(&self, run: i64) -> Result<bool> {
+        let mut query =
+            self.db.prepare_cached("SELECT state = 'finished' AND NOT is_limited FROM main.runs WHERE id = ?1")?;
+        Ok(query.query_row([run], |row| row.get(0)).optional()?.unwrap_or(true))
+    }
+
+    // Damaged ones are none.
+    fn unidentified_rows(&self, snapshot: i64) -> Result<BTreeSet<u64>> {
+        let mut query = self.db.prepare_cached("SELECT digests FROM unidentified_rows WHERE snapshot = ?1")?;
+        let stored: Option<Vec<u8>> = query.query_row([snapshot], |row| row.get(0)).optional()?;
+        let digests = stored.as_deref().and_then(checked_parts::<8>);
+        Ok(digests.into_iter().flatten().map(u64::from_le_bytes).collect())
+    }
+
+    // Lists the contacts of a run that are missing since the last input, or that are to be marked.
+    fn list_missing(
+        &self,
+        planning: &PlanningRun,
+        missing: &PlannedMissing,
+        listed: usize,
+        found: &mut FoundMissing,
+    ) -> Result<()> {
+        let due: HashSet<i64> = missing.due.iter().copied().collect();
+        let new = missing.new.iter().filter(|(_, is_sure)| *is_sure).map(|(number, _)| *number);
+        let numbers: BTreeSet<i64> = new.chain(missing.due.iter().copied()).collect();
+        found.contacts += numbers.len() as u64;
+        for number in numbers {
+            if found.listed.len() == listed {
+                break;
+            }
+            let mark = missing.mark.as_ref().filter(|_| due.contains(&number));
+            found.listed.extend(self.change_of_missing(planning, number, mark)?);
+        }
+        Ok(())
+    }
+
+    fn change_of_missing(
+        &self,
+        planning: &PlanningRun,
+        number: i64,
+        mark: Option<&Mark>,
+    ) -> Result<Option<ContactChange>> {
+        let Some(key) = self.key_of_contact(number)? else { return Ok(None) };
+        let marked = mark.map_or(Ok(None), |mark| self.marked_contact(number, mark))?;
+        let policy = Mark::policy(planning.policy);
+        Ok(Some(ContactChange::missing(&planning.channel, &key.text(), marked, policy)))
+    }
+
+    /// Passes what would be sent for the missing contacts of a plan to `each`.
+    pub(super) fn each_mark(&self, plan: &Plan, mut each: impl FnMut(&ContactChange)) -> Result<()> {
+        for planning in &plan.runs {
+            let plans = self.plans.borrow();
+            let missing = plans.open.get(&plan.sync).and_then(|open| open.missing.get(&planning.run));
+            let Some(PlannedMissing { mark, due, .. }) = missing else { continue };
+            for number in due {
+                self.change_of_missing(planning, *number, mark.as_ref())?.iter().for_each(&mut each);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what a finished plan found about missing contacts.
+    pub(super) fn finish_missing(&self, planning: &PlanningRun, missing: &PlannedMissing) -> Result<()> {
+        let PlanningRun { run, channel, now, .. } = planning;
+        let mark = missing.mark.as_ref().map(json);
+        self.db.prepare_cached("UPDATE runs SET missing = ?2, mark = ?3 WHERE id = ?1")?.execute(params![
+            run,
+            integer(missing.total),
+            mark
+        ])?;
+        let mut due = self.db.prepare_cached("INSERT INTO pending_marks (run, contact) VALUES (?1, ?2)")?;
+        for number in &missing.due {
+            due.execute([run, number])?;
+        }
+        let head = if self.dry { None } else { self.snapshot_head(channel, &missing.source)? };
+        let Some(Head { id: snapshot, .. }) = head else { return Ok(()) };
+        let mut remove = self.db.prepare_cached("DELETE FROM missing_contacts WHERE snapshot = ?1 AND contact = ?2")?;
+        for number in &missing.returned {
+            remove.execute([snapshot, *number])?;
+        }
+        if missing.settles {
+            self.db.execute("UPDATE missing_contacts SET is_sure = TRUE WHERE snapshot = ?1", [snapshot])?;
+        }
+        let mut insert = self.db.prepare_cached(
+            "INSERT OR REPLACE INTO missing_contacts (snapshot, contact, since, is_sure) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for (number, is_sure) in &missing.new {
+            insert.execute(params![snapshot, number, millis(*now), is_sure])?;
+        }
+        if let Some(mark) = &mark {
+            let mut set = self
+                .db
+                .prepare_cached("INSERT OR REPLACE INTO contact_marks (contact, mark, state) VALUES (?1, ?2, ?3)")?;
+            for number in &missing.marked {
+                set.execute(params![number, mark, mark_state::NOT_OURS])?;
+            }
+        }
+        if let Some(harmless) = &missing.harmless {
+            self.db.execute("DELETE FROM unidentified_rows WHERE snapshot = ?1", [snapshot])?;
+            if !harmless.is_empty() {
+                let bytes: Vec<u8> = harmless.iter().flat_map(|digest| digest.to_le_bytes()).collect();
+                let mut insert =
+                    self.db.prepare_cached("INSERT INTO unidentified_rows (snapshot, digests) VALUES (?1, ?2)")?;
+                insert.execute(params![snapshot, with_checksum(&bytes)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any contact has a mark.
+    pub(super) fn has_marks(&self) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM contact_marks)")?;
+        Ok(query.query_row([], |row| row.get(0))?)
+    }
+
+    /// The mark that a contact has or may have; `Err` when there is nothing to take back.
+    pub(super) fn mark_of(&self, contact: i64) -> Result<Option<std::result::Result<Mark, ()>>> {
+        let mut query = self.db.prepare_cached("SELECT mark, state FROM contact_marks WHERE contact = ?1")?;
+        let stored = query.query_row([contact], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((mark, state)): Option<(String, i64)> = stored else { return Ok(None) };
+        Ok(Some(if state == mark_state::NOT_OURS { Err(()) } else { Ok(parse(MARK, &mark)?) }))
+    }
+
+    pub(super) fn forget_mark(&self, contact: i64) -> Result<()> {
+        self.db.prepare_cached("DELETE FROM contact_marks WHERE contact = ?1")?.execute([contact])?;
+        Ok(())
+    }
+
+    /// A contact of the input was sent and ended well: it has no mark any more if that took it back.
+    pub(super) fn take_back_mark(&self, number: i64, contact: &Contact) -> Result<()> {
+        match self.mark_of(number)? {
+            Some(Ok(mark)) if !mark.is_settled_by(contact) => Ok(()),
+            Some(_) => self.forget_mark(number),
+            None => Ok(()),
+        }
+    }
+
+    /// Another key has the platform's contact by now.
+    pub(super) fn move_mark(&self, from: i64, to: i64) -> Result<()> {
+        self.db
+            .prepare_cached("UPDATE OR REPLACE contact_marks SET contact = ?2 WHERE contact = ?1")?
+            .execute([from, to])?;
+        Ok(())
+    }
+
+    /// The platform has nothing of a contact: it is not missing, and has no mark.
+    pub(super) fn forget_missing(&self, contact: i64) -> Result<()> {
+        self.db.prepare_cached("DELETE FROM missing_contacts WHERE contact = ?1")?.execute([contact])?;
+        self.forget_mark(contact)
+    }
+
+    pub(in crate::journal) fn marks(&self, run: i64, after: i64, limit: u32) -> Result<Vec<MarkItem>> {
+        let Some(mark) = self.mark_of_run(run)? else { return Ok(Vec::new()) };
+        let mut query = self.db.prepare_cached(
+            "SELECT contact FROM pending_marks WHERE run = ?1 AND contact > ?2
+                 AND EXISTS (SELECT 1 FROM states WHERE states.contact = pending_marks.contact)
+             ORDER BY contact LIMIT ?3",
+        )?;
+        let numbers = query.query_map(params![run, after, limit], |row| row.get(0))?;
+        let mut items = Vec::new();
+        for number in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
+            if let Some((contact, remote_state)) = self.marked_contact(number, &mark)? {
+                items.push(MarkItem { number, contact, remote_state });
+            }
+        }
+        Ok(items)
+    }
+
+    fn mark_of_run(&self, run: i64) -> Result<Option<Mark>> {
+        let mut query = self.db.prepare_cached("SELECT mark FROM runs WHERE id = ?1")?;
+        let mark: Option<Option<String>> = query.query_row([run], |row| row.get(0)).optional()?;
+        mark.flatten().map(|mark| parse(MARK, &mark)).transpose()
+    }
+
+    /// The number of contacts that a run has still to mark. Those of which nothing is known any more are left out.
+    pub(super) fn count_marks(&self, run: i64) -> Result<u64> {
+        let mut query = self.db.prepare_cached(
+            "SELECT count(*) FROM pending_marks WHERE run = ?1
+                 AND EXISTS (SELECT 1 FROM states WHERE states.contact = pending_marks.contact)",
+        )?;
+        Ok(natural(query.query_row([run], |row| row.get(0))?))
+    }
+
+    /// The calls of the marks that a run has still to set.
+    pub(super) fn forecast_of_marks(&self, run: i64) -> Result<Forecast> {
+        let marks = usize::try_from(self.count_marks(run)?).unwrap_or(usize::MAX);
+        Ok(match self.mark_of_run(run)? {
+            Some(mark) => Forecast::of_calls(mark.call_kind(), marks),
+            None => Forecast::default(),
+        })
+    }
+
+    /// Notes how far the mark of a contact is.
+    pub(super) fn set_mark(&self, number: i64, update: &MarkUpdate) -> Result<()> {
+        let set = |run: i64, state: i64| -> Result<()> {
+            let mut insert = self.db.prepare_cached(
+                "INSERT OR REPLACE INTO contact_marks (contact, mark, state) SELECT ?2, mark, ?3 FROM runs WHERE id = ?1",
+            )?;
+            insert.execute([run, number, state])?;
+            Ok(())
+        };
+        match update {
+            MarkUpdate::Begun { run } => set(*run, mark_state::BEGUN),
+            MarkUpdate::Ended { run, outcome } => {
+                self.db
+                    .prepare_cached("DELETE FROM pending_marks WHERE run = ?1 AND contact = ?2")?
+                    .execute([*run, number])?;
+                match outcome {
+                    Outcome::Created | Outcome::Updated => set(*run, mark_state::SET),
+                    Outcome::Unchanged => set(*run, mark_state::NOT_OURS),
+                    Outcome::Rejected(_) => self.forget_mark(number),
+                }
+            }
+        }
+    }
+}
+
+fn distinct(mut tags: Vec<u64>) -> u64 {
+    tags.sort_unstable();
+    tags.dedup();
+    tags.retain(|tag| ContactTag::from_stored(*tag).is_some());
+    tags.len() as u64
+}
