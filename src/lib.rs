@@ -147,7 +147,7 @@ pub mod history {
     pub use crate::journal::{
         Counts, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL, Removed, RunRow, RunState,
     };
-    pub use crate::sync::{PastRun, history};
+    pub use crate::sync::{ForgetError, Forgotten, PastRun, forget, history};
 }
 
 /// Channels whose locks are held.
@@ -242,5 +242,7 @@ pub mod engine {
         Carried, Ended, Item, MarkItem, MarkUpdate, NewRun, Recorded, Rows, SendJournal, StateUpdate,
     };
     pub use crate::platform::dialect;
-    pub use crate::sync::{Approving, Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, send, send_all};
+    pub use crate::sync::{
+        Approving, Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, plan_undo, send, send_all,
+    };
 }

@@ -72,6 +72,20 @@ fn the_documents_and_the_sources_use_plain_words() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+#[test]
+fn every_table_of_the_journal_is_in_the_table_of_personal_data() {
+    let page = read("docs/personal-data.md");
+    let described: BTreeSet<String> = page
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let schema = ["lasting", "runs", "readings"].map(|name| read(&format!("src/journal/{name}.sql"))).concat();
+    let tables = schema.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next());
+    let missing: Vec<&str> = tables.filter(|table| !described.contains(*table)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 fn contactsync_in(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
     command.args(args).current_dir(folder).env_remove("CONTACTSYNC_TOKEN").env("TZ", "UTC");

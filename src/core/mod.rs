@@ -21,6 +21,7 @@ pub mod eta;
 pub mod field_use;
 pub mod first_writes;
 pub mod forecast;
+pub mod forgotten;
 pub mod guard;
 pub mod guess;
 pub mod headings;

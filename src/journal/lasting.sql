@@ -182,6 +182,11 @@ CREATE TABLE written_fields (
     PRIMARY KEY (channel, field)
 ) WITHOUT ROWID;
 
+-- The match values and ids of persons who were forgotten and must not return, as keyed hashes: rows with one of them are skipped.
+CREATE TABLE suppressed (
+    hash BLOB PRIMARY KEY       -- 16 bytes, made with the key of the snapshots
+) WITHOUT ROWID;
+
 -- The rows of each source's last input, so that rows which are as they were need not be mapped. Losing these tables costs time,
 -- and that contacts which are missing from the next input are not noticed.
 

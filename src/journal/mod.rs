@@ -5,6 +5,7 @@
 
 mod error;
 mod files;
+mod forget;
 mod group_commit;
 mod lock;
 mod maintenance;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::error::JournalError;
+pub(crate) use self::forget::Obstacle;
 use self::group_commit::{Durability, StoreOwner};
 pub use self::lock::{Lock, LockError};
 pub use self::maintenance::Removed;

@@ -67,6 +67,8 @@ pub struct Extent {
     pub has_waiting: bool,
     /// The numbers of the runs that have something to send.
     pub to_send: Vec<i64>,
+    /// Number of rows of suppressed persons, which are skipped.
+    pub suppressed: u64,
 }
 
 /// Which rows of an input are to be shown.
@@ -133,6 +135,8 @@ pub enum RowOutcome {
     Pending,
     /// It is merged into an earlier row of its contact.
     Merged,
+    /// It is of a suppressed person, and skipped.
+    Suppressed,
     /// It is done.
     Done {
         /// Its place among the data rows.

@@ -1,5 +1,6 @@
 //! Undoing runs: what they wrote to contacts, and the runs that restore it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,12 +114,20 @@ impl Journal {
         self.ask_blocking(move |store| store.plan_undo(&plan, undone, tag_created.as_ref()))
     }
 
-    /// What became of the rows of a run that undoes another one.
+    /// The contacts that a run created, by their numbers.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub(crate) fn undone_rows(&self, run: i64) -> Result<UndoneRows, JournalError> {
-        self.ask_blocking(move |store| store.undone_rows(run))
+    pub(crate) fn created_by(&self, run: i64) -> Result<BTreeSet<i64>, JournalError> {
+        self.ask_blocking(move |store| store.contacts_created_by(run))
+    }
+
+    /// What became of the rows of a run that undoes another one, which created these contacts.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn undone_rows(&self, run: i64, created: BTreeSet<i64>) -> Result<UndoneRows, JournalError> {
+        self.ask_blocking(move |store| store.undone_rows(run, &created))
     }
 
     /// Sets whether runs keep what was known of contacts before they change them. The default is that they do.

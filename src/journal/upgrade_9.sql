@@ -48,3 +48,9 @@ CREATE TABLE unidentified_rows (
     snapshot INTEGER PRIMARY KEY,
     digests  BLOB NOT NULL
 );
+
+-- Forgetting.
+-- The match values and ids of persons who were forgotten and must not return, as keyed hashes: rows with one of them are skipped.
+CREATE TABLE suppressed (
+    hash BLOB PRIMARY KEY       -- 16 bytes, made with the key of the snapshots
+) WITHOUT ROWID;

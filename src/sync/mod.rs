@@ -9,6 +9,7 @@ mod dry_run;
 mod environment;
 mod event;
 mod execute;
+mod forget;
 mod guard_error;
 mod history;
 mod init;
@@ -48,6 +49,7 @@ pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;
 pub use self::event::{Event, Observer, Wait};
 pub use self::execute::{ChannelOutcome, KEPT_HISTORY, RunOptions, SyncOutcome};
+pub use self::forget::{ForgetError, Forgotten, forget};
 pub use self::guard_error::{GuardError, Mismatch};
 pub use self::history::{PastRun, history};
 pub use self::init::{InitError, Judged, Suggestion, suggest};
@@ -64,6 +66,8 @@ pub use self::stop::{Stop, StopReason};
 pub use self::sync_error::SyncError;
 pub use self::sync_input::{SyncInput, sync_input};
 pub use self::transport::Transport;
-pub use self::undo::{KEPT_BEFORE, Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact};
+pub use self::undo::{
+    KEPT_BEFORE, Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact, plan_undo,
+};
 pub use self::verify::{DifferingContact, VerifiedInput, Verify, VerifyOutcome, VerifySummary, verify};
 pub use self::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Workspace};

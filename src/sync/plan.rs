@@ -21,7 +21,9 @@ use crate::core::routing::{NotRoutedCounts, RoutingTable};
 use crate::core::selection::{ContactRef, Selection};
 use crate::core::task::Policy;
 use crate::input::{Source, SourceError};
-use crate::journal::{FirstRows, FoundMissing, Journal, JournalError, MissingRules, NO_CHANNEL, NewPlan, NewRun, Plan};
+use crate::journal::{
+    Extent, FirstRows, FoundMissing, Journal, JournalError, MissingRules, NO_CHANNEL, NewPlan, NewRun, Plan,
+};
 use crate::sync::event::Observer;
 use crate::sync::guard_error::GuardError;
 use crate::sync::known_rows::KnownRows;
@@ -174,6 +176,8 @@ pub struct PlannedRuns {
     pub not_routed: NotRoutedCounts,
     /// Whether rows are rejected that earlier runs rejected and that are not tried again yet.
     pub has_waiting: bool,
+    /// Number of rows of suppressed persons, which are skipped.
+    pub suppressed: u64,
     /// What is to be approved of the plan, if it was asked for.
     pub approval: Option<Approval>,
     /// How many contacts are missing from the input.
@@ -272,7 +276,7 @@ pub(super) fn plan_guarded(
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     let (has_unknown, not_routed) = (planning.has_unknown(), planning.not_routed());
-    let has_waiting = journal.extent(&plan)?.has_waiting;
+    let Extent { has_waiting, suppressed, .. } = journal.extent(&plan)?;
     journal.finish_plan(&plan, listing, planning.into_snapshots())?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| has_unknown);
@@ -283,6 +287,7 @@ pub(super) fn plan_guarded(
         unknown,
         not_routed,
         has_waiting,
+        suppressed,
         approval,
         missing,
         missing_contacts,

@@ -1,7 +1,7 @@
 //! The use case of `undo`: restores the values and tags that a run changed, where the platform still has what it wrote.
 //!
-//! It is itself a run, whose rows are the contacts of the undone run: each is read, compared and written by the same loop as
-//! any other, so that an interrupted undo is resumed, listed and undone like another run. It creates no contact.
+//! An undo is a run whose rows are the contacts of the undone run: each is read, compared and written by the same loop as those of
+//! an input, so that an interrupted undo is resumed, listed and undone like another run. It creates no contact.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,9 @@ use crate::core::task::{Policy, Step, Task};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 use crate::core::undo::{Left, NOT_KNOWN, target, was_changed_since};
-use crate::journal::{ChangedContact, Ended, JournalError, NO_CHANNEL, NewPlan, NewRun, NotRestored, RunRow, RunState};
+use crate::journal::{
+    ChangedContact, Ended, Journal, JournalError, NO_CHANNEL, NewPlan, NewRun, NotRestored, RunRow, RunState,
+};
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::event::Observer;
@@ -252,16 +254,10 @@ impl<'w> Undo<'w> {
         options: &UndoOptions,
         now: Timestamp,
     ) -> Result<(i64, Policy), JournalError> {
-        let journal = self.workspace.journal();
-        let policy = policy(options);
         let input = format!("undo of run {}", self.run.id);
-        let run = NewRun { now, ..new_run(channel.held(), &input, policy) };
+        let run = NewRun { now, ..new_run(channel.held(), &input, policy(options)) };
         let policy = run.policy;
-        let plan = journal.begin_plan(NewPlan { runs: vec![run], planner: Planner::default(), lists_rows: false })?;
-        journal.plan_undo(&plan, self.run.id, options.tag_created.clone())?;
-        // The rows of its contacts are mapped by the next sync of their sources.
-        journal.finish_plan(&plan, None, Vec::new())?;
-        Ok((plan.sync, policy))
+        Ok((plan_undo(self.workspace.journal(), run, self.run.id, options.tag_created.clone())?, policy))
     }
 
     fn restore<R: Reporter>(
@@ -274,6 +270,8 @@ impl<'w> Undo<'w> {
     ) -> Result<UndoOutcome, UndoError> {
         let ready = [ReadyRun { run, policy, channel, listed: None }];
         let others = OtherRuns::default();
+        // At the end, old history is removed.
+        let created = self.workspace.journal().created_by(self.run.id)?;
         let (summary, channels) = execute(self.workspace, &ready, &others, false, options.options, environment);
         let summary = summary?;
         let (stopped, failed) = match channels.into_iter().next().map(|channel| channel.ending) {
@@ -281,7 +279,7 @@ impl<'w> Undo<'w> {
             Some(Err(error)) => (None, Some(error)),
             None => (None, None),
         };
-        let rows = self.workspace.journal().undone_rows(run)?;
+        let rows = self.workspace.journal().undone_rows(run, created)?;
         let contacts: Vec<UndoneContact> = rows.not_restored.into_iter().map(UndoneContact::not_restored).collect();
         let count = |fate| contacts.iter().filter(|contact| contact.fate == fate).count() as u64;
         let summary = UndoSummary {
@@ -376,6 +374,18 @@ impl UndoneContact {
         let fate = if was_changed_since(&reason) { UndoFate::LeftAlone } else { UndoFate::Impossible };
         Self { key, id, fate, reason: Some(reason), fields: Vec::new(), add_tags: Vec::new(), remove_tags: Vec::new() }
     }
+}
+
+/// Plans the run `new`, which undoes the run with the number `undone` and tags the contacts that it created. Returns its number.
+///
+/// # Errors
+/// A [`JournalError`] when the journal cannot be written.
+pub fn plan_undo(journal: &Journal, new: NewRun, undone: i64, tag_created: Option<Text>) -> Result<i64, JournalError> {
+    let plan = journal.begin_plan(NewPlan { runs: vec![new], planner: Planner::default(), lists_rows: false })?;
+    journal.plan_undo(&plan, undone, tag_created)?;
+    // The rows of its contacts are mapped by the next sync of their sources.
+    journal.finish_plan(&plan, None, Vec::new())?;
+    Ok(plan.sync)
 }
 
 fn policy(options: &UndoOptions) -> Policy {

@@ -11,6 +11,7 @@ mod platform;
 mod scenario;
 mod scripted_scenarios;
 mod trouble;
+mod undo_scenarios;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

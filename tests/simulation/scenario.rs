@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use contactsync::engine::{ClockOffset, Job, NewRun, PlanOptions, Routes, WindowId, plan, send, send_all};
+use contactsync::engine::{ClockOffset, Job, NewRun, PlanOptions, Routes, WindowId, plan, plan_undo, send, send_all};
 use contactsync::estimate::Eta;
 use contactsync::mapping::rules::{FieldRule, Rules, WriteMode};
 use contactsync::report::{CallKind, Ending, Outcome, RunSummary};
@@ -887,18 +887,32 @@ impl Channel<'_> {
             ..Rules::default()
         };
         let mapping = Mapping::by(&rules, source.header(), self.scenario.mode).expect("the columns are known");
-        let new = NewRun {
+        let new = self.new_run("file.csv".into());
+        plan(self.journal, source, &mapping, Routes::one(new), PlanOptions::default(), &self.watcher, &Stop::default())
+            .expect("planning succeeds")
+            .runs[0]
+    }
+
+    /// The file has another version from now on.
+    pub fn set_version(&self, version: u32) {
+        self.tonight.borrow_mut().version = version;
+    }
+
+    /// Plans the run that undoes another one.
+    pub fn plan_undo(&self, undone: i64) -> i64 {
+        plan_undo(self.journal, self.new_run(format!("undo of run {undone}")), undone, None).expect("planning succeeds")
+    }
+
+    fn new_run(&self, input: String) -> NewRun {
+        NewRun {
             channel: self.name.clone(),
             url: "https://example.com".into(),
             kind: "standard".into(),
             rate: self.scenario.limit,
-            input: "file.csv".into(),
+            input,
             policy: self.policy(),
             now: self.now(),
-        };
-        plan(self.journal, source, &mapping, Routes::one(new), PlanOptions::default(), &self.watcher, &Stop::default())
-            .expect("planning succeeds")
-            .runs[0]
+        }
     }
 
     fn limits(&self, chance: &mut Rng) -> Limits {
@@ -907,7 +921,7 @@ impl Channel<'_> {
     }
 
     /// Sends the run in a new process; `None` when it was killed.
-    async fn send_and_check(&self, run: i64, gates: Option<u32>, limits: Limits) -> Result<Option<Ending>, String> {
+    pub async fn send_and_check(&self, run: i64, gates: Option<u32>, limits: Limits) -> Result<Option<Ending>, String> {
         let before = self.platform.ledger.borrow().sent.len();
         let ending = self.send(run, gates, limits).await;
         oracle::check_limits(self, &limits, before, ending.as_ref())?;

@@ -15,6 +15,7 @@ mod duplicates;
 mod faults;
 mod files;
 mod foreign_files;
+mod forget;
 mod guards;
 mod hostile;
 mod init;

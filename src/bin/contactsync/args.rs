@@ -70,7 +70,7 @@ Examples:
     Undo(UndoArgs),
     /// List the runs of a journal
     Runs(RunsArgs),
-    /// Check, shrink or copy a journal
+    /// Check, shrink or copy a journal, or erase a person from it
     #[command(subcommand)]
     Journal(JournalCommand),
     /// Serve the platform's API on this machine, for tests and rehearsals

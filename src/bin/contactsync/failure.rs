@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contactsync::history::{JournalError, LockError};
+use contactsync::history::{ForgetError, JournalError, LockError};
 use contactsync::options::Refused;
 use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError, RefusedInput};
 use contactsync::source::{InputSetting, RowsFault, SourceError, SourceFault};
@@ -245,6 +245,28 @@ impl From<GuardError> for Failure {
             | GuardError::AccessUnchecked { .. } => None,
         };
         Self { exit, message: error.to_string(), details: Vec::new(), hint }
+    }
+}
+
+impl From<ForgetError> for Failure {
+    fn from(error: ForgetError) -> Self {
+        let refused = |error: &ForgetError| Self { exit: Exit::Refused, ..Self::usage(error) };
+        match error {
+            ForgetError::Guard(error) => error.into(),
+            ForgetError::Journal(error) => error.into(),
+            ForgetError::List(error) => of_claim(&error),
+            ForgetError::Unknown(_) => Self::usage(&error).hint(
+                "name the person by a match value, FIELD=VALUE, id:ID, or line:N of a row of the last input that needed a call; \
+                 with FIELD=VALUE, --suppress also skips a person who is not known",
+            ),
+            ForgetError::Ambiguous { .. } => Self::usage(&error).hint("name one of them as FIELD=VALUE"),
+            ForgetError::InDoubt { .. } => refused(&error).hint(
+                "run a sync first, which searches for the contact: without the journal, it could be created twice",
+            ),
+            ForgetError::Pending { .. } => {
+                refused(&error).hint("finish the run with `contactsync resume`, or sync an input without the person")
+            }
+        }
     }
 }
 

@@ -32,6 +32,22 @@ pub struct RowHash(u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactTag(u64);
 
+/// The hash of a match value or an id of a person who must not return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SuppressedHash([u8; 16]);
+
+impl SuppressedHash {
+    /// The hash as it was stored.
+    pub const fn from_stored(hash: [u8; 16]) -> Self {
+        Self(hash)
+    }
+
+    /// The hash as it is stored.
+    pub const fn stored(self) -> [u8; 16] {
+        self.0
+    }
+}
+
 /// A digest of everything besides the cells of a row that decides what becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Basis(u128);
@@ -147,6 +163,13 @@ impl SnapshotKey {
         let mut hasher = ShortHasher::new_with_key(&self.0);
         hasher.write(key.as_bytes());
         ContactTag(hasher.finish().max(1))
+    }
+
+    /// The hash of a match value or an id of a suppressed person.
+    pub fn suppressed(&self, key: &Key) -> SuppressedHash {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hash_text(b'x', &key.to_string(), &mut hasher);
+        SuppressedHash(hasher.finish128().as_u128().to_le_bytes())
     }
 
     /// The digest of everything that decides what becomes of rows, each part by its name. The version of the program is one

@@ -15,7 +15,7 @@ mod matcher;
 mod next;
 mod recognition;
 
-pub use self::hash::{Basis, ContactTag, LineHasher, RowHash, SnapshotKey};
+pub use self::hash::{Basis, ContactTag, LineHasher, RowHash, SnapshotKey, SuppressedHash};
 pub use self::matcher::Matcher;
 pub use self::next::{CHUNK, Entry, KeptRows, NextRow, NextSnapshot, RowPosition};
 pub use self::recognition::Recognition;

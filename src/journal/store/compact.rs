@@ -539,7 +539,8 @@ mod tests {
 
     fn written() -> Written {
         let after = |value: &str| Value::Text(value.into());
-        let fields = contact().fields().iter().map(|field| {
+        let contact = contact();
+        let fields = contact.fields().iter().map(|field| {
             let before = (!field.value.is_blank()).then(|| field.value.clone());
             (field.name.to_string(), WrittenField { before, after: after("+521") })
         });

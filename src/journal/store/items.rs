@@ -20,6 +20,9 @@ use crate::core::task::Outcome;
 use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
 use crate::journal::snapshots::RowTrace;
 
+/// The reason of a row that is skipped because its person was forgotten and must not return.
+const SUPPRESSED: &str = "suppressed";
+
 /// A row for the table of items.
 #[derive(Clone, Copy, Default)]
 pub(super) struct NewItem<'a> {
@@ -59,6 +62,14 @@ impl Store {
         tally.rows += 1;
         let channel = tally.channel;
         let (outcome, trace) = match planned {
+            Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(tags, &contact) => {
+                (self.skip_suppressed(open, run, (row, line))?, RowTrace::default())
+            }
+            Planned::Rejected { rejection, cells }
+                if open.suppressed.0.has_cell(tags, &plan.planner.match_fields, cells.as_ref()) =>
+            {
+                (self.skip_suppressed(open, run, (rejection.row, rejection.line))?, RowTrace::default())
+            }
             Planned::Contact { row, line, contact, cells } => {
                 let prior = Prior::new(self, open, run, channel);
                 let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
@@ -93,6 +104,18 @@ impl Store {
             tally.rejected += 1;
         }
         Ok((outcome, trace))
+    }
+
+    // Nothing of the row is stored but where it was.
+    fn skip_suppressed(&self, open: &mut OpenPlan, run: i64, (row, line): (u64, u64)) -> Result<RowOutcome> {
+        open.suppressed.1 += 1;
+        if open.lists_rows {
+            let item = NewItem { row, line, state: state::SKIPPED, reason: Some(SUPPRESSED), ..NewItem::default() };
+            self.insert_item(run, &item)?;
+        } else if let Some(tally) = open.runs.get_mut(&run) {
+            tally.skipped += 1;
+        }
+        Ok(RowOutcome::Suppressed)
     }
 
     // Stores the row of a contact by its role. Also returns whether it alone counts for its contact, which is unchanged.

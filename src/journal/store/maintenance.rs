@@ -138,6 +138,7 @@ impl Store {
     // Reads every contact, so that each checksum is compared.
     fn check_contents(&self, problems: &mut Vec<String>) -> Result<()> {
         let all = [
+            ("before a run", "SELECT contact, content, NULL FROM values_before"),
             ("known", "SELECT contact, content, id FROM states"),
             ("in doubt", "SELECT contact, content, NULL FROM doubts"),
             ("pending", "SELECT contact, content, NULL FROM pending"),
@@ -156,6 +157,7 @@ impl Store {
                     Err(error) => Err(error.into()),
                     Ok(content) => match what {
                         "known" => compact::read_known(self, owner, &row.get::<_, StoredId>(2)?.0, &content).map(drop),
+                        "before a run" => compact::read_written(self, owner, &content).map(drop),
                         "in doubt" => compact::read_doubt(self, owner, &key, &content).map(drop),
                         _ => compact::read_contact(self, owner, &key, &content).map(drop),
                     },

@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, params};
 use super::keys::KeyParts;
 use super::missing::PlannedMissing;
 use super::selected::Selected;
+use super::suppressed::Suppressed;
 use super::{FIRST_IN_MEMORY, Result, Store, integer};
 use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;
@@ -56,6 +57,8 @@ pub(super) struct OpenPlan {
     pub rejected: HashSet<i64>,
     /// Whether rows of such contacts are not tried again yet.
     pub has_waiting: bool,
+    /// The persons whose rows are not planned, and number of those rows.
+    pub suppressed: (Suppressed, u64),
     pub seen: SeenContacts,
     /// The contacts to which the runs are limited.
     pub selected: Selected,
@@ -231,12 +234,19 @@ impl Staged {
 }
 
 impl OpenPlan {
-    pub(super) fn new(sync: i64, lists_rows: bool, rejected: HashSet<i64>, has_marks: bool) -> Self {
+    pub(super) fn new(
+        sync: i64,
+        lists_rows: bool,
+        rejected: HashSet<i64>,
+        suppressed: Suppressed,
+        has_marks: bool,
+    ) -> Self {
         Self {
             sync,
             lists_rows,
             rejected,
             has_waiting: false,
+            suppressed: (suppressed, 0),
             seen: SeenContacts::default(),
             selected: Selected::default(),
             has_marks,

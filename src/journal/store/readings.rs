@@ -144,10 +144,16 @@ impl Store {
         let mut alias = self.db.prepare_cached(
             "INSERT OR IGNORE INTO shown_aliases (reading, field, value, id) VALUES (?1, ?2, ?3, ?4)",
         )?;
-        for (id, listed) in shown {
-            let id = id.as_str();
+        let (suppressed, hasher) = (self.suppressed()?, self.snapshot_key()?);
+        for (contact_id, listed) in shown {
+            let id = contact_id.as_str();
             forget.execute(params![reading, id])?;
-            let Some(Listed { key, aliases, known }) = listed else {
+            // A suppressed person is not learnt.
+            let is_learnt = |listed: &&Listed| {
+                let keys = listed.aliases.iter().chain([&listed.key]);
+                !keys.chain([&Key::Id(contact_id.clone())]).any(|key| suppressed.has_key(&hasher, key))
+            };
+            let Some(Listed { key, aliases, known }) = listed.as_ref().filter(is_learnt) else {
                 insert.execute(params![reading, id, pass, None::<i64>, None::<String>, None::<Vec<u8>>])?;
                 continue;
             };

@@ -107,7 +107,8 @@ impl Store {
         }
         let sync = begun.first().map_or(0, |first| first.run);
         self.forget_dropped_plans()?;
-        let mut open = OpenPlan::new(sync, lists_rows, self.rejected_contacts()?, self.has_marks()?);
+        let rejected = self.rejected_contacts()?;
+        let mut open = OpenPlan::new(sync, lists_rows, rejected, self.suppressed()?, self.has_marks()?);
         for PlanningRun { run, channel, .. } in &begun {
             open.runs.insert(*run, RunPlan::begin(self, self.channel_number(channel)?)?);
         }
@@ -160,7 +161,7 @@ impl Store {
         Ok(id)
     }
 
-    fn drop_runs(&self, which: &str, value: impl ToSql + Copy) -> Result<()> {
+    pub(super) fn drop_runs(&self, which: &str, value: impl ToSql + Copy) -> Result<()> {
         let runs = format!("SELECT id FROM runs WHERE {which}");
         for table in ["new_aliases", "merging", "pending", "items", "pending_marks"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE run IN ({runs})"), [value])?;
@@ -199,7 +200,7 @@ impl Store {
             missing: MissingCounts::default(),
         };
         let to_send = open.runs.iter().filter(|(_, run)| run.pending > run.deferred).map(|(run, _)| *run).collect();
-        Ok(Extent { counts, has_waiting: open.has_waiting, to_send })
+        Ok(Extent { counts, has_waiting: open.has_waiting, to_send, suppressed: open.suppressed.1 })
     }
 
     pub(in crate::journal) fn first_rows(&self, sync: i64, which: FirstRows, limit: u32) -> Result<Vec<String>> {

@@ -444,6 +444,8 @@ impl Store {
             let (state, reason) = (state::of(outcome), outcome.reason());
             self.end_row(*run, *row, state, reason)?;
             match outcome {
+                // What an undo does not restore is no row of an input that would be tried again.
+                Outcome::Rejected(_) if self.undoes(*run)?.is_some() => {}
                 Outcome::Rejected(reason) => {
                     self.set_rejection(*run, owner.number, &state_update.contact, reason, state_update.at)?;
                 }

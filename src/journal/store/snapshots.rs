@@ -199,6 +199,33 @@ impl Store {
         Ok(())
     }
 
+    /// Removes a contact from all snapshots of its channel. A damaged snapshot is removed as a whole.
+    pub(super) fn forget_in_snapshots(&self, channel: &str, key: &str, number: i64) -> Result<()> {
+        let tag = self.snapshot_key()?.contact_of_text(key).number();
+        let mut query = self.db.prepare_cached("SELECT source FROM snapshots WHERE channel = ?1")?;
+        let sources = query.query_map([channel], |row| row.get::<_, String>(0))?;
+        for source in sources.collect::<rusqlite::Result<Vec<_>>>()? {
+            let Some(mut head) = self.snapshot_head(channel, &source)? else { continue };
+            if !head.is_sound(channel, &source) || !self.forget_contact(head.id, tag, number)? {
+                for table in ["snapshot_chunks", "snapshot_changes", "snapshot_touched"] {
+                    self.db.execute(&format!("DELETE FROM {table} WHERE snapshot = ?1"), [head.id])?;
+                }
+                self.db.execute("DELETE FROM snapshots WHERE id = ?1", [head.id])?;
+                continue;
+            }
+            let touched = params![head.id, with_checksum(&tag.to_le_bytes())];
+            let touched =
+                self.db.execute("DELETE FROM snapshot_touched WHERE snapshot = ?1 AND contact = ?2", touched)?;
+            head.touched = head.touched.saturating_sub(touched as u64);
+            head.changed = self.count_changes(head.id)?;
+            self.db.execute(
+                "UPDATE snapshots SET touched = ?2, changed = ?3, sum = ?4 WHERE id = ?1",
+                params![head.id, integer(head.touched), integer(head.changed), head.sum_of(channel, &source)],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Whether a contact is among the rows of the input that a run was planned from; `None` when the run has no snapshot.
     pub(super) fn is_in_snapshot(&self, channel: &str, run: i64, key: &KeyParts<'_>) -> Result<Option<bool>> {
         let mut query = self.db.prepare_cached("SELECT id, rows FROM snapshots WHERE channel = ?1 AND run = ?2")?;

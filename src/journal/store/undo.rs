@@ -82,7 +82,7 @@ impl Store {
     }
 
     // Also those whose row did not end well after the create.
-    fn contacts_created_by(&self, run: i64) -> Result<BTreeSet<i64>> {
+    pub(in crate::journal) fn contacts_created_by(&self, run: i64) -> Result<BTreeSet<i64>> {
         let mut query = self.db.prepare_cached(
             "SELECT contact FROM items WHERE run = ?1 AND contact IS NOT NULL AND state = ?2
              UNION SELECT contact FROM run_calls WHERE run = ?1 AND contact IS NOT NULL AND kind = ?3 AND result = ?4",
@@ -155,9 +155,7 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::journal) fn undone_rows(&self, run: i64) -> Result<UndoneRows> {
-        let Some(undone) = self.undoes(run)? else { return Ok(UndoneRows::default()) };
-        let changed = self.contacts_changed_by(undone)?;
+    pub(in crate::journal) fn undone_rows(&self, run: i64, created: &BTreeSet<i64>) -> Result<UndoneRows> {
         let mut query = self.db.prepare_cached(
             "SELECT items.contact, items.state, items.reason, states.id FROM items
              LEFT JOIN states ON states.contact = items.contact WHERE items.run = ?1 ORDER BY items.row",
@@ -167,8 +165,8 @@ impl Store {
         while let Some(row) = rows.next()? {
             let (contact, of_row): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
             if of_row != state::REJECTED {
-                let is_changed = contact.is_none_or(|contact| changed.contains(&contact));
-                *(if is_changed { &mut undone.restored } else { &mut undone.tagged }) += 1;
+                let is_created = contact.is_some_and(|contact| created.contains(&contact));
+                *(if is_created { &mut undone.tagged } else { &mut undone.restored }) += 1;
                 continue;
             }
             let key = contact.map_or(Ok(None), |contact| self.key_of_contact(contact))?;

@@ -325,7 +325,7 @@ impl<'a, O: Observer> Planning<'a, O> {
                 RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
                     self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
                 }
-                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
+                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending | RowOutcome::Suppressed => {}
             }
         }
         Ok(())

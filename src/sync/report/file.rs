@@ -91,6 +91,11 @@ impl ListError {
         Self { name: name.to_owned(), fault }
     }
 
+    /// Whether the file is not a list that may be replaced.
+    pub(in crate::sync) const fn is_foreign(&self) -> bool {
+        matches!(self.fault, ListFault::Foreign(_) | ListFault::Kind(_))
+    }
+
     /// What is wrong with the file.
     pub const fn fault(&self) -> &ListFault {
         &self.fault

@@ -2,6 +2,7 @@
 
 mod cell;
 mod encoded;
+mod erase;
 mod file;
 mod lists;
 mod writer;
@@ -11,6 +12,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
+pub(super) use self::erase::{ErasedPerson, erase};
 pub use self::file::{ListError, ListFault, ListFile, ListKind};
 pub use self::lists::{Rejects, Results, RowResult};
 pub use self::writer::{ListClaims, Listed, ListingError};

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use contactsync::ContactRef;
 
-use super::ConfigArgs;
+use super::{ConfigArgs, OUTPUT};
 use crate::options::{HistoryArgs, JournalArgs};
 
 /// What to do with a journal.
@@ -34,6 +35,27 @@ Examples:
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Erase one person from the journal and from the lists of rows that it knows
+    #[command(after_help = "\
+Examples:
+  contactsync journal forget ann@example.com
+  contactsync journal forget phone=+525512345601 --suppress
+  contactsync journal forget id:1776025372480910 --journal mexico.db --json")]
+    Forget {
+        /// Erase the person with this match value, FIELD=VALUE, id:ID, or line:N of the last input
+        #[arg(value_name = "KEY")]
+        key: ContactRef,
+        /// Skip the person's rows in later inputs: a keyed hash of each match value is kept
+        #[arg(long)]
+        suppress: bool,
+        #[command(flatten)]
+        journal: JournalArgs,
+        /// Print what was erased as one JSON object on standard output
+        #[arg(long, help_heading = OUTPUT)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Copy the journal to a new file, also while runs use it
     #[command(after_help = "\
 Examples:
@@ -53,7 +75,10 @@ Examples:
 impl JournalCommand {
     pub(super) const fn config(&self) -> &ConfigArgs {
         match self {
-            Self::Check { config, .. } | Self::Prune { config, .. } | Self::Backup { config, .. } => config,
+            Self::Check { config, .. }
+            | Self::Prune { config, .. }
+            | Self::Forget { config, .. }
+            | Self::Backup { config, .. } => config,
         }
     }
 }

@@ -1,17 +1,19 @@
-//! `journal check | prune | backup`: maintenance of a journal.
+//! `journal check | prune | forget | backup`: maintenance of a journal.
 
 use std::path::{Path, PathBuf};
 
-use contactsync::history::Removed;
-use contactsync::{Clock, Journal};
+use contactsync::history::{self, Removed};
+use contactsync::{Clock, ContactRef, Environment, Journal, Stop, Workspace};
 
 use crate::args::JournalCommand;
-use crate::commands::shown;
+use crate::commands::request::holder;
+use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::{HistoryArgs, JournalArgs};
 use crate::render::console::Console;
-use crate::render::notices::report_upgrade;
+use crate::render::forgotten::print_forgotten;
+use crate::render::notices::{Announcement, Notices, report_upgrade};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print, print_lines};
 use crate::settings::{journal, kept_before, kept_history};
 
@@ -27,6 +29,9 @@ pub fn run(command: &JournalCommand, config: Config, console: &Console) -> Resul
                 keep_before: history.keep_before.or(of_file.history.keep_before),
             };
             prune(&place(journal)?, history, console)
+        }
+        JournalCommand::Forget { key, suppress, journal, json, .. } => {
+            forget(&place(journal)?, key, *suppress, *json, console)
         }
         JournalCommand::Backup { file, journal, .. } => backup(&place(journal)?, file),
     }
@@ -72,6 +77,17 @@ fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, F
         grouped(bytes_before.div_ceil(1_000)),
     ))?;
     Ok(Exit::Done)
+}
+
+fn forget(path: &Path, key: &ContactRef, suppresses: bool, json: bool, console: &Console) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let (clock, stop) = (Clock::system(), Stop::default());
+    let notices = Notices { console, announcement: Announcement::default() };
+    let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
+    let workspace = Workspace::open(path, holder())?;
+    report_upgrade(workspace.journal(), path, console);
+    let forgotten = history::forget(&workspace, key, suppresses, environment)?;
+    print_forgotten(&forgotten, (path, key), json, console)
 }
 
 fn backup(path: &Path, file: &Path) -> Result<Exit, Failure> {

@@ -361,7 +361,7 @@ pub struct TalkArgs {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub no_progress: bool,
-    /// Write lines on standard error in this format [default: text; sync, resume, pull and verify add date and time outside a terminal]
+    /// Write lines on standard error in this format [default: text; sync, resume, pull, verify and undo add date and time outside a terminal]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

@@ -9,7 +9,7 @@ use contactsync::report::{MissingUnsure, NewColumn, PlannedRuns};
 use contactsync::{BaseUrl, Event, Journal, Notification, Observer, Reporter, Silent};
 
 use crate::render::console::{Console, Level};
-use crate::render::summary::{counted_contacts, grouped};
+use crate::render::summary::{counted_contacts, counted_rows, grouped};
 
 /// Maximum number of new columns that are named.
 const COLUMNS_NAMED: usize = 20;
@@ -140,7 +140,13 @@ impl Reporter for Notices<'_> {
                 say(Level::Warning, &format!("old history was not removed; the next run tries again: {error}"));
             }
             Notification::ListsCompleted => say(Level::Info, "completed the lists of the last run's rows"),
-            Notification::InputRead { .. } | Notification::Planned(_) | Notification::Sending | Notification::Sent => {}
+            Notification::Planned(planned) => {
+                if planned.suppressed > 0 {
+                    let rows = counted_rows(planned.suppressed);
+                    say(Level::Info, &format!("{rows} of persons that `journal forget --suppress` erased: skipped"));
+                }
+            }
+            Notification::InputRead { .. } | Notification::Sending | Notification::Sent => {}
         }
     }
 

@@ -44,6 +44,7 @@ impl Reporter for Printer<'_> {
                 }
             }
             Notification::Planned(planned) => {
+                self.notices.notify(notification);
                 if let Some(channels) = self.channels {
                     self.progress.read_to_the_end(planned, channels);
                     self.notices.unsure(planned, channels.are_several());

@@ -248,13 +248,42 @@ impl Store {
 
     fn write_chunk(&self, place: ChunkPlace, chunk: &[NextRow], kept: &KeptRows<'_>, new: &NewSnapshot) -> Result<()> {
         let ChunkPlace { snapshot, number, .. } = place;
+        let rows = chunk.iter().map(|row| stored_row(row, kept, new)).collect::<Result<Vec<_>>>()?;
+        self.store_chunk(snapshot, number, &rows)
+    }
+
+    /// Removes a contact from the rows of a snapshot, by its tag and its number: those rows are mapped next time, and are of no
+    /// contact. Returns `false` where the rows are damaged.
+    pub(super) fn forget_contact(&self, snapshot: i64, tag: u64, contact: i64) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT number FROM snapshot_chunks WHERE snapshot = ?1")?;
+        let numbers = query.query_map([snapshot], |row| row.get(0))?;
+        for number in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
+            let Some(mut rows) = self.chunk(snapshot, number)? else { return Ok(false) };
+            let is_of_contact = |row: &&mut StoredRow| row.contact == tag || row.number == contact;
+            let of_contact = rows.iter_mut().filter(is_of_contact).map(|row| *row = StoredRow::default());
+            // A chunk that was written again may still have the contact's row as it was before the last change.
+            if of_contact.count() > 0 || self.has_contact_beside(snapshot, number, tag)? {
+                self.store_chunk(snapshot, number, &rows)?;
+            }
+        }
+        Ok(true)
+    }
+
+    // Whether a chunk has a contact in a row that the changes beside it replace.
+    fn has_contact_beside(&self, snapshot: i64, number: i64, tag: u64) -> Result<bool> {
+        let mut query =
+            self.db.prepare_cached("SELECT contacts FROM snapshot_chunks WHERE snapshot = ?1 AND number = ?2")?;
+        let contacts: Vec<u8> = query.query_row([snapshot, number], |row| row.get(0))?;
+        Ok((CONTACTS.open)(&contacts).is_some_and(|contacts| contacts.contains(&tag)))
+    }
+
+    fn store_chunk(&self, snapshot: i64, number: i64, rows: &[StoredRow]) -> Result<()> {
         let (mut hashes, mut contacts, mut numbers) =
-            (Vec::with_capacity(chunk.len() * HASH), Vec::with_capacity(chunk.len() * TAG), Vec::new());
-        for row in chunk {
-            let StoredRow { hash, contact, number } = stored_row(row, kept, new)?;
+            (Vec::with_capacity(rows.len() * HASH), Vec::with_capacity(rows.len() * TAG), Vec::new());
+        for StoredRow { hash, contact, number } in rows {
             hashes.extend_from_slice(&hash.to_le_bytes());
             contacts.extend_from_slice(&contact.to_le_bytes());
-            numbers.push(number);
+            numbers.push(*number);
         }
         let mut write = self.db.prepare_cached(
             "INSERT OR REPLACE INTO snapshot_chunks (snapshot, number, hashes, contacts, numbers)
