@@ -85,6 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         retry_rejected: false,
         guards: InputGuards::default(),
         selection: Selection::default(),
+        on_missing: None,
         access: None,
         approved: None,
         lists: &RowLists::default(),

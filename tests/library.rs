@@ -237,6 +237,7 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
             selection: Selection::default(),
             on_missing: None,
             listed: 0,
+            access: None,
             read_back: false,
             is_recorded: false,
             overrides: Overrides::default(),

@@ -189,6 +189,7 @@ impl Observer for Watcher {
             | Event::Trouble { .. }
             | Event::Limited { .. }
             | Event::Others { .. }
+            | Event::MarkRefused { .. }
             | Event::ReadBack { .. }
             | Event::InDoubt { .. }
             | Event::Dropped { .. }

@@ -16,7 +16,7 @@ use crate::core::selection::ContactRef;
 use crate::journal::forget::{Erased, Obstacle, PersonContact, PersonLines};
 
 /// The tables with rows of a contact, which are deleted with it.
-const OF_CONTACT: [&str; 10] = [
+const OF_CONTACT: [&str; 13] = [
     "states",
     "aliases",
     "values_before",
@@ -27,6 +27,9 @@ const OF_CONTACT: [&str; 10] = [
     "differences",
     "accepted",
     "written_fields",
+    "missing_contacts",
+    "contact_marks",
+    "pending_marks",
 ];
 
 impl Store {

@@ -65,8 +65,8 @@ impl Store {
             Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(tags, &contact) => {
                 (self.skip_suppressed(open, run, (row, line))?, RowTrace::default())
             }
-            Planned::Rejected { rejection, cells }
-                if open.suppressed.0.has_cell(tags, &plan.planner.match_fields, cells.as_ref()) =>
+            Planned::Rejected { rejection, cells, keys }
+                if open.suppressed.0.has_rejected(tags, &keys, &plan.planner.match_fields, cells.as_ref()) =>
             {
                 (self.skip_suppressed(open, run, (rejection.row, rejection.line))?, RowTrace::default())
             }

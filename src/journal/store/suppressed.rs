@@ -29,9 +29,21 @@ impl Suppressed {
         self.hashes.contains(&hasher.suppressed(key))
     }
 
-    /// Whether a row that became no contact has one of them in a cell, whichever match field that is.
-    pub(super) fn has_cell(&self, hasher: &SnapshotKey, match_fields: &[String], cells: Option<&Cells>) -> bool {
-        let Some(cells) = cells.filter(|_| !self.hashes.is_empty()) else { return false };
+    /// Whether a row that became no contact has one of them: among its keys, or in a cell, whichever match field that is.
+    pub(super) fn has_rejected(
+        &self,
+        hasher: &SnapshotKey,
+        keys: &[Key],
+        match_fields: &[String],
+        cells: Option<&Cells>,
+    ) -> bool {
+        if self.hashes.is_empty() {
+            return false;
+        }
+        if keys.iter().any(|key| self.has_key(hasher, key)) {
+            return true;
+        }
+        let Some(cells) = cells else { return false };
         let has = |text: &str| {
             let key = |name: &String| Key::of(&Field::text(name.as_str(), text));
             match_fields.iter().any(|name| self.has_key(hasher, &key(name)))
