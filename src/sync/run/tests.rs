@@ -164,7 +164,6 @@ impl Observer for Listener {
             | Event::Dropped { .. }
             | Event::MarkRefused { .. }
             | Event::InDoubt { .. }
-            | Event::Dropped { .. }
             | Event::Tick { .. } => {}
         }
     }
