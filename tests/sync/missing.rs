@@ -22,7 +22,8 @@ fn tagged(harness: &Harness, tag: &str) -> Vec<usize> {
     let contacts = harness.sandbox.contacts(TOKEN);
     let tagged = contacts.iter().filter(|contact| contact.tags.contains(tag));
     let number = |email: &str| email.split('.').nth(1)?.split('@').next()?.parse().ok();
-    let mut numbers: Vec<usize> = tagged.map(|contact| number(&contact.fields["email"].text()).unwrap()).collect();
+    let mut numbers: Vec<usize> =
+        tagged.map(|contact| number(&contact.fields["email"].text()).expect("a number")).collect();
     numbers.sort_unstable();
     numbers
 }
@@ -144,7 +145,8 @@ async fn a_field_is_the_mark_and_gets_the_value_of_the_input_or_is_cleared() {
         check(&harness, sync().await, 0, "18 unchanged", 2, "2 update");
         let status = |email: &str| {
             let contacts = harness.sandbox.contacts(TOKEN);
-            let contact = contacts.iter().find(|contact| contact.fields["email"].text() == email).unwrap();
+            let contact =
+                contacts.iter().find(|contact| contact.fields["email"].text() == email).expect("as the test has it");
             contact.fields.get("status").map(|value| value.text().into_owned()).unwrap_or_default()
         };
         assert_eq!(status("person.4@example.com"), "gone");
@@ -500,10 +502,10 @@ async fn each_channel_has_its_missing_contacts() {
     };
     let check = |ran: &Output, code: i32, rows: [u64; 3], missing: [u64; 2], calls: &str| {
         let json: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a summary");
-        let found = ["created", "unchanged", "rejected"].map(|name| json[name].as_u64().unwrap());
+        let found = ["created", "unchanged", "rejected"].map(|name| json[name].as_u64().expect("as the test has it"));
         let of_channel = |name: &str| match &json["channels"][name]["missing"] {
-            serde_json::Value::Null => json["missing"].as_u64().unwrap(),
-            count => count.as_u64().unwrap(),
+            serde_json::Value::Null => json["missing"].as_u64().expect("as the test has it"),
+            count => count.as_u64().expect("as the test has it"),
         };
         let found_missing = ["west", "east"].map(of_channel);
         let calls = (harness.calls(), calls.to_owned());
@@ -522,8 +524,8 @@ async fn each_channel_has_its_missing_contacts() {
     check(&sync("--channel west").await, 0, [0, 15, 0], [0, 0], "none");
     // A channel of which the input has no row.
     let all = rows("west", 0..30);
-    let west: String = all.lines().filter(|line| !line.ends_with("east")).map(|line| format!("{line}\n")).collect();
-    harness.write("in.csv", west);
+    let west: Vec<&str> = all.lines().filter(|line| !line.ends_with("east")).collect();
+    harness.write("in.csv", west.join("\n"));
     let ran = sync("").await;
     assert!(ran.stderr.contains("channel `east`: the input has no rows for this channel"), "{ran:?}");
     check(&ran, 0, [0, 16, 0], [0, 0], "none");
@@ -547,7 +549,7 @@ async fn lists_have_only_rows_and_a_saved_plan_has_the_marks() {
     assert_eq!((all.lines().count(), all.matches("unchanged").count()), (20, 19), "{all}");
     assert!(
         !harness.path("bad.csv").exists()
-            || std::fs::read_to_string(harness.path("bad.csv")).unwrap().lines().count() <= 1
+            || std::fs::read_to_string(harness.path("bad.csv")).expect("as the test has it").lines().count() <= 1
     );
     let runs = harness.program(&format!("runs --json --journal {JOURNAL}")).run().await.exits(0);
     assert!(runs.stdout.contains("\"missing\":1"), "{runs:?}");

@@ -20,7 +20,7 @@ const STEP: i64 = if cfg!(test) { 100 } else { 5_000 };
 const PAGES: i64 = if cfg!(test) { 20 } else { 2_000 };
 
 /// What must not be there: a query for the first of its rows, and what they would mean.
-const FORBIDDEN: [(&str, &str); 24] = [
+const FORBIDDEN: [(&str, &str); 28] = [
     (
         "SELECT 'run ' || id FROM runs
          WHERE state <> 'planning' AND NOT pruned AND rows <> unchanged + merged + dropped + skipped
@@ -108,6 +108,25 @@ const FORBIDDEN: [(&str, &str); 24] = [
         "SELECT 'contact ' || contact FROM states
          WHERE typeof(id) = 'text' AND id GLOB '[0-9]*' AND cast(cast(id AS INTEGER) AS TEXT) = id",
         "its id is not stored as an integer",
+    ),
+    (
+        "SELECT 'contact ' || contact FROM missing_contacts WHERE contact NOT IN (SELECT number FROM contacts)
+             OR snapshot NOT IN (SELECT id FROM snapshots)",
+        "it is missing from no source",
+    ),
+    (
+        "SELECT 'contact ' || contact FROM contact_marks WHERE contact NOT IN (SELECT number FROM contacts)",
+        "it has a mark and no key",
+    ),
+    (
+        "SELECT 'run ' || run FROM pending_marks WHERE run NOT IN (
+             SELECT id FROM runs WHERE mark IS NOT NULL AND state IN ('planned', 'sending', 'stopped', 'failed'))",
+        "it has marks to set and is over",
+    ),
+    (
+        "SELECT 'contact ' || pending_marks.contact FROM pending_marks
+         JOIN contact_marks ON contact_marks.contact = pending_marks.contact WHERE contact_marks.state <> 1",
+        "it is to be marked and was marked",
     ),
 ];
 
@@ -256,6 +275,8 @@ impl Store {
                  AND number NOT IN (SELECT contact FROM doubts) AND number NOT IN (SELECT contact FROM pending)
                  AND number NOT IN (SELECT contact FROM items WHERE contact IS NOT NULL)
                  AND number NOT IN (SELECT contact FROM rejections)
+                 AND number NOT IN (SELECT contact FROM missing_contacts)
+                 AND number NOT IN (SELECT contact FROM contact_marks)
                  AND number NOT IN (SELECT contact FROM left_rows) AND number NOT IN (SELECT contact FROM turns)
                  AND NOT EXISTS (SELECT 1 FROM contact_blocks WHERE contacts.number BETWEEN first AND last)",
             [],
