@@ -289,7 +289,7 @@ impl<'a> Estimating<'a> {
             let counts = environment.runtime.block_on(self.journal.counts(*run))?;
             let mut forecast = environment.runtime.block_on(self.journal.forecast(*run, name, self.policy))?;
             forecast.add(CallKind::Read, Range { min: 0, max: self.reads.get(name).copied().unwrap_or(0) });
-            if self.checks_access && counts.pending > counts.deferred {
+            if self.checks_access && (counts.pending > counts.deferred || counts.marks > 0) {
                 forecast.add(CallKind::Find, Range { min: 1, max: 1 });
             }
             let ended = self.journal.ended_lately(name, self.now)?;

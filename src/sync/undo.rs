@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::core::contact_change::FieldChange;
 use crate::core::diff::{Change, TagsMode};
-use crate::core::model::{Mode, RemoteState};
+use crate::core::model::{Field, Mode, RemoteState};
 use crate::core::planner::Planner;
 use crate::core::task::{Policy, Step, Task};
 use crate::core::text::Text;
@@ -60,6 +60,8 @@ pub struct UndoOptions {
     pub tag_created: Option<Text>,
     /// How long the platform may report a contact as missing after it was created.
     pub search_lag: Duration,
+    /// The field and the value that a contact must have on the platform before anything is restored.
+    pub access: Option<Field>,
     /// The guards that are overridden.
     pub overrides: Overrides,
     /// How far it goes in this process.
@@ -231,10 +233,12 @@ impl<'w> Undo<'w> {
     ) -> Result<UndoOutcome, UndoError> {
         let begun = environment.clock.now();
         let channel = (self.run.channel.clone(), connection);
-        let channel = lock_one(self.workspace, channel, &[], options.overrides, environment)?;
+        let mut channel = lock_one(self.workspace, channel, &[], options.overrides, environment)?;
         let outcome = if options.is_dry {
             self.look(&channel, options, environment)?
         } else {
+            let access = options.access.as_ref();
+            let searches = access.map(|field| channel.check_access(field, environment)).transpose()?;
             let (run, policy) = match &mut self.begun {
                 Some(run) => {
                     self.workspace.take_up(run)?;
@@ -242,6 +246,7 @@ impl<'w> Undo<'w> {
                 }
                 None => self.plan(&channel, options, begun)?,
             };
+            self.workspace.journal().count_in_run(run, searches.unwrap_or_default())?;
             self.restore(run, policy, &channel, options, environment)?
         };
         let seconds = environment.clock.now().since(begun).as_secs_f64();

@@ -140,6 +140,45 @@ async fn a_kill_between_the_search_and_the_first_write_leaves_no_run() {
 }
 
 #[tokio::test]
+async fn a_mark_of_a_missing_contact_is_a_write() {
+    let (harness, people) = configured().await;
+    insert_sentinel(&harness, "acme 7");
+    let marking = || harness.sync("in.csv --on-missing tag:left --max-missing 100%");
+    marking().run().await.exits(0);
+    let csv = String::from_utf8(people.csv()).unwrap();
+    let fewer: Vec<&str> = csv.lines().take(5).collect();
+    harness.write("in.csv", fewer.join("\n"));
+    harness.calls();
+    let elsewhere = marking().argument("--check-access=account=acme 8").run().await.exits(7);
+    assert_eq!(harness.calls(), "1 find", "{elsewhere:?}");
+    let plan = harness.plan("in.csv --on-missing tag:left --max-missing 100%").run().await.exits(0).planned();
+    assert_eq!(plan.json["calls"]["find"]["max"], 1);
+    marking().run().await.exits(0);
+    assert_eq!(harness.calls(), "1 find, 1 add_tags");
+    marking().run().await.exits(0);
+    assert_eq!(harness.calls(), "none");
+}
+
+#[tokio::test]
+async fn an_undo_checks_it_as_well() {
+    let (harness, mut people) = configured().await;
+    insert_sentinel(&harness, "acme 7");
+    harness.sync("in.csv").run().await.exits(0);
+    people.person(0).fields[0].1 = "changed".into();
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv").run().await.exits(0);
+    harness.calls();
+    let url = harness.sandbox.url();
+    let undo = || harness.program(&format!("undo 2 --json --journal journal.db --url {url} --rate 1000000")).run();
+    harness.write("contactsync.toml", CONFIG.replace("acme 7", "acme 8"));
+    undo().await.exits(7);
+    assert_eq!(harness.calls(), "1 find");
+    harness.write("contactsync.toml", CONFIG);
+    undo().await.exits(0);
+    assert_eq!(harness.calls(), "1 find, 1 read, 1 update");
+}
+
+#[tokio::test]
 async fn check_shows_whether_the_contact_is_there() {
     let (harness, _) = configured().await;
     let check = || harness.program(&format!("check --url {}", harness.sandbox.url())).run();

@@ -199,7 +199,9 @@ impl Store {
             rejected: sum(|run| run.rejected),
             missing: MissingCounts::default(),
         };
-        let to_send = open.runs.iter().filter(|(_, run)| run.pending > run.deferred).map(|(run, _)| *run).collect();
+        let has_marks = |run: &i64| open.missing.get(run).is_some_and(|missing| !missing.due.is_empty());
+        let to_send = open.runs.iter().filter(|(run, of_run)| of_run.pending > of_run.deferred || has_marks(run));
+        let to_send = to_send.map(|(run, _)| *run).collect();
         Ok(Extent { counts, has_waiting: open.has_waiting, to_send, suppressed: open.suppressed.1 })
     }
 

@@ -24,7 +24,7 @@ use crate::signals;
 
 pub fn run(args: &UndoArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None).with_history(args.history);
-    let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, input, bounds, access, .. } = Settings::of(typed, config, args.place.shard)?;
     if !journal.exists() {
         return Err(Failure::usage_text(format!("journal {}: no such file", shown(&journal)))
             .hint("use --journal FILE with the journal of the run"));
@@ -59,6 +59,7 @@ pub fn run(args: &UndoArgs, config: Config, console: &Console) -> Result<Exit, F
         is_dry: args.dry_run,
         tag_created: args.tag_created.as_ref().map(|Tag(name)| name.as_str().into()),
         search_lag: input.policy.search_lag,
+        access,
         overrides: overrides(&args.connection),
         options,
     };
