@@ -13,7 +13,7 @@ use contactsync::mapping::rules::{FieldRule, Rules, WriteMode};
 use contactsync::report::{CallKind, Ending, Outcome, RunSummary};
 use contactsync::sandbox::{Fault, StoredForm};
 use contactsync::{
-    Clock, Event, Field, Format, Journal, Limits, Mapping, Mode, OUTAGE_TIMEOUT, Observer, Policy, Source, Stop,
+    Clock, Event, Field, Format, Journal, Limits, Mapping, Mark, Mode, OUTAGE_TIMEOUT, Observer, Policy, Source, Stop,
     TagsMode, Timestamp,
 };
 use fastrand::Rng;
@@ -873,8 +873,22 @@ impl Channel<'_> {
     }
 
     pub fn plan(&self) -> i64 {
+        self.plan_csv(self.csv(), PlanOptions::default())
+    }
+
+    /// Plans the file without its first `gone` rows. Contacts that are missing since the last such file get the tag `left`.
+    pub fn plan_without(&self, gone: usize) -> i64 {
+        let csv = self.csv();
+        let lines = csv.lines().enumerate().filter(|(line, _)| *line == 0 || *line > gone);
+        let csv: Vec<&str> = lines.map(|(_, line)| line).collect();
+        let on_missing = Some(Mark::tag("left").expect("a tag"));
+        let source_name = Some("default".to_owned());
+        self.plan_csv(csv.join("\n"), PlanOptions { source_name, on_missing, ..PlanOptions::default() })
+    }
+
+    fn plan_csv(&self, csv: String, options: PlanOptions) -> i64 {
         let source =
-            Source::from_reader("file.csv", Box::new(std::io::Cursor::new(self.csv())), Format::Csv).expect("a header");
+            Source::from_reader("file.csv", Box::new(std::io::Cursor::new(csv)), Format::Csv).expect("a header");
         let matches: &[&str] = match (self.scenario.keyed, self.scenario.second) {
             (false, _) => &[],
             (true, false) => &["phone"],
@@ -889,7 +903,7 @@ impl Channel<'_> {
         };
         let mapping = Mapping::by(&rules, source.header(), self.scenario.mode).expect("the columns are known");
         let new = self.new_run("file.csv".into());
-        plan(self.journal, source, &mapping, Routes::one(new), PlanOptions::default(), &self.watcher, &Stop::default())
+        plan(self.journal, source, &mapping, Routes::one(new), options, &self.watcher, &Stop::default())
             .expect("planning succeeds")
             .runs[0]
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contactsync::estimate::Eta;
 use contactsync::report::{CallKind, RunSummary};
-use contactsync::{Limits, StopReason};
+use contactsync::{Limits, Mode, StopReason};
 use tokio::time::{Instant, sleep};
 
 use crate::platform::{Faults, Outage};
@@ -306,6 +306,54 @@ fn a_lost_create_is_settled_by_runs_that_are_shorter_than_the_search_lag() {
             assert_eq!(ledger.people.len(), 3, "applied: {is_applied}");
             let finds = ledger.kinds.iter().filter(|kind| **kind == CallKind::Find).count();
             assert!(finds <= 9, "{finds} searches for 3 lost creates");
+        });
+    }
+}
+
+/// Processes are killed and answers lost while missing contacts are marked, and while the marks are taken back.
+#[test]
+fn each_missing_contact_is_marked_and_unmarked_whatever_is_killed_or_lost() {
+    for seed in 0..20 {
+        let mut scenario = plain(12, Faults::default());
+        scenario.mode = Mode::Upsert;
+        scenario.with_channels(async |channels, _| {
+            let channel = &channels[0];
+            let mut chance = fastrand::Rng::with_seed(seed);
+            for (gone, kills) in [(0, 0), (5, 3), (5, 0), (0, 3), (2, 3), (0, 3)] {
+                let faults = if kills > 0 {
+                    Faults { lost_before: 0.1, lost_after: 0.2, latency: LATENCY, ..Faults::default() }
+                } else {
+                    Faults { latency: LATENCY, ..Faults::default() }
+                };
+                *channel.platform.faults.borrow_mut() = faults;
+                let run = channel.plan_without(gone);
+                for _ in 0..kills {
+                    channel.send(run, Some(chance.u32(0..20)), Limits::default()).await;
+                }
+                *channel.platform.faults.borrow_mut() = Faults { latency: LATENCY, ..Faults::default() };
+                let before = channel.platform.ledger.borrow().sent.len();
+                let ending = channel.send(run, None, Limits::default()).await.expect("the process is not killed");
+                let summary = ending.summary;
+                assert_eq!(
+                    (summary.state, summary.pending, summary.marks_pending),
+                    ("finished", 0, 0),
+                    "{seed} {gone}"
+                );
+                assert_eq!(usize::try_from(summary.missing), Ok(gone), "{seed}");
+                let people = channel.platform.ledger.borrow().people.clone();
+                assert_eq!(people.len(), 12);
+                let mut marked: Vec<usize> = people
+                    .iter()
+                    .filter(|person| person.tags.contains("left"))
+                    .filter_map(|person| person.row)
+                    .collect();
+                marked.sort_unstable();
+                assert_eq!(marked, (0..gone).collect::<Vec<_>>(), "{seed} {gone}: {summary:?}");
+                if kills == 0 && gone > 0 {
+                    // All of them were marked before.
+                    assert_eq!(channel.platform.ledger.borrow().sent.len(), before);
+                }
+            }
         });
     }
 }
