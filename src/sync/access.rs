@@ -4,17 +4,28 @@ use crate::core::attempt::Attempt;
 use crate::core::model::Field;
 use crate::core::sample::Sample;
 use crate::platform::limiter::delays;
+use crate::sync::environment::Environment;
 use crate::sync::guard_error::GuardError;
 use crate::sync::probe::{NotProbed, ProbeCalls, Probed};
 use crate::sync::reporter::{Notification, Reporter};
-use crate::sync::workspace::{HeldChannel, Tokens};
+use crate::sync::workspace::{HeldChannel, LockedChannel, Tokens};
 
 /// How often a search without an answer is repeated before the run is stopped.
 const TRIES: usize = 2;
 
 /// Makes sure that the platform of a channel has a contact with exactly this value. It takes one call. Returns the numbers of its calls.
 /// A token that is refused is replaced once, if it can be.
-pub(super) async fn check_access<R: Reporter>(
+pub(super) fn check_access<R: Reporter>(
+    channel: &mut LockedChannel<'_>,
+    field: &Field,
+    environment: Environment<'_, R>,
+) -> Result<Vec<i64>, GuardError> {
+    let Environment { runtime, clock, reporter, .. } = environment;
+    let tokens = Tokens { workspace: channel.held().workspace, clock, reporter };
+    runtime.block_on(search(tokens, channel.held_mut(), field))
+}
+
+async fn search<R: Reporter>(
     tokens: Tokens<'_, R>,
     channel: &mut HeldChannel<'_>,
     field: &Field,

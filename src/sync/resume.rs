@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::model::Field;
 use crate::journal::{Journal, JournalError, RunRow};
+use crate::sync::access::check_access;
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::execute::{ReadyRun, RunOptions, SyncOutcome, execute};
@@ -105,7 +106,7 @@ impl<'w> Interrupted<'w> {
         let Locked { mut channels, refused } = self.lock(connections, overrides, by_channel, environment)?;
         if let Some(field) = access {
             for channel in &mut channels {
-                let calls = channel.check_access(field, environment)?;
+                let calls = check_access(channel, field, environment)?;
                 if let Some(run) = self.runs.iter().find(|run| run.channel == channel.name()) {
                     journal.count_in_run(run.id, calls)?;
                 }

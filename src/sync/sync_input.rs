@@ -12,6 +12,7 @@ use crate::core::selection::Selection;
 use crate::core::task::Policy;
 use crate::input::Source;
 use crate::journal::NewRun;
+use crate::sync::access::check_access;
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::execute::{ReadyRun, RunOptions, SyncOutcome, execute};
@@ -104,7 +105,7 @@ pub fn sync_input<R: Reporter>(
     let mut last_guard = |to_send: &[&str]| {
         let Some(field) = &access else { return Ok(()) };
         for channel in locked.channels.iter_mut().filter(|channel| to_send.contains(&channel.name())) {
-            searches.insert(channel.name().to_owned(), channel.check_access(field, environment)?);
+            searches.insert(channel.name().to_owned(), check_access(channel, field, environment)?);
         }
         Ok(())
     };

@@ -21,6 +21,7 @@ use crate::core::undo::{Left, NOT_KNOWN, target, was_changed_since};
 use crate::journal::{
     ChangedContact, Ended, Journal, JournalError, NO_CHANNEL, NewPlan, NewRun, NotRestored, RunRow, RunState,
 };
+use crate::sync::access::check_access;
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::event::Observer;
@@ -238,7 +239,7 @@ impl<'w> Undo<'w> {
             self.look(&channel, options, environment)?
         } else {
             let access = options.access.as_ref();
-            let searches = access.map(|field| channel.check_access(field, environment)).transpose()?;
+            let searches = access.map(|field| check_access(&mut channel, field, environment)).transpose()?;
             let (run, policy) = match &mut self.begun {
                 Some(run) => {
                     self.workspace.take_up(run)?;

@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::tokens::{Renewing, Tokens, Tried};
 use crate::core::channel::WindowId;
-use crate::core::model::{Field, Key, Mode};
+use crate::core::model::{Key, Mode};
 use crate::core::task::Policy;
 use crate::journal::{Journal, JournalError, Lock, LockError, RunRow};
 use crate::platform::{BaseUrl, ChannelKind, Http, Token};
-use crate::sync::access::check_access;
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::guard_error::GuardError;
@@ -487,14 +486,8 @@ impl<'w> LockedChannel<'w> {
         &self.held
     }
 
-    /// Makes sure that the platform has a contact with exactly this value. Returns the numbers of the calls that it takes.
-    pub(super) fn check_access<R: Reporter>(
-        &mut self,
-        field: &Field,
-        environment: Environment<'_, R>,
-    ) -> Result<Vec<i64>, GuardError> {
-        let Environment { runtime, clock, reporter, .. } = environment;
-        let tokens = Tokens { workspace: self.held.workspace, clock, reporter };
-        runtime.block_on(check_access(tokens, &mut self.held, field))
+    /// For the replacement of its token.
+    pub(super) const fn held_mut(&mut self) -> &mut HeldChannel<'w> {
+        &mut self.held
     }
 }
