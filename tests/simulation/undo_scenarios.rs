@@ -12,7 +12,7 @@ use crate::platform::{Faults, Person};
 use crate::scenario::{Channel, Scenario};
 
 /// Number of scenarios.
-const UNDONE: u64 = 150;
+const UNDONE: u64 = 60;
 
 /// The most processes that a run takes.
 const MOST_ROUNDS: usize = 60;

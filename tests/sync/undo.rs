@@ -392,3 +392,25 @@ async fn a_run_that_cannot_be_undone_is_refused_before_anything_is_sent() {
     let (_, counted) = counts(&undo(&harness, "4").run().await.exits(0));
     assert_eq!(counted, "");
 }
+
+#[tokio::test]
+async fn marks_of_missing_contacts_are_undone_and_set_again_by_the_next_sync() {
+    let harness = Harness::unlimited().await;
+    let people = People::new(20, 2, 0);
+    harness.write("in.csv", people.csv());
+    let sync = "in.csv --match email --on-missing tag:left";
+    harness.sync(sync).run().await.exits(0);
+    let fewer = People { people: people.people[..19].to_vec() };
+    harness.write("in.csv", fewer.csv());
+    harness.sync(sync).run().await.exits(0);
+    let is_marked = || stored(&harness, 19).tags.contains("left");
+    assert!(is_marked());
+    harness.calls();
+    let (_, counted) = counts(&undo(&harness, "2").run().await.exits(0));
+    assert_eq!((counted.as_str(), harness.calls()), ("1 restored", "1 read, 1 remove_tags".into()));
+    assert!(!is_marked());
+    let ran = harness.sync(sync).run().await.exits(0);
+    assert_eq!((ran.summary().rows(), harness.calls()), ("19 unchanged".into(), "1 add_tags".into()));
+    assert!(is_marked());
+    check_journal(&harness).await;
+}

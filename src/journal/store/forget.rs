@@ -15,22 +15,9 @@ use crate::core::model::{ContactId, Key};
 use crate::core::selection::ContactRef;
 use crate::journal::forget::{Erased, Obstacle, PersonContact, PersonLines};
 
-/// The tables with rows of a contact, which are deleted with it.
-const OF_CONTACT: [&str; 13] = [
-    "states",
-    "aliases",
-    "values_before",
-    "rejections",
-    "left_rows",
-    "turns",
-    "unread_contacts",
-    "differences",
-    "accepted",
-    "written_fields",
-    "missing_contacts",
-    "contact_marks",
-    "pending_marks",
-];
+/// The tables with rows of contacts. In those of calls and of rows that ended, the contact was removed from its rows before.
+const OF_CONTACTS: &str = "SELECT name FROM sqlite_master WHERE type = 'table'
+     AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_master.name) AS columns WHERE columns.name = 'contact')";
 
 impl Store {
     pub(in crate::journal) fn channel_names(&self) -> Result<Vec<String>> {
@@ -181,10 +168,12 @@ impl Store {
         let erased =
             Erased { calls: self.forget_calls(person, identifiers)?, rows: self.forget_items(person, identifiers)? };
         self.forget_mentions(identifiers)?;
+        let mut query = self.db.prepare(OF_CONTACTS)?;
+        let of_contacts = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
         for contact in person {
             self.forget_in_snapshots(&contact.channel, &contact.key, contact.number)?;
             self.forget_shown(contact.number)?;
-            for table in OF_CONTACT {
+            for table in &of_contacts {
                 self.db.execute(&format!("DELETE FROM {table} WHERE contact = ?1"), [contact.number])?;
             }
             self.db.execute("DELETE FROM contacts WHERE number = ?1", [contact.number])?;
@@ -319,5 +308,23 @@ impl Store {
         let busy: i64 = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         self.db.execute_batch("BEGIN IMMEDIATE")?;
         Ok(busy == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_tables_with_rows_of_a_contact_are_found() {
+        let store = Store::in_memory().unwrap();
+        let mut query = store.db.prepare(OF_CONTACTS).unwrap();
+        let found: BTreeSet<String> =
+            query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        for table in ["states", "doubts", "aliases", "values_before", "rejections", "accepted", "differences", "turns"]
+        {
+            assert!(found.contains(table), "{table}: {found:?}");
+        }
+        assert!(!found.contains("contacts") && !found.contains("run_calls"), "{found:?}");
     }
 }
