@@ -18,7 +18,7 @@ pub enum TagsMode {
     Add,
     /// Those that contactsync added are removed. Tags that others added stay (API.md, trap 12).
     Mirror,
-    /// All of them are removed, whoever added them.
+    /// All of them are removed, also those that others added.
     MirrorAll,
 }
 

@@ -7,10 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::core::call::CallKind;
-use crate::core::diff::TagsMode;
-use crate::core::model::{Contact, ContactId, Draft, Field, Key, Mode, RemoteState, Value};
+use crate::core::model::{Contact, ContactId, Draft, Field, Key, RemoteState, Value};
 use crate::core::nfc::nfc;
-use crate::core::task::Policy;
 use crate::core::text::{Text, bare, visible};
 
 const TAG_PREFIX: &str = "tag:";
@@ -102,11 +100,6 @@ impl Mark {
     /// The contact with this id as it is with the mark, and with nothing else; `None` if no request can carry the id.
     pub fn contact(&self, key: Key, id: ContactId) -> Option<Contact> {
         Contact::new(self.draft(id)).ok().map(|contact| contact.known_as(key))
-    }
-
-    /// The rules for setting a mark under those of its run: nothing else is changed, and no contact is created.
-    pub const fn policy(policy: Policy) -> Policy {
-        Policy { mode: Mode::Update, tags_mode: TagsMode::Add, ..policy }
     }
 
     /// Whether a contact of the input, once it is sent, has the mark only if the input wants it.

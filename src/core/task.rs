@@ -62,6 +62,13 @@ pub struct Policy {
     pub search_first: bool,
 }
 
+impl Policy {
+    /// The rules for marking missing contacts under those of the run: nothing else is changed, and no contact is created.
+    pub const fn of_marks(self) -> Self {
+        Self { mode: Mode::Update, tags_mode: TagsMode::Add, ..self }
+    }
+}
+
 /// How a contact ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -289,7 +296,7 @@ impl Task {
     /// Creates the task that sets the mark of a missing contact, and nothing else. A contact that is not known gets none.
     pub fn marking(contact: Contact, remote_state: RemoteState, policy: Policy, now: Timestamp) -> Self {
         let is_known = matches!(remote_state, RemoteState::Known(_));
-        let mut task = Self::begin(contact, remote_state, Mark::policy(policy), Goal::Mark, now);
+        let mut task = Self::begin(contact, remote_state, policy.of_marks(), Goal::Mark, now);
         if !is_known {
             task.stage = Stage::Over(Outcome::Unchanged);
         }

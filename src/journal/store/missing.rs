@@ -387,7 +387,7 @@ impl Store {
                 continue;
             }
             let Some((contact, remote_state)) = self.marked_contact(number, mark)? else { continue };
-            let decision = decide(&contact, &remote_state, Mark::policy(planning.policy));
+            let decision = decide(&contact, &remote_state, planning.policy.of_marks());
             let past =
                 if rejected.contains(&number) { self.past_rejection(number, &contact, planning.policy)? } else { None };
             match past.map_or(decision.clone(), |past| past.decide(decision, &remote_state, planning.now)) {
@@ -474,7 +474,7 @@ impl Store {
     ) -> Result<Option<ContactChange>> {
         let Some(key) = self.key_of_contact(number)? else { return Ok(None) };
         let marked = mark.map_or(Ok(None), |mark| self.marked_contact(number, mark))?;
-        let policy = Mark::policy(planning.policy);
+        let policy = planning.policy.of_marks();
         Ok(Some(ContactChange::missing(&planning.channel, &key.text(), marked, policy)))
     }
 

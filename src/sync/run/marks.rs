@@ -9,7 +9,6 @@ use super::Executor;
 use super::active_contact::ActiveContact;
 use super::schedule::Active;
 use crate::core::forecast::forecast;
-use crate::core::missing::Mark;
 use crate::core::task::Task;
 use crate::journal::{JournalError, MarkItem, SendJournal};
 use crate::sync::event::Observer;
@@ -60,7 +59,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let Some(MarkItem { number, contact, remote_state }) = marks.page.next() else { return Ok(None) };
         marks.last = number;
         let task = Task::marking(contact, remote_state, job.policy, job.clock.now());
-        let calls = forecast(&task, Mark::policy(job.policy)).total;
+        let calls = forecast(&task, job.policy.of_marks()).total;
         let mut contact = ActiveContact::new(None, task, calls, 0, self.contacts.count());
         contact.is_mark = true;
         Ok(Some(contact))

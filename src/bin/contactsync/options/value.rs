@@ -291,7 +291,7 @@ choices! {
         Add,
         /// Remove those that contactsync added; tags that others added stay
         Mirror,
-        /// Remove all of them, whoever added them; each known contact is read once
+        /// Remove all of them, also those that others added; each known contact is read once
         MirrorAll,
     }
 
