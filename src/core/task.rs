@@ -15,7 +15,6 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields, unseen};
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::missing::Mark;
 use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState};
 use crate::core::search::Search;
 use crate::core::text::Text;
@@ -64,6 +63,7 @@ pub struct Policy {
 
 impl Policy {
     /// The rules for marking missing contacts under those of the run: nothing else is changed, and no contact is created.
+    #[must_use]
     pub const fn of_marks(self) -> Self {
         Self { mode: Mode::Update, tags_mode: TagsMode::Add, ..self }
     }
