@@ -62,7 +62,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules for marking missing contacts under those of the run: nothing else is changed, and no contact is created.
+    /// The rules for setting the mark of a missing contact: nothing else is changed, and no contact is created.
     #[must_use]
     pub const fn of_marks(self) -> Self {
         Self { mode: Mode::Update, tags_mode: TagsMode::Add, ..self }

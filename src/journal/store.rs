@@ -25,6 +25,7 @@ mod opening;
 pub(super) use self::opening::tidy;
 mod order;
 mod past_calls;
+mod planned_missing;
 mod planning;
 mod prior;
 mod rate_limits;

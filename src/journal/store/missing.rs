@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use super::compact::{self, Owner};
 use super::ids::StoredId;
 use super::keys::KeyParts;
+use super::planned_missing::PlannedMissing;
 use super::snapshots::{Head, checked_parts, with_checksum};
 use super::{Result, Store, damaged, integer, json, millis, natural, parse};
 use crate::core::contact_change::ContactChange;
@@ -29,32 +30,6 @@ mod mark_state {
     pub(super) const SET: i64 = 2;
     /// There is nothing to take back: the contact had it before, or is gone from the platform.
     pub(super) const NOT_OURS: i64 = 3;
-}
-
-/// What a plan changes about missing contacts when it is finished, of one run.
-#[derive(Debug, Default)]
-pub(super) struct PlannedMissing {
-    mark: Option<Mark>,
-    source: String,
-    // Those that the last input had, and whether they count as missing.
-    new: Vec<(i64, bool)>,
-    returned: Vec<i64>,
-    // Whether those that were not sure count as missing from now on.
-    settles: bool,
-    /// Those that the run is to mark.
-    pub due: Vec<i64>,
-    // Those that have the mark already.
-    marked: Vec<i64>,
-    // The rejected rows without a key that are none of the missing contacts; `None` leaves them as they were.
-    harmless: Option<BTreeSet<u64>>,
-    total: u64,
-}
-
-impl PlannedMissing {
-    /// The calls that set the marks.
-    pub(super) fn forecast(&self) -> Forecast {
-        self.mark.as_ref().map_or_else(Forecast::default, |mark| Forecast::of_calls(mark.call_kind(), self.due.len()))
-    }
 }
 
 /// A contact that the last input had.

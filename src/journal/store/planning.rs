@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::KeyParts;
-use super::missing::PlannedMissing;
+use super::planned_missing::PlannedMissing;
 use super::selected::Selected;
 use super::suppressed::Suppressed;
 use super::{FIRST_IN_MEMORY, Result, Store, integer};
