@@ -147,8 +147,18 @@ fn options(help: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The options of a command and of its subcommands.
 fn options_of(command: &str) -> BTreeSet<String> {
-    options(text(&contactsync(&[command, "--help"]).stdout))
+    let help = contactsync(&[command, "--help"]);
+    let help = text(&help.stdout);
+    let subcommands = help.split_once("Commands:\n").map_or("", |(_, after)| after).lines();
+    let subcommands =
+        subcommands.take_while(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next());
+    let mut all = options(help);
+    for subcommand in subcommands.filter(|name| *name != "help") {
+        all.extend(options(text(&contactsync(&[command, subcommand, "--help"]).stdout)));
+    }
+    all
 }
 
 /// The options that a text names in backticks.
