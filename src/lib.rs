@@ -92,6 +92,7 @@ pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::Duplicates;
 pub use crate::core::eta::Limits;
 pub use crate::core::guard::{InputGuards, RowLimit};
+pub use crate::core::kept_values::KeptValues;
 pub use crate::core::mapping::Mapping;
 pub use crate::core::missing::Mark;
 pub use crate::core::model::{Contact, Field, Mode};
@@ -130,7 +131,7 @@ pub mod client {
 /// The parts of a contact, and the errors for invalid ones.
 pub mod contact {
     pub use crate::core::limits::{Bounded, TooLong};
-    pub use crate::core::model::{ContactId, Draft, Flaw, Key, Rejection, Remote, Value};
+    pub use crate::core::model::{ContactId, Draft, Flaw, HASHED, Key, Rejection, Remote, Value};
     pub use crate::core::record::{Cells, Texts};
     pub use crate::core::text::Text;
 }

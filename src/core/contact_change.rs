@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::model::{Contact, Field, Known, Mode, RemoteState, Value, WriteMode};
+use crate::core::model::{Contact, Field, HASHED, Known, Mode, RemoteState, Value, WriteMode};
 use crate::core::task::{Policy, Task};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
@@ -49,7 +49,7 @@ pub enum ChangeKind {
 pub struct FieldChange {
     /// Its name.
     pub name: String,
-    /// The value on the platform; `None` when it is not known.
+    /// The value on the platform; `None` when it is not known, and [`HASHED`] when only its hash is known.
     pub old: Option<Value>,
     /// The value that would be written. A blank one clears the field.
     pub new: Value,
@@ -71,7 +71,7 @@ impl ContactChange {
     /// The change that makes the platform match `contact`, whose row begins on this line.
     pub fn of(channel: &str, line: u64, contact: Contact, remote_state: RemoteState, policy: Policy) -> Self {
         let task = Task::new(contact, remote_state, policy, &[], Timestamp::default());
-        let (contact, key) = (task.contact(), task.contact().key().to_string());
+        let (contact, key) = (task.contact(), task.contact().key().shown());
         let texts = |tags: &[Text]| tags.iter().map(Text::to_string).collect();
         let (kind, fields, add_tags, remove_tags) = match task.remote_state() {
             RemoteState::Known(known) => {
@@ -132,7 +132,11 @@ impl FieldChange {
 
     /// The change of a field of a known contact.
     pub(crate) fn known(field: &Field, known: &Known) -> Self {
-        Self { old: known.fields.get(&*field.name).cloned(), ..Self::unknown(field, WriteMode::Always) }
+        let shown = |value: &Value| match value {
+            Value::Hashed(_) => Value::Text(HASHED.into()),
+            Value::Text(_) | Value::Number(_) | Value::Bool(_) => value.clone(),
+        };
+        Self { old: known.fields.get(&*field.name).map(shown), ..Self::unknown(field, WriteMode::Always) }
     }
 }
 

@@ -38,8 +38,8 @@ pub enum Lesson {
 pub struct Before {
     /// What it knows by the contact's key.
     pub by_key: RemoteState,
-    /// Another key that has the contact's id, and what it knows of that.
-    pub holder: Option<(Option<Key>, Known)>,
+    /// The match field of another key that has the contact's id, and what it knows of that.
+    pub holder: Option<(Option<Field>, Known)>,
     /// Another listed contact with the same key, or with the other key that has the contact's id.
     pub rival: Option<ContactId>,
     /// Whether a run has changed the contact since the listing began, or within the search lag before that.
@@ -147,7 +147,7 @@ mod tests {
         let again = Known { own_tags: BTreeSet::from(["vip".to_owned()]), made_at: own("7").made_at, ..known("7") };
         check(Before { by_key: RemoteState::Known(own("7")), ..unknown() }, Lesson::Learn(again.clone()));
         check(Before { by_key: RemoteState::Known(own("8")), ..unknown() }, Lesson::Conflict(id("8")));
-        let held = |known: Known| Some((Some(Key::of(&Field::text("phone", "+525512345678"))), known));
+        let held = |known: Known| Some((Some(Field::text("phone", "+525512345678")), known));
         check(Before { holder: held(own("7")), ..unknown() }, Lesson::LearnOfHolder(again.clone()));
         // Its match value was changed on the platform to that of another contact.
         let swapped = Before { holder: held(own("7")), by_key: RemoteState::Known(own("8")), ..unknown() };

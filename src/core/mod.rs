@@ -25,6 +25,7 @@ pub mod forgotten;
 pub mod guard;
 pub mod guess;
 pub mod headings;
+pub mod kept_values;
 pub mod lesson;
 pub mod limits;
 pub mod list;
@@ -58,6 +59,7 @@ pub mod undo;
 pub mod verification;
 pub mod walk;
 pub mod window;
+pub(crate) mod without_values;
 pub(crate) mod yes_no;
 
 #[cfg(test)]

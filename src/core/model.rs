@@ -9,9 +9,9 @@ pub mod value;
 pub mod write_mode;
 
 pub use self::contact::{Contact, Draft, Flaw, Rejection};
-pub use self::key::{ContactId, ID_KEY, Key};
+pub use self::key::{ContactId, HashedKey, ID_KEY, Key};
 pub use self::mode::Mode;
 pub use self::remote::Remote;
 pub use self::remote_state::{Known, RemoteState};
-pub use self::value::{Field, Value};
+pub use self::value::{Field, Forms, HASHED, HashedValue, Value, ValueKey, ValueKind};
 pub use self::write_mode::WriteMode;

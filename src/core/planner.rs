@@ -12,7 +12,7 @@ mod tests;
 pub use self::seen_rows::SeenRows;
 use crate::core::duplicates::{Duplicates, merged};
 use crate::core::forecast::{Decision, decide};
-use crate::core::model::{Contact, Flaw, Key, RemoteState};
+use crate::core::model::{Contact, Field, Flaw, Key, RemoteState};
 use crate::core::past_rejection::PastRejection;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -29,6 +29,11 @@ pub trait PriorRows {
     /// # Errors
     /// The answer cannot be read.
     fn key_of(&self, value: &Key) -> Result<Option<Key>, Self::Error>;
+
+    /// Whether this is the key of another value of the same match field.
+    fn is_another(&self, key: &Key, field: &Field) -> bool {
+        key.is_another(field)
+    }
 
     /// The number of rows of this input that have this content and no key besides it.
     ///
@@ -205,8 +210,14 @@ fn identified<P: PriorRows>(contact: Contact, prior: &P) -> Result<Contact, P::E
             for (nth, field) in contact.matches().iter().enumerate() {
                 let Some(key) = prior.key_of(&Key::of(field))? else { continue };
                 // A known contact with another value in a field that is tried before is another one that shares this value.
-                if !contact.matches()[..nth].iter().any(|field| key.is_another(field)) {
-                    return Ok(contact.known_as(key));
+                if !contact.matches()[..nth].iter().any(|field| prior.is_another(&key, field)) {
+                    // The row may have the value of which only a hash is known.
+                    let is_own = |field: &&Field| {
+                        let is_named = matches!(&key, Key::Match { field: name, .. } if field.name == *name);
+                        is_named && !prior.is_another(&key, field)
+                    };
+                    let own = contact.matches().iter().find(is_own).map(Key::of);
+                    return Ok(contact.known_as(own.unwrap_or(key)));
                 }
             }
             Ok(contact)

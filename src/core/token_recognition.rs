@@ -1,7 +1,7 @@
 //! Whether a token opens the channel that the journal knows: known contacts are read by id and compared by their content,
 //! because two channels may have equal ids for different people.
 
-use crate::core::model::{Key, Known, Remote, Value};
+use crate::core::model::{Field, Known, Remote, Value};
 
 /// Number of known contacts whose answers decide.
 pub const COMPARED: usize = 3;
@@ -9,14 +9,11 @@ pub const COMPARED: usize = 3;
 /// Maximum number of known contacts that are read, because some may have been deleted on the platform.
 pub const READ: usize = 6;
 
-/// Minimum length of a match value that identifies a person by itself. Two CRMs may both number their customers from 1.
-const IDENTIFYING_CHARACTERS: usize = 7;
-
 /// A contact that the journal knows, with the key of its row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Acquaintance {
-    /// Its match field's key; `None` for a row without one.
-    pub key: Option<Key>,
+    /// The match field that is its key; `None` for a row without one.
+    pub key: Option<Field>,
     /// What is known of it.
     pub known: Known,
 }
@@ -56,9 +53,7 @@ impl Acquaintance {
     // The fields that have a value, with the match field.
     fn content(&self) -> impl Iterator<Item = (&str, Value)> {
         let matched = match &self.key {
-            Some(Key::Match { field, value }) if !self.known.fields.contains_key(&**field) => {
-                Some((&**field, Value::Text(value.clone())))
-            }
+            Some(Field { name, value }) if !self.known.fields.contains_key(&**name) => Some((&**name, value.clone())),
             Some(_) | None => None,
         };
         let fields = self.known.fields.iter().filter(|(_, value)| !value.is_blank());
@@ -70,9 +65,9 @@ impl Acquaintance {
         let agrees = |name: &str, value: &Value| {
             shown.fields.get(name).is_some_and(|found| value.same(found) || value.resembles(found))
         };
-        if let Some(Key::Match { field, value }) = &self.key
-            && value.chars().count() >= IDENTIFYING_CHARACTERS
-            && agrees(field, &Value::Text(value.clone()))
+        if let Some(Field { name, value }) = &self.key
+            && value.is_identifying()
+            && agrees(name, value)
         {
             return true;
         }
@@ -87,8 +82,8 @@ impl Acquaintance {
         // Without other contacts to show which values are common, a different match value outweighs equal values.
         let is_alone = others.iter().all(|other| other.known.id == self.known.id);
         let has_other_match = match &self.key {
-            Some(Key::Match { field, value }) => !agrees(field, &Value::Text(value.clone())),
-            Some(_) | None => false,
+            Some(Field { name, value }) => !agrees(name, value),
+            None => false,
         };
         equal > different && !(is_alone && has_other_match)
     }
@@ -128,7 +123,7 @@ impl TokenRecognition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{ContactId, Field};
+    use crate::core::model::ContactId;
     use std::collections::{BTreeMap, BTreeSet};
 
     type Fields<'a> = &'a [(&'a str, &'a str)];
@@ -139,7 +134,7 @@ mod tests {
 
     fn known(id: &str, matched: Option<(&str, &str)>, content: Fields<'_>) -> Acquaintance {
         let known = Known { fields: fields(content), ..Known::only_id(ContactId::new(id).unwrap()) };
-        Acquaintance { key: matched.map(|(name, value)| Key::of(&Field::text(name, value))), known }
+        Acquaintance { key: matched.map(|(name, value)| Field::text(name, value)), known }
     }
 
     #[test]

@@ -97,12 +97,15 @@ impl Written {
     /// before, and the last what was written. `known` is what is known before the call; `None` for nothing.
     pub fn note(&mut self, call: &Call, known: Option<&Known>) {
         let is_whole = known.is_some_and(|known| known.is_whole);
+        let is_listed = |name: &str| known.is_some_and(|known| known.fields.contains_key(name));
         match call {
             Call::Update { fields, .. } => {
                 for Field { name, value } in fields {
                     let before = || {
                         let before = known.and_then(|known| known.fields.get(&**name)).cloned();
-                        before.or_else(|| is_whole.then(|| Value::Text("".into())))
+                        // A hash cannot be restored.
+                        let before = before.filter(|before| !matches!(before, Value::Hashed(_)));
+                        before.or_else(|| (is_whole && !is_listed(name)).then(|| Value::Text("".into())))
                     };
                     let written = self.fields.entry(name.to_string());
                     let written = written.or_insert_with(|| WrittenField { before: before(), after: value.clone() });
@@ -161,7 +164,7 @@ impl Written {
         for (name, written) in &self.fields {
             expected.entry(name.clone()).or_insert_with(|| written.after.clone());
         }
-        if is_another(key, &expected, &shown.fields, None) {
+        if key.match_field().is_some_and(|key| is_another(&key, &expected, &shown.fields, None)) {
             return Err(REPLACED.to_owned());
         }
         let mut draft = Draft { id: Some(known.id.clone()), ..Draft::default() };
@@ -255,7 +258,7 @@ fn add_field(draft: &mut Draft, name: &str, before: &Value, after: &Value) {
     }
     let value = match after {
         Value::Text(_) => before.clone().into_text(),
-        Value::Number(_) | Value::Bool(_) => before.clone(),
+        Value::Number(_) | Value::Bool(_) | Value::Hashed(_) => before.clone(),
     };
     draft.fields.push(Field { name: name.into(), value });
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use crate::core::limits::CONTACTS_PER_PAGE;
-use crate::core::model::{Key, Known, Remote, Value, WriteMode};
+use crate::core::model::{Field, Known, Remote, Value, WriteMode};
 
 /// One difference between what is known of a contact and what the platform shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,21 +53,20 @@ pub enum Remedy {
 }
 
 /// Whether the contact that the platform shows under a known id seems to be another one: it has another match value than the known
-/// contact's `key`, and no more of the other values than it lacks. Values that many contacts have, such as that of a `marker`, prove
+/// contact's `key`, its match field, and no more of the other values than it lacks. Values that many contacts have, such as that of a `marker`, prove
 /// nothing. A match value that was only corrected leaves most of the other values as they were.
 pub fn is_another(
-    key: &Key,
+    key: &Field,
     known: &BTreeMap<String, Value>,
     shown: &BTreeMap<String, Value>,
     marker: Option<&str>,
 ) -> bool {
-    let Key::Match { field, value } = key else { return false };
     let agrees = |value: &Value, found: &Value| value.same(found) || value.resembles(found);
-    let Some(found) = shown.get(&**field).filter(|found| !found.is_blank()) else { return false };
-    if agrees(&Value::Text(value.clone()), found) {
+    let Some(found) = shown.get(&*key.name).filter(|found| !found.is_blank()) else { return false };
+    if agrees(&key.value, found) {
         return false;
     }
-    let proves = |name: &&String| name.as_str() != &**field && Some(name.as_str()) != marker;
+    let proves = |name: &&String| name.as_str() != &*key.name && Some(name.as_str()) != marker;
     let both = known.iter().filter(|(name, value)| proves(name) && !value.is_blank());
     let both = both.filter_map(|(name, value)| Some((value, shown.get(name)?)));
     let (equal, different): (Vec<_>, Vec<_>) = both.partition(|(value, found)| agrees(value, found));
@@ -98,13 +97,12 @@ impl Scope {
     }
 }
 
-/// The differences of a contact in the fields of `scope`. `key` is that of its row, if it has a match
-/// value. The value of the field `marker` does not prove that it is still the same contact.
+/// The differences of a contact in the fields of `scope`. `key` is the match field of its row's key, if it has one. The value of the field `marker` does not prove that it is still the same contact.
 ///
 /// A value that the platform shows in another type or, for phone numbers, in another form is no difference: the platform
 /// stores it that way, and writing it again would change nothing.
 pub fn differences(
-    key: Option<&Key>,
+    key: Option<&Field>,
     known: &Known,
     shown: &Remote,
     scope: &Scope,
@@ -138,12 +136,7 @@ pub fn shows(written: &Value, found: &Value) -> bool {
 
 // Whether both are phone numbers, and one may be the other without its `+` or its country code (API.md, trap 9).
 fn is_same_phone(one: &Value, other: &Value) -> bool {
-    let is_number = |value: &Value| {
-        let text = value.text();
-        let is_part = |character: char| character.is_ascii_digit() || "+-.() ".contains(character);
-        text.chars().all(is_part) && text.chars().filter(char::is_ascii_digit).count() >= 7
-    };
-    is_number(one) && is_number(other) && one.resembles(other)
+    one.is_written_as_phone() && other.is_written_as_phone() && one.resembles(other)
 }
 
 /// What is known of a contact once these differences are repaired: the platform's values. Of a contact that is gone, nothing is
@@ -284,7 +277,7 @@ mod tests {
 
     #[test]
     fn an_id_that_another_contact_has_is_told_from_an_edit() {
-        let key = Key::of(&crate::core::model::Field::text("phone", "+525512345678"));
+        let key = Field::text("phone", "+525512345678");
         let ann = [("phone", "+525512345678"), ("name", "Ann"), ("city", "Lima"), ("source", "crm")];
         let check = |shown: &[(&str, &str)], marker: Option<&str>, expected: bool| {
             assert_eq!(is_another(&key, &fields(&ann), &fields(shown), marker), expected, "{shown:?} {marker:?}");
@@ -301,8 +294,6 @@ mod tests {
             true,
         );
         check(&[("phone", "+525599999999")], None, true);
-        let by_id = Key::Id(ContactId::new("7").unwrap());
-        assert!(!is_another(&by_id, &fields(&ann), &fields(&[("phone", "+525599999999")]), None));
     }
 
     #[test]

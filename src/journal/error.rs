@@ -60,6 +60,12 @@ pub enum JournalError {
         /// Its schema version.
         found: i64,
     },
+    /// Another process has it open, so that its values cannot be replaced with hashes.
+    #[error("journal {}: cannot replace its values with hashes while another process has the journal open", path.display())]
+    InUseToHash {
+        /// The journal's path.
+        path: PathBuf,
+    },
     /// A backup would replace a file.
     #[error("{}: the file exists", path.display())]
     Exists {
@@ -148,6 +154,7 @@ impl JournalError {
             | Self::LogMissing { .. }
             | Self::Locked { .. }
             | Self::InUse { .. }
+            | Self::InUseToHash { .. }
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Sql(_)
@@ -175,6 +182,7 @@ impl JournalError {
             | Self::LogMissing { .. }
             | Self::Locked { .. }
             | Self::InUse { .. }
+            | Self::InUseToHash { .. }
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Linked { .. }

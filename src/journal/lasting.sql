@@ -257,3 +257,21 @@ CREATE TABLE unidentified_rows (
     snapshot INTEGER PRIMARY KEY,
     digests  BLOB NOT NULL      -- 8 bytes a row; and a checksum
 );
+
+-- How values are kept: as they are, or as hashes with this secret key. One row.
+CREATE TABLE kept_values (
+    key        BLOB NOT NULL,
+    has_hashes INTEGER NOT NULL DEFAULT 0, -- whether match values are hashes, which they stay
+    are_hashed INTEGER NOT NULL DEFAULT 0, -- whether other values are hashed when they are stored
+    is_swept   INTEGER NOT NULL DEFAULT 1  -- whether no page of the file has values from before
+);
+INSERT INTO kept_values (key) VALUES (randomblob(16));
+
+-- In a journal of hashes, answers to searches that may not be finished, until the row of their contact ends. The calls have them
+-- without values.
+CREATE TABLE open_answers (
+    call    INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL,
+    detail  TEXT NOT NULL
+);
+CREATE INDEX open_answers_of_contact ON open_answers (contact);

@@ -49,6 +49,7 @@ pub(crate) use self::verifications::{OpenVerification, Unread, VerifyAsked};
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
+use crate::core::kept_values::KeptValues;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::Policy;
@@ -69,6 +70,7 @@ pub(crate) struct EarlierColumns {
 pub struct Journal {
     owner: StoreOwner,
     backup: Option<Arc<Path>>,
+    is_converted: bool,
 }
 
 impl Journal {
@@ -78,10 +80,19 @@ impl Journal {
     /// A [`JournalError`] when the file cannot be opened or written, is damaged, or belongs to another program or to a
     /// newer version.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let store = Store::open(path)?;
-        let backup = store.backup().map(Arc::from);
+        Self::open_keeping(path, None)
+    }
+
+    /// As [`open`](Self::open), for a journal that keeps values like this from now on. With `None`, it keeps them as before, and a
+    /// new journal as they are. When a journal begins to keep hashes, all values that it has are replaced.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); and when values are to be replaced while another process has the journal open.
+    pub fn open_keeping(path: &Path, kept: Option<KeptValues>) -> Result<Self, JournalError> {
+        let store = Store::open(path, kept)?;
+        let (backup, is_converted) = (store.backup().map(Arc::from), store.is_converted());
         let owner = StoreOwner::on_thread(store).map_err(|source| JournalError::open(path, source))?;
-        Ok(Self { owner, backup })
+        Ok(Self { owner, backup, is_converted })
     }
 
     /// Creates an empty journal in memory.
@@ -110,13 +121,18 @@ impl Journal {
     }
 
     fn on_callers_thread(store: Store) -> Self {
-        Self { owner: StoreOwner::on_callers_thread(store), backup: None }
+        Self { owner: StoreOwner::on_callers_thread(store), backup: None, is_converted: false }
     }
 
     /// The copy of the journal as it was before [`open`](Self::open) upgraded it from an earlier version; `None` if it was not
     /// upgraded. The copy is never removed.
     pub fn backup_of_upgrade(&self) -> Option<&Path> {
         self.backup.as_deref()
+    }
+
+    /// Whether [`open_keeping`](Self::open_keeping) replaced its values with hashes.
+    pub const fn is_converted(&self) -> bool {
+        self.is_converted
     }
 
     /// Makes the channel's calls depend on this lock: no call starts after the lock's file or a file of the journal was

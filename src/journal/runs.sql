@@ -101,3 +101,14 @@ CREATE TABLE pending_marks (
     contact INTEGER NOT NULL,
     PRIMARY KEY (run, contact)
 ) WITHOUT ROWID;
+
+-- In a journal of hashes, what the lists of an input need of rows that were sent or rejected, until they are written. The items have
+-- the reason without values.
+CREATE TABLE open_rows (
+    run    INTEGER NOT NULL,
+    row    INTEGER NOT NULL,
+    key    TEXT,
+    reason TEXT,
+    cells  TEXT,
+    PRIMARY KEY (run, row)
+) WITHOUT ROWID;

@@ -8,9 +8,11 @@ mod clock;
 mod columns;
 mod compact;
 mod contacts;
+mod conversion;
 mod dictionary;
 mod first_writes;
 mod forget;
+mod hashing;
 mod history;
 mod ids;
 mod items;
@@ -56,12 +58,14 @@ use tempfile::TempPath;
 
 use self::contacts::ContactNumbers;
 use self::dictionary::Dictionary;
+use self::hashing::Hashing;
 use self::open_files::OpenFiles;
 use self::past_calls::PastCalls;
 use self::planning::Plans;
 use super::JournalError;
 use super::lock::HeldFile;
 use crate::core::time::Timestamp;
+use crate::core::verification::Difference;
 
 type Result<T> = std::result::Result<T, JournalError>;
 
@@ -99,6 +103,8 @@ pub(super) struct Store {
     copy: Option<TempPath>,
     // The copy of the journal as it was before this process upgraded it.
     backup: Option<PathBuf>,
+    // Whether this process replaced its values with hashes.
+    is_converted: bool,
     // Whether a commit is on disk when it returns.
     is_durable: Cell<bool>,
     // The open files; `None` in memory and in a dry run.
@@ -118,6 +124,10 @@ pub(super) struct Store {
     numbers: RefCell<ContactNumbers>,
     // Whether runs keep what was known of contacts before they change them.
     keeps_before: Cell<bool>,
+    // How values are kept; `None` as they are.
+    hashing: Cell<Option<Hashing>>,
+    // The differences that this process found, with their values, which a journal of hashes does not store.
+    found: RefCell<BTreeMap<(i64, i64), Vec<Difference>>>,
 }
 
 impl Store {
@@ -131,6 +141,7 @@ impl Store {
             is_read_only: false,
             copy: None,
             backup: None,
+            is_converted: false,
             is_durable: Cell::new(true),
             open_files: None,
             locks: RefCell::default(),
@@ -143,6 +154,8 @@ impl Store {
             sending_in: RefCell::default(),
             numbers: RefCell::default(),
             keeps_before: Cell::new(true),
+            hashing: Cell::new(None),
+            found: RefCell::default(),
         }
     }
 
@@ -208,6 +221,10 @@ impl Store {
 
     pub(super) fn backup(&self) -> Option<&Path> {
         self.backup.as_deref()
+    }
+
+    pub(super) fn is_converted(&self) -> bool {
+        self.is_converted
     }
 
     pub(super) fn begin(&self) -> Result<()> {

@@ -54,3 +54,32 @@ CREATE TABLE unidentified_rows (
 CREATE TABLE suppressed (
     hash BLOB PRIMARY KEY       -- 16 bytes, made with the key of the snapshots
 ) WITHOUT ROWID;
+
+-- How values are kept: as they are, or as hashes with this secret key. One row.
+CREATE TABLE kept_values (
+    key        BLOB NOT NULL,
+    has_hashes INTEGER NOT NULL DEFAULT 0, -- whether match values are hashes, which they stay
+    are_hashed INTEGER NOT NULL DEFAULT 0, -- whether other values are hashed when they are stored
+    is_swept   INTEGER NOT NULL DEFAULT 1  -- whether no page of the file has values from before
+);
+INSERT INTO kept_values (key) VALUES (randomblob(16));
+
+-- In a journal of hashes, answers to searches that may not be finished, until the row of their contact ends. The calls have them
+-- without values.
+CREATE TABLE open_answers (
+    call    INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL,
+    detail  TEXT NOT NULL
+);
+CREATE INDEX open_answers_of_contact ON open_answers (contact);
+
+-- In a journal of hashes, what the lists of an input need of rows that were sent or rejected, until they are written. The items have
+-- the reason without values.
+CREATE TABLE open_rows (
+    run    INTEGER NOT NULL,
+    row    INTEGER NOT NULL,
+    key    TEXT,
+    reason TEXT,
+    cells  TEXT,
+    PRIMARY KEY (run, row)
+) WITHOUT ROWID;

@@ -56,8 +56,10 @@ pub(crate) struct OpenVerification {
 pub(crate) struct Unread {
     /// Its number.
     pub contact: i64,
-    /// Its key's text.
+    /// Its key as it is printed.
     pub key: String,
+    /// The match field that is its key; `None` for a row without one.
+    pub match_field: Option<Field>,
     /// What is known of it.
     pub known: Known,
 }
@@ -65,7 +67,7 @@ pub(crate) struct Unread {
 /// A contact that differs.
 #[derive(Clone, Debug)]
 pub(crate) struct Differing {
-    /// Its key's text.
+    /// Its key as it is printed.
     pub key: String,
     /// The platform's id.
     pub id: String,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::core::model::Key;
+use crate::core::model::key::shown;
 use crate::core::output_format::ListFiles;
 use crate::core::selection::ContactRef;
 use crate::journal::{JournalError, Obstacle};
@@ -98,7 +99,7 @@ pub fn forget<R: Reporter>(
         workspace.hold(&channel, environment)?;
     }
     let person = journal.person(name.clone())?;
-    let mut keys: Vec<String> = person.iter().map(|contact| contact.key.clone()).collect();
+    let mut keys: Vec<String> = person.iter().map(|contact| shown(&contact.key)).collect();
     keys.sort_unstable();
     keys.dedup();
     if keys.len() > 1 {
@@ -112,7 +113,7 @@ pub fn forget<R: Reporter>(
         suppressed.extend(key);
     }
     if let Some((contact, obstacle)) = journal.obstacle(person.clone())? {
-        let (key, channel) = (contact.key, contact.channel);
+        let (key, channel) = (shown(&contact.key), contact.channel);
         return Err(match obstacle {
             Obstacle::InDoubt => ForgetError::InDoubt { key, channel },
             Obstacle::Pending { run } => ForgetError::Pending { key, channel, run },
@@ -135,7 +136,7 @@ pub fn forget<R: Reporter>(
             }
         }
     }
-    forgotten.contacts = person.iter().map(|contact| (contact.key.clone(), contact.channel.clone())).collect();
+    forgotten.contacts = person.iter().map(|contact| (shown(&contact.key), contact.channel.clone())).collect();
     let suppressed = if is_final { suppressed } else { Vec::new() };
     let erased = journal.forget(person, identifiers, suppressed)?;
     (forgotten.calls, forgotten.rows) = (erased.calls, erased.rows);

@@ -17,7 +17,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::duplicates::Duplicates;
 use crate::core::mapping::Mapping;
-use crate::core::model::{Field, Key, WriteMode};
+use crate::core::model::{Field, WriteMode};
 use crate::core::page::Page;
 use crate::core::task::Policy;
 use crate::core::verification::{Difference, Remedy, Scope, differences, is_cheaper_by_pages};
@@ -347,7 +347,7 @@ impl Verifying<'_> {
         calls: &ReadCalls<'_, T, O>,
         contact: Unread,
     ) -> Result<(), JournalError> {
-        let Unread { contact, key, known } = contact;
+        let Unread { contact, key, match_field, known } = contact;
         let call = Call::Read { id: known.id.clone() };
         let ended = match calls.ask(&call, &key).await? {
             Asked::Answered(ended) => ended,
@@ -358,7 +358,7 @@ impl Verifying<'_> {
             Attempt::Contact(remote) if remote.id != known.id => return calls.journal_end(&ended).await,
             Attempt::Contact(remote) => {
                 let marker = self.marker.as_ref().map(|(marker, _)| &*marker.name);
-                differences(Key::parse_match(&key).as_ref(), &known, remote, &self.scope, marker)
+                differences(match_field.as_ref(), &known, remote, &self.scope, marker)
             }
             Attempt::Missing { .. } if self.open.recent.contains(&contact) => return calls.journal_end(&ended).await,
             Attempt::Missing { .. } => vec![Difference::Gone],

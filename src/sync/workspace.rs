@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::tokens::{Renewing, Tokens, Tried};
 use crate::core::channel::WindowId;
+use crate::core::kept_values::KeptValues;
 use crate::core::model::{Key, Mode};
 use crate::core::task::Policy;
 use crate::journal::{Journal, JournalError, Lock, LockError, RunRow};
@@ -127,8 +128,20 @@ impl Workspace {
     /// # Errors
     /// As [`Journal::open`].
     pub fn open(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
+        Self::open_keeping(path, holder, None)
+    }
+
+    /// As [`open`](Self::open), for a journal that keeps values like this from now on ([`Journal::open_keeping`]).
+    ///
+    /// # Errors
+    /// As [`Journal::open_keeping`].
+    pub fn open_keeping(
+        path: &Path,
+        holder: impl Into<String>,
+        kept: Option<KeptValues>,
+    ) -> Result<Self, JournalError> {
         // The journal comes first: that it cannot be opened says more than that a file beside it cannot.
-        Self::of(Journal::open(path)?, Some(path), holder.into(), true)
+        Self::of(Journal::open_keeping(path, kept)?, Some(path), holder.into(), true)
     }
 
     /// Opens the journal at `path` for calls that change nothing, which are journaled as well. Creates no file: a missing

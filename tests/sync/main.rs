@@ -17,6 +17,7 @@ mod files;
 mod foreign_files;
 mod forget;
 mod guards;
+mod hashed;
 mod hostile;
 mod init;
 mod json_shapes;

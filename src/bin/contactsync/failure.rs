@@ -168,7 +168,9 @@ impl From<JournalError> for Failure {
         let hint = if let JournalError::OnlyLog { .. } = error {
             "restore the journal next to it from a backup; or move that file away to start a new journal, with --match so that \
              existing contacts are found"
-        } else if let JournalError::LogMissing { .. } | JournalError::InUse { .. } = error {
+        } else if let JournalError::LogMissing { .. } | JournalError::InUse { .. } | JournalError::InUseToHash { .. } =
+            error
+        {
             "wait until the other process has ended, then run the command again"
         } else if let JournalError::Locked { .. } = error {
             "end that program, or let it lock another file; contactsync itself prevents two runs at once"

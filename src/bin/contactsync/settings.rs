@@ -15,7 +15,9 @@ use conflate::Merge as _;
 use contactsync::mapping::MappingError;
 use contactsync::mapping::rules::Rules;
 use contactsync::source::SourceOptions;
-use contactsync::{Duplicates, Field, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Mapping, Mark, Policy, Source};
+use contactsync::{
+    Duplicates, Field, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, KeptValues, Mapping, Mark, Policy, Source,
+};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -31,6 +33,8 @@ pub use channels::{Channel, Channels, Connected, Earlier};
 pub struct Settings {
     pub channels: Channels,
     pub journal: PathBuf,
+    /// How the journal keeps values; as before when `None`.
+    pub kept_values: Option<KeptValues>,
     pub input: InputSettings,
     pub bounds: Bounds,
     /// The field and the value that a contact must have before anything is sent.
@@ -71,6 +75,7 @@ impl Settings {
         Ok(Self {
             channels,
             journal: journal(set.journal)?,
+            kept_values: set.history.values.map(Into::into),
             bounds: Bounds {
                 max_calls: set.limits.max_calls.map(Calls::get),
                 end: End::of(set.limits.end),

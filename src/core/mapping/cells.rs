@@ -167,7 +167,7 @@ impl Place {
             Cell::Json(json) if defaults.is_null(json) => Ok(Cow::Borrowed("")),
             Cell::Json(json) => Ok(value(&self.name, json)?.map_or(Cow::Borrowed(""), |value| match value {
                 Value::Text(text) => Cow::Owned(text.into()),
-                value @ (Value::Bool(_) | Value::Number(_)) => Cow::Owned(value.text().into_owned()),
+                value @ (Value::Bool(_) | Value::Number(_) | Value::Hashed(_)) => Cow::Owned(value.text().into_owned()),
             })),
         }
     }

@@ -162,7 +162,7 @@ impl<'a> Parts<'a> {
     pub(super) fn as_text(&mut self, name: &str, value: Value) -> Value {
         match value {
             Value::Text(text) => Value::Text(text),
-            typed @ (Value::Bool(_) | Value::Number(_)) => {
+            typed @ (Value::Bool(_) | Value::Number(_) | Value::Hashed(_)) => {
                 self.read.push(Field { name: name.into(), value: typed.clone() });
                 typed.into_text()
             }
@@ -180,7 +180,7 @@ impl<'a> Parts<'a> {
     pub(super) fn matched(&mut self, place: usize, value: Value) {
         let value = match value {
             Value::Text(text) if !text.is_ascii() => Value::Text((*visible(&text)).into()),
-            value @ (Value::Text(_) | Value::Bool(_) | Value::Number(_)) => value,
+            value @ (Value::Text(_) | Value::Bool(_) | Value::Number(_) | Value::Hashed(_)) => value,
         };
         let field = Field { name: self.match_fields[place].as_str().into(), value };
         let empty = &mut self.fields[place];
@@ -241,7 +241,7 @@ impl<'a> Parts<'a> {
             Value::Text(_) if is_typed(&field.name) => Some(BOOLEAN),
             Value::Text(text) => non_value(text).filter(|found| counts(&field.name, *found)).map(NonValue::found),
             Value::Bool(_) => Some(BOOLEAN),
-            Value::Number(_) => None,
+            Value::Number(_) | Value::Hashed(_) => None,
         };
         let mut matches = self.fields.iter().take(self.match_fields.len());
         matches.find_map(|field| Some((&*field.name, found(field)?)))
@@ -252,7 +252,7 @@ impl<'a> Parts<'a> {
         let matches = self.fields.iter_mut().take(self.match_fields.len()).enumerate();
         matches.filter_map(|(place, field)| match &mut field.value {
             Value::Text(text) if !text.is_empty() => Some((place, text)),
-            Value::Text(_) | Value::Bool(_) | Value::Number(_) => None,
+            Value::Text(_) | Value::Bool(_) | Value::Number(_) | Value::Hashed(_) => None,
         })
     }
 

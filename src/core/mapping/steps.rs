@@ -109,7 +109,7 @@ pub(super) fn typed(value: &Value, value_type: ValueType) -> Result<Value, Unfit
             let unfit = |found| Unfit { expected: "a number".to_owned(), found };
             let decimal = match value {
                 Value::Bool(_) => return Err(unfit("a boolean")),
-                Value::Text(_) | Value::Number(_) => Decimal::of_words(&text),
+                Value::Text(_) | Value::Number(_) | Value::Hashed(_) => Decimal::of_words(&text),
             };
             let is_scientific = Decimal::of_json(&text).is_some();
             let none = if is_scientific { "one in scientific notation, which may be rounded" } else { "other text" };

@@ -1,9 +1,12 @@
 //! Contact ids of the platform, and the keys that identify the contact of a row.
 
+mod hashed;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::hashed::{HashedKey, shown};
 use crate::core::model::value::Field;
 use crate::core::text::{Text, trimmed};
 
@@ -83,6 +86,21 @@ impl Key {
         let (field, value) = text.split_once('=')?;
         let field = field.replace("%3D", "=").replace("%25", "%");
         Some(Self::Match { field: field.into(), value: value.into() })
+    }
+
+    /// The match field that the key is, with its value. `None` for a row without one, and where only a hash of the value is kept.
+    pub fn match_field(&self) -> Option<Field> {
+        match self {
+            Self::Match { field, value } if HashedKey::parse(value).is_none() => {
+                Some(Field::text(field.clone(), value.clone()))
+            }
+            Self::Match { .. } | Self::Id(_) | Self::Row { .. } => None,
+        }
+    }
+
+    /// The text as it is printed. Of a match value of which only a hash is kept, it has a part of the hash.
+    pub fn shown(&self) -> String {
+        shown(&self.to_string())
     }
 
     /// The key for a match field and its value.

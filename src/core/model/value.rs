@@ -1,9 +1,12 @@
 //! Values of custom fields, and the comparison of two values.
 
+mod hashed;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::hashed::{Forms, HashedValue, ValueKey, ValueKind};
 use crate::core::decimal::Decimal;
 use crate::core::nfc::nfc;
 use crate::core::text::{Text, trimmed};
@@ -21,7 +24,14 @@ pub enum Value {
     Number(serde_json::Number),
     /// Text.
     Text(Text),
+    /// A known value of which only keyed hashes are kept. It compares with others as the value would. Serde refuses to write it, so
+    /// that no call can carry it.
+    #[serde(skip)]
+    Hashed(Box<HashedValue>),
 }
+
+/// What stands for a value of which only hashes are kept.
+pub const HASHED: &str = "(hashed)";
 
 impl Value {
     /// The value as text, in the form that a search takes: a number is its exact decimal, without exponent or trailing zeros.
@@ -34,6 +44,7 @@ impl Value {
                 Cow::Owned(plain.unwrap_or(written))
             }
             Self::Text(text) => Cow::Borrowed(text),
+            Self::Hashed(_) => Cow::Borrowed(HASHED),
         }
     }
 
@@ -41,7 +52,7 @@ impl Value {
     #[must_use]
     pub fn into_text(self) -> Self {
         match self {
-            Self::Text(text) => Self::Text(text),
+            value @ (Self::Text(_) | Self::Hashed(_)) => value,
             typed @ (Self::Bool(_) | Self::Number(_)) => Self::Text((*typed.text()).into()),
         }
     }
@@ -58,6 +69,7 @@ impl Value {
     /// or `false` (API.md, trap 11); text with a leading zero or plus sign is not a number.
     pub fn is_shown_as(&self, shown: &Self) -> bool {
         match (self, shown) {
+            (Self::Hashed(hashed), other) | (other, Self::Hashed(hashed)) => hashed.same(other),
             (Self::Text(text), Self::Text(other)) => trimmed(text) == trimmed(other),
             (Self::Bool(one), Self::Bool(other)) => one == other,
             (Self::Text(text), Self::Bool(flag)) | (Self::Bool(flag), Self::Text(text)) => {
@@ -79,6 +91,9 @@ impl Value {
     ///
     /// The platform trims text, and may return numbers and booleans for values that were written as text (API.md, trap 11).
     pub fn same(&self, other: &Self) -> bool {
+        if let (Self::Hashed(hashed), other) | (other, Self::Hashed(hashed)) = (self, other) {
+            return hashed.same(other);
+        }
         if trimmed(&self.text()) == trimmed(&other.text()) {
             return true;
         }
@@ -89,16 +104,18 @@ impl Value {
             (Self::Number(one), Self::Number(two)) => same_number(&one.to_string(), two),
             // Some platforms write TRUE (API.md, trap 9).
             (Self::Text(_), Self::Bool(_)) | (Self::Bool(_), Self::Text(_)) => self.is_shown_as(other),
-            (Self::Text(_), Self::Text(_)) | (Self::Bool(_), _) | (_, Self::Bool(_)) => false,
+            (Self::Text(_), Self::Text(_))
+            | (Self::Bool(_) | Self::Hashed(_), _)
+            | (_, Self::Bool(_) | Self::Hashed(_)) => false,
         }
     }
 
     /// Whether two values could be one value in two forms: a phone with or without its `+`, country code (API.md, trap 9) or the
     /// `1` of mobiles after `+52`; other case, punctuation or Unicode form; a number with or without `.0`; or cut short.
     pub fn resembles(&self, other: &Self) -> bool {
-        let bare = |value: &Self| -> String {
-            nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-        };
+        if let (Self::Hashed(hashed), other) | (other, Self::Hashed(hashed)) = (self, other) {
+            return hashed.resembles(other);
+        }
         let (one, two) = (bare(self), bare(other));
         let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
         let are_digits = short.len() >= SHORTEST_PHONE && [&short, &long].iter().all(|text| text.bytes().all(is_digit));
@@ -108,14 +125,44 @@ impl Value {
         let is_decimal = decimal(self).is_some_and(|one| decimal(other).is_some_and(|two| one == two));
         short == long || is_phone || is_cut || is_decimal || self.same(other)
     }
+
+    /// Whether it is long enough to identify a person by itself.
+    pub fn is_identifying(&self) -> bool {
+        match self {
+            Self::Hashed(hashed) => hashed.forms().is_identifying,
+            Self::Text(_) | Self::Number(_) | Self::Bool(_) => {
+                trimmed(&self.text()).chars().count() >= IDENTIFYING_CHARACTERS
+            }
+        }
+    }
+
+    /// Whether it has the characters of a phone number.
+    pub fn is_written_as_phone(&self) -> bool {
+        if let Self::Hashed(hashed) = self {
+            return hashed.forms().is_phone;
+        }
+        let text = self.text();
+        let is_part = |character: char| character.is_ascii_digit() || "+-.() ".contains(character);
+        text.chars().all(is_part) && text.chars().filter(char::is_ascii_digit).count() >= SHORTEST_PHONE
+    }
 }
 
-// Beyond 2^53, neighbouring whole numbers share one f64, so only their text can distinguish them.
-fn same_number(text: &str, number: &serde_json::Number) -> bool {
+/// The letters and digits of a value, in lower case.
+fn bare(value: &Value) -> String {
+    nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The number that a text stands for, unless neighbouring whole numbers share its f64.
+fn exact_number(text: &str) -> Option<f64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    match (trimmed(text).parse::<f64>(), number.as_f64()) {
-        (Ok(one), Some(two)) => one.total_cmp(&two).is_eq() && one.abs() < EXACT,
-        (Ok(_), None) | (Err(_), _) => false,
+    text.parse::<f64>().ok().filter(|number| number.abs() < EXACT)
+}
+
+// Beyond 2^53, only their text can distinguish them.
+fn same_number(text: &str, number: &serde_json::Number) -> bool {
+    match (exact_number(trimmed(text)), number.as_f64()) {
+        (Some(one), Some(two)) => one.total_cmp(&two).is_eq(),
+        (Some(_), None) | (None, _) => false,
     }
 }
 
@@ -134,6 +181,9 @@ impl Field {
         Self { name: name.into(), value: Value::Text(value.into()) }
     }
 }
+
+/// Minimum length of a match value that identifies a person by itself. Two CRMs may both number their customers from 1.
+const IDENTIFYING_CHARACTERS: usize = 7;
 
 /// Minimum length, in digits, of a phone number that may lack its country code.
 const SHORTEST_PHONE: usize = 7;

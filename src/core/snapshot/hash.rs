@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use siphasher::sip::SipHasher13 as ShortHasher;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use crate::core::model::Key;
+use crate::core::model::{HashedKey, Key};
 use crate::core::record::{Cells, Texts};
 
 /// Version of the hash format and of the meaning of rows, besides the program's. Increase it when a row with
@@ -156,8 +156,11 @@ impl SnapshotKey {
         self.contact_of_text(&key.to_string())
     }
 
-    /// The tag of the contact whose key has this text.
+    /// The tag of the contact whose key has this text. The hashes of a match value have that of the value.
     pub fn contact_of_text(&self, key: &str) -> ContactTag {
+        if let Some(hashed) = HashedKey::of_key(key) {
+            return ContactTag(hashed.tag);
+        }
         // `#digest.00000002` is the second row with its content.
         let key = if key.starts_with('#') { key.rsplit_once('.').map_or(key, |(digest, _)| digest) } else { key };
         let mut hasher = ShortHasher::new_with_key(&self.0);

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::keys::KeyParts;
 use super::{Result, Store, damaged};
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, ContactId, Field, Key, Known, Value, WriteMode};
+use crate::core::model::{
+    Contact, ContactId, Field, Forms, HashedKey, HashedValue, Key, Known, Value, ValueKind, WriteMode,
+};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 use crate::core::undo::{TagBefore, Written, WrittenField};
@@ -36,15 +38,30 @@ const HAS_ID: u8 = 1;
 const IS_MATCH: u8 = 2;
 /// After the fields, the number of the write mode of each.
 const HAS_MODES: u8 = 4;
+/// After the id, the text of its key, because the journal has a hash of it.
+const HAS_KEY: u8 = 8;
 
 /// The kinds of values, in the two lowest bits of a value's length.
 mod kind {
     pub(super) const TEXT: u64 = 0;
     pub(super) const NUMBER: u64 = 1;
-    /// Its length is 1 for true.
+    /// Its length is 1 for true, and 2 or more for hashes: their flags, from 2 on.
     pub(super) const FLAG: u64 = 2;
     /// The text of the contact's key. No bytes follow.
     pub(super) const KEY: u64 = 3;
+}
+
+/// What the hashes of a value are of, in flags.
+mod hashes {
+    /// The first one of a value that is not a boolean.
+    pub(super) const FIRST: u64 = 2;
+    pub(super) const IS_NUMBER: u64 = 1;
+    pub(super) const IS_BOOL: u64 = 2;
+    pub(super) const IS_IDENTIFYING: u64 = 4;
+    pub(super) const IS_PHONE: u64 = 8;
+    pub(super) const HAS_TYPED: u64 = 16;
+    pub(super) const HAS_TAILS: [u64; 2] = [32, 64];
+    pub(super) const ALL: u64 = 127;
 }
 
 /// The doubts of creates that are in flight, in place of the length of the JSON of others, which is longer.
@@ -122,7 +139,7 @@ pub(super) fn known_bytes(store: &Store, owner: Owner<'_>, known: &Known) -> Res
     writer.count(length(fields.len()));
     for (name, value) in fields {
         writer.name(name)?;
-        writer.value(value);
+        writer.value(&store.kept_value(name, value));
     }
     for tags in [tags, own_tags, absent_tags] {
         writer.names(tags.iter().map(String::as_str))?;
@@ -298,7 +315,30 @@ impl<'a> Writer<'a> {
                 self.bytes.extend_from_slice(digits.as_bytes());
             }
             Value::Bool(flag) => self.count(u64::from(*flag) << 2 | kind::FLAG),
+            Value::Hashed(hashed) => self.hashes(hashed.forms()),
         }
+    }
+
+    fn hashes(&mut self, forms: &Forms) {
+        let Forms { kind, is_identifying, is_phone, exact, typed, bare, tails } = *forms;
+        let mut flags = match kind {
+            ValueKind::Text => 0,
+            ValueKind::Number => hashes::IS_NUMBER,
+            ValueKind::Bool => hashes::IS_BOOL,
+        };
+        let has = [
+            (is_identifying, hashes::IS_IDENTIFYING),
+            (is_phone, hashes::IS_PHONE),
+            (typed.is_some(), hashes::HAS_TYPED),
+            (tails[0].is_some(), hashes::HAS_TAILS[0]),
+            (tails[1].is_some(), hashes::HAS_TAILS[1]),
+        ];
+        flags |= has.into_iter().filter(|(has, _)| *has).fold(0, |flags, (_, flag)| flags | flag);
+        self.count((hashes::FIRST + flags) << 2 | kind::FLAG);
+        self.bytes.extend_from_slice(&exact.to_le_bytes());
+        self.bytes.extend(typed.iter().flat_map(|typed| typed.to_le_bytes()));
+        self.bytes.extend_from_slice(&bare.to_le_bytes());
+        self.bytes.extend(tails.iter().flatten().flat_map(|tail| tail.to_le_bytes()));
     }
 
     fn contact(&mut self, contact: &Contact) -> Result<()> {
@@ -306,9 +346,13 @@ impl<'a> Writer<'a> {
         let flags = flag(contact.id().is_some(), HAS_ID)
             | flag(is_match, IS_MATCH)
             | flag(!contact.modes().is_empty(), HAS_MODES);
-        self.bytes.push(flags);
+        let has_key = HashedKey::parse(self.owner.key).is_some() && !KeyParts::of(contact.key()).is_id();
+        self.bytes.push(flags | flag(has_key, HAS_KEY));
         if let Some(id) = contact.id() {
             self.text(id.as_str());
+        }
+        if has_key {
+            self.text(&contact.key().to_string());
         }
         self.count(length(contact.matches().len()));
         self.count(length(contact.fields().len()));
@@ -400,20 +444,54 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
-    fn value(&mut self) -> Result<Value> {
+    // The value of this field.
+    fn value(&mut self, name: &str) -> Result<Value> {
         let head = self.count()?;
         let length = head >> 2;
         Ok(match head & 3 {
             kind::TEXT => Value::Text(self.text_of(length)?.into()),
             kind::NUMBER => Value::Number(super::parse(self.what, self.text_of(length)?)?),
-            kind::FLAG => Value::Bool(length == 1),
+            kind::FLAG if length < hashes::FIRST => Value::Bool(length == 1),
+            kind::FLAG => self.hashed(name, length - hashes::FIRST)?,
             _ => Value::Text(self.owner.key.into()),
         })
     }
 
     fn field(&mut self) -> Result<Field> {
         let name = self.name()?;
-        Ok(Field { name: (*name).into(), value: self.value()? })
+        Ok(Field { name: (*name).into(), value: self.value(&name)? })
+    }
+
+    fn hashed(&mut self, name: &str, flags: u64) -> Result<Value> {
+        let has = |flag: u64| flags & flag != 0;
+        let kind = match (has(hashes::IS_NUMBER), has(hashes::IS_BOOL)) {
+            (false, false) => ValueKind::Text,
+            (true, false) => ValueKind::Number,
+            (false, true) => ValueKind::Bool,
+            (true, true) => return Err(damaged(self.what, "the type of a value is unknown")),
+        };
+        let key = self.store.value_key().filter(|_| flags <= hashes::ALL);
+        let key = key.ok_or_else(|| damaged(self.what, "it has hashes of values"))?;
+        let exact = self.hash()?;
+        let typed = if has(hashes::HAS_TYPED) { Some(self.hash()?) } else { None };
+        let bare = self.short_hash()?;
+        let mut tails = [None; 2];
+        for (tail, flag) in tails.iter_mut().zip(hashes::HAS_TAILS) {
+            *tail = if has(flag) { Some(self.short_hash()?) } else { None };
+        }
+        let (is_identifying, is_phone) = (has(hashes::IS_IDENTIFYING), has(hashes::IS_PHONE));
+        let forms = Forms { kind, is_identifying, is_phone, exact, typed, bare, tails };
+        Ok(Value::Hashed(Box::new(HashedValue::new(key.of_field(name), forms))))
+    }
+
+    fn hash(&mut self) -> Result<u64> {
+        let bytes = self.take(8)?.try_into().map_err(|_| self.cut())?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn short_hash(&mut self) -> Result<u32> {
+        let bytes = self.take(4)?.try_into().map_err(|_| self.cut())?;
+        Ok(u32::from_le_bytes(bytes))
     }
 
     fn mode(&mut self) -> Result<WriteMode> {
@@ -429,6 +507,8 @@ impl<'a> Reader<'a> {
     fn contact(&mut self, key: &KeyParts<'_>) -> Result<Contact> {
         let flags = self.byte()?;
         let id = if flags & HAS_ID == 0 { None } else { Some(self.text()?).map(|id| self.id(id)).transpose()? };
+        let own = if flags & HAS_KEY == 0 { None } else { Some(KeyParts::of_text(self.text()?)) };
+        let key = own.as_ref().unwrap_or(key);
         let matches = usize::try_from(self.count()?).unwrap_or(usize::MAX);
         let fields = self.each(Self::field)?;
         let count = if flags & HAS_MODES == 0 { 0 } else { fields.len() };
@@ -443,8 +523,9 @@ impl<'a> Reader<'a> {
     fn written(&mut self) -> Result<Written> {
         let fields = self.each(|reader| {
             let name = reader.name()?.to_string();
-            let before = if reader.count()? == 0 { None } else { Some(reader.value()?) };
-            Ok((name, WrittenField { before, after: reader.value()? }))
+            let before = if reader.count()? == 0 { None } else { Some(reader.value(&name)?) };
+            let after = reader.value(&name)?;
+            Ok((name, WrittenField { before, after }))
         })?;
         let added = self.each(|reader| Ok(reader.name()?.to_string()))?;
         let removed = self.each(|reader| {
@@ -469,7 +550,11 @@ impl<'a> Reader<'a> {
         let made_at = if flags & HAS_MADE_AT == 0 { None } else { Some(Timestamp::from_millis(self.count()?)) };
         let replaces = if flags & IS_REPLACED == 0 { None } else { Some(self.text()?) };
         let replaces = replaces.map(|id| self.id(id)).transpose()?;
-        let fields = self.each(|reader| Ok((reader.name()?.to_string(), reader.value()?)))?;
+        let fields = self.each(|reader| {
+            let name = reader.name()?;
+            let value = reader.value(&name)?;
+            Ok((name.to_string(), value))
+        })?;
         let mut tags = || self.each(|reader| Ok(reader.name()?.to_string()));
         let (tags, own_tags, absent_tags) = (tags()?, tags()?, tags()?);
         Ok(Known {

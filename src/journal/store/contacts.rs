@@ -171,7 +171,7 @@ impl Store {
 
     pub(in crate::journal) fn remote_state(&self, channel: &str, key: &Key) -> Result<RemoteState> {
         let Some(channel) = self.channels.find(self, channel)? else { return Ok(RemoteState::Unknown) };
-        let key = KeyParts::of(key);
+        let key = self.key_parts(key);
         let found = self.find_contact(channel, &key)?;
         found.map_or(Ok(RemoteState::Unknown), |found| found.remote_state(self, &key))
     }
@@ -232,8 +232,8 @@ impl Store {
 
     pub(in crate::journal) fn holders(&self, channel: &str, id: &ContactId, key: &str) -> Result<Vec<String>> {
         let Some(channel) = self.channels.find(self, channel)? else { return Ok(Vec::new()) };
-        let holders = self.holders_of(channel, id, &KeyParts::of_text(key))?;
-        Ok(holders.iter().map(|holder| holder.key.text()).collect())
+        let holders = self.holders_of(channel, id, &self.key_parts_of_text(key))?;
+        Ok(holders.iter().map(|holder| holder.key.shown()).collect())
     }
 
     /// Whether anything is known of a contact of the channel.

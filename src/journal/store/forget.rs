@@ -31,9 +31,12 @@ impl Store {
         match name {
             ContactRef::Match(text) => {
                 numbers.extend(self.contacts_with_value(None, text)?);
-                let parts = KeyParts::of_text(text);
+                let parts = self.key_parts_of_text(text);
                 if let Some(field) = parts.find_field(self)? {
                     numbers.extend(self.contacts_with_value(Some(field), parts.value())?);
+                }
+                if self.value_key().is_some() {
+                    numbers.extend(self.contacts_with_hash_of(text)?);
                 }
             }
             ContactRef::Id(id) => {
@@ -62,6 +65,20 @@ impl Store {
             let channel = query.query_row([number], |row| row.get(0))?;
             let channel = self.channels.text(self, channel)?.to_string();
             found.push(PersonContact { number, channel, key: key.text() });
+        }
+        Ok(found)
+    }
+
+    // The contacts with a hash of this value as their key or alias, in any match field.
+    fn contacts_with_hash_of(&self, value: &str) -> Result<Vec<i64>> {
+        let mut query = self
+            .db
+            .prepare("SELECT field FROM contacts WHERE field > 0 UNION SELECT field FROM aliases WHERE field > 0")?;
+        let fields = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let mut found = Vec::new();
+        for field in fields {
+            let key = Key::Match { field: (*self.names.text(self, field)?).into(), value: value.into() };
+            found.extend(self.contacts_with_value(Some(field), self.key_parts(&key).value())?);
         }
         Ok(found)
     }
@@ -243,6 +260,7 @@ impl Store {
         for ((run, row), is_own, reason) in &found {
             let update = if *is_own { &mut own } else { &mut named };
             update.execute(params![run, row, reason])?;
+            self.db.execute("DELETE FROM open_rows WHERE run = ?1 AND row = ?2", [run, row])?;
         }
         Ok(found.iter().filter(|(_, is_own, _)| *is_own).count() as u64)
     }

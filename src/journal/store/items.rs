@@ -1,9 +1,10 @@
 //! The SQL of planning a row: it stores what [`planner`](crate::core::planner) decides.
 
+use std::borrow::Cow;
+
 use rusqlite::params;
 
 use super::compact::{self, Owner};
-use super::keys::KeyParts;
 use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::{LastLocated, Prior};
 use super::snapshots::{rejected_trace, trace};
@@ -80,10 +81,10 @@ impl Store {
                 let last = prior.into_last();
                 let number = match located {
                     Some(located) => located.number(),
-                    None => open.add_contact(self, channel, &KeyParts::of(resolution.contact.key()))?,
+                    None => open.add_contact(self, channel, &self.key_parts(resolution.contact.key()))?,
                 };
                 let id = || Ok(self.remote_state(&planning.channel, resolution.contact.key())?.id().cloned());
-                open.selected.note(line, (number, &resolution.contact), id)?;
+                open.selected.note(line, (number, &resolution.contact), id, |key| self.key_parts(key))?;
                 let item = NewItem { row, line, contact: Some(number), cells: cells.as_ref(), ..NewItem::default() };
                 let (outcome, is_unchanged) =
                     self.store_resolved(open, plan, planning, (channel, number, last), item, resolution)?;
@@ -164,7 +165,7 @@ impl Store {
                     open.returned.push(number);
                 }
                 let is_unchanged = replaced.is_none() && matches!(decision, Decision::Done(Outcome::Unchanged));
-                let key = KeyParts::of(&key);
+                let key = self.key_parts(&key);
                 let owner = Owner { number, key: key.value() };
                 Ok((self.store_decision(open, plan, run, owner, item, &contact, decision)?, is_unchanged))
             }
@@ -294,6 +295,15 @@ impl Store {
     }
 
     pub(super) fn insert_item(&self, run: i64, item: &NewItem<'_>) -> Result<()> {
+        let cells = item.cells.map(|cells| json(&StoredCells::of(cells)));
+        let (mut reason, mut kept_cells) = (item.reason.map(Cow::Borrowed), cells.as_deref());
+        if self.has_open_rows()
+            && matches!(item.state, state::REJECTED | state::REPEATED)
+            && let Some(whole) = item.reason
+        {
+            self.keep_open_row((run, item.row), None, Some(whole), kept_cells.take())?;
+            reason = Some(Cow::Owned(self.kept_text(whole, None, item.cells)));
+        }
         let mut insert = self.db.prepare_cached(
             "INSERT INTO items (run, row, line, contact, state, reason, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
@@ -303,16 +313,20 @@ impl Store {
             integer(item.line),
             item.contact,
             item.state,
-            item.reason,
-            item.cells.map(|cells| json(&StoredCells::of(cells))),
+            reason,
+            kept_cells,
         ])?;
         Ok(())
     }
 
     // From now on, a row with any of these match values belongs to this contact.
     fn add_aliases(&self, open: &mut OpenPlan, run: i64, contact: &Contact, number: i64) -> Result<()> {
+        let key = self.key_parts(contact.key());
         for value in aliases(contact) {
-            open.add_alias(self, run, &KeyParts::of(&value), number)?;
+            let value = self.key_parts(&value);
+            if value != key {
+                open.add_alias(self, run, &value, number)?;
+            }
         }
         Ok(())
     }

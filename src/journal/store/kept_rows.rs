@@ -14,6 +14,7 @@ use super::keys::KeyParts;
 use super::snapshots::packed::{packed, unpacked};
 use super::snapshots::{checked, with_checksum};
 use super::{Result, Store, damaged, natural};
+use crate::core::model::key::shown;
 use crate::core::snapshot::{KeptRows, RowPosition};
 use crate::journal::rows::ListedRow;
 
@@ -227,10 +228,16 @@ impl ListedKept<'_> {
             texts.push_str(text);
             texts.len() - text.len()..texts.len()
         };
-        let prefix = add(prefix.as_ref().map_or("", |(_, prefix)| prefix));
-        let value = add(contact.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?);
+        let prefix = prefix.as_ref().map_or("", |(_, prefix)| prefix);
+        let value = contact.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        // No match value begins with a space.
+        let key = if value.starts_with(' ') {
+            add(&shown(&format!("{prefix}{value}")))
+        } else {
+            add(prefix).start..add(value).end
+        };
         let id: Option<StoredId> = contact.get(3)?;
-        Ok((prefix.start..value.end, id.map(|StoredId(id)| add(&id))))
+        Ok((key, id.map(|StoredId(id)| add(&id))))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::{Result, Store};
-use crate::core::model::{ContactId, ID_KEY, Key};
+use crate::core::model::key::shown;
+use crate::core::model::{ContactId, Field, HashedKey, HashedValue, ID_KEY, Key, Known, Value, ValueKey};
+use crate::core::snapshot::SnapshotKey;
 
 /// The number of the field of a key that is a contact id.
 const ID: i64 = 0;
@@ -65,6 +67,55 @@ impl<'a> KeyParts<'a> {
             number => KeyField::Match(store.names.text(store, number)?.to_string().into()),
         };
         Ok(KeyParts { field, value: value.into() })
+    }
+
+    /// With hashes in place of the value, unless it is a contact id or has them already.
+    pub(super) fn hashed(self, values: &ValueKey, tags: &SnapshotKey) -> Self {
+        if self.is_id() || self.is_hashed() {
+            return self;
+        }
+        let tag = tags.contact_of_text(&self.text()).number();
+        let hashed = |name: &str, value: &str| {
+            let is_identifying = Value::Text(value.into()).is_identifying();
+            HashedKey { tag, exact: values.of_field(name).text(value), is_identifying }.text()
+        };
+        let value = match &self.field {
+            KeyField::Match(name) => hashed(name, &self.value),
+            KeyField::Row | KeyField::Id => {
+                let (digest, nth) = self.value.split_once('.').unwrap_or((&self.value, ""));
+                format!("{}.{nth}", hashed("", digest))
+            }
+        };
+        Self { value: Cow::Owned(value), ..self }
+    }
+
+    /// Whether it has hashes in place of a value.
+    pub(super) fn is_hashed(&self) -> bool {
+        !self.is_id() && HashedKey::parse(&self.value).is_some()
+    }
+
+    /// The match field that the key is, with its value, to be compared with what the platform shows. `None` for a row without one.
+    pub(super) fn match_field(&self, store: &Store, known: &Known) -> Option<Field> {
+        let name: &str = match &self.field {
+            KeyField::Match(name) => name,
+            KeyField::Id => ID_KEY.strip_suffix('=').unwrap_or(ID_KEY),
+            KeyField::Row => return None,
+        };
+        let hashed = if self.is_id() { None } else { HashedKey::parse(&self.value) };
+        let value = match (hashed, store.value_key()) {
+            (Some(HashedKey { exact, is_identifying, .. }), Some(key)) => {
+                let value = Value::Hashed(Box::new(HashedValue::of_text(key.of_field(name), exact, is_identifying)));
+                // The known value has more hashes.
+                known.fields.get(name).filter(|known| known.same(&value)).cloned().unwrap_or(value)
+            }
+            (Some(_) | None, _) => Value::Text((*self.value).into()),
+        };
+        Some(Field { name: name.into(), value })
+    }
+
+    /// The text of the key as it is printed.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.text())
     }
 
     pub(super) fn value(&self) -> &str {

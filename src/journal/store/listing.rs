@@ -42,7 +42,8 @@ impl Store {
 
     pub(in crate::journal) fn set_listed(&self, sync: i64, written: bool) -> Result<()> {
         self.db.execute("UPDATE listings SET written = ?2 WHERE sync = ?1", params![sync, written])?;
-        Ok(())
+        self.close_rows()?;
+        if written { self.clear_remains() } else { Ok(()) }
     }
 
     /// Whether calls were made for an input.
@@ -91,12 +92,13 @@ impl Store {
         let mut query = self.db.prepare(&format!(
             "WITH counted AS MATERIALIZED ({calls}),
                  listed AS (SELECT run, row, line, contact, state, reason, cells FROM items WHERE run {runs} {which} {pending})
-             SELECT runs.channel, listed.row, listed.line, contacts.field, contacts.value, listed.state, listed.reason,
-                 listed.cells, states.id, coalesce(counted.calls, 0)
+             SELECT runs.channel, listed.row, listed.line, contacts.field, contacts.value, listed.state, coalesce(open_rows.reason, listed.reason),
+                 coalesce(open_rows.cells, listed.cells), states.id, coalesce(counted.calls, 0), open_rows.key
              FROM listed CROSS JOIN runs ON runs.id = listed.run
              LEFT JOIN contacts ON contacts.number = listed.contact
              LEFT JOIN states ON states.contact = listed.contact
              LEFT JOIN counted ON counted.contact = listed.contact
+             LEFT JOIN open_rows ON open_rows.run = listed.run AND open_rows.row = listed.row
              ORDER BY listed.row"
         ))?;
         let mut rows = query.query([sync])?;
@@ -118,7 +120,7 @@ impl Store {
             channel: row.get(0)?,
             row: natural(row.get(1)?),
             line: natural(row.get(2)?),
-            key: key.map(|key| key.text()),
+            key: row.get::<_, Option<String>>(10)?.or_else(|| key.map(|key| key.shown())),
             state: state_name(state)?.into(),
             reason: row.get(6)?,
             cells: cells.as_deref().map(read_cells).transpose()?,

@@ -450,7 +450,7 @@ impl Store {
         let Some(key) = self.key_of_contact(number)? else { return Ok(None) };
         let marked = mark.map_or(Ok(None), |mark| self.marked_contact(number, mark))?;
         let policy = planning.policy.of_marks();
-        Ok(Some(ContactChange::missing(&planning.channel, &key.text(), marked, policy)))
+        Ok(Some(ContactChange::missing(&planning.channel, &key.shown(), marked, policy)))
     }
 
     /// Passes what would be sent for the missing contacts of a plan to `each`.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{APPLICATION_ID, CACHE_KIB, OpenFiles, RUN_TABLES, Result, SCHEMA_VERSION, Store};
+use crate::core::kept_values::KeptValues;
 use crate::journal::JournalError;
 use crate::journal::error::is_damage;
 use crate::journal::files::{FileId, Presence, has_other_names, with_suffix};
@@ -43,7 +44,8 @@ const COMPARED: usize = 1 << 20;
 const WRITE_VERSION: (usize, u8) = (18, 2);
 
 impl Store {
-    pub(in crate::journal) fn open(path: &Path) -> Result<Self> {
+    /// Opens a journal, which keeps values as `kept` has it from then on.
+    pub(in crate::journal) fn open(path: &Path, kept: Option<KeptValues>) -> Result<Self> {
         let failed = |source| JournalError::open(path, source);
         if !path.exists() {
             make(path)?;
@@ -56,7 +58,7 @@ impl Store {
         let was_alone = join(path, &file, &presence)?;
         let deadline = Instant::now() + BUSY_TIMEOUT;
         let mut store = loop {
-            match Self::try_open(path, &file, was_alone) {
+            match Self::try_open(path, &file, was_alone, kept) {
                 Err(JournalError::Sql(error)) if is_busy(&error) && Instant::now() < deadline => look_again_later(),
                 Err(error) => return Err(in_opening(path, error)),
                 Ok(store) => break store,
@@ -72,7 +74,7 @@ impl Store {
     }
 
     // Returns SQLite's error when another process holds the file.
-    fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
+    fn try_open(path: &Path, file: &Path, is_alone: bool, kept: Option<KeptValues>) -> Result<Self> {
         // Whether the last process ended without closing the journal.
         let was_left_open = is_alone && fs::metadata(with_suffix(file, "-wal")).is_ok_and(|log| log.len() > 0);
         let mut store = Self::on(Connection::open_with_flags(file, TO_WRITE)?, false);
@@ -110,6 +112,7 @@ impl Store {
         if was_left_open {
             store.verify("PRAGMA integrity_check(1)").map_err(|error| in_opening(path, error))?;
         }
+        store.is_converted = store.keep(path, kept, is_alone)?;
         Ok(store)
     }
 
@@ -166,6 +169,7 @@ impl Store {
             store = store.upgraded_copy(path)?;
             store.db.busy_timeout(BUSY_TIMEOUT)?;
         }
+        store.load_hashing()?;
         Ok(Some(store))
     }
 

@@ -2,7 +2,6 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::keys::KeyParts;
 use super::{Result, Store, integer, millis, natural};
 use crate::core::time::Timestamp;
 
@@ -22,7 +21,7 @@ impl Store {
     }
 
     pub(in crate::journal) fn leave(&self, channel: &str, key: &str, at: Timestamp) -> Result<()> {
-        let contact = self.contact_number(self.channel_number(channel)?, &KeyParts::of_text(key))?;
+        let contact = self.contact_number(self.channel_number(channel)?, &self.key_parts_of_text(key))?;
         let mut leave =
             self.db.prepare_cached("INSERT OR REPLACE INTO left_rows (contact, tried_at) VALUES (?1, ?2)")?;
         leave.execute(params![contact, millis(at)])?;
@@ -47,7 +46,7 @@ impl Store {
     pub(in crate::journal) fn set_turn(&self, channel: &str, next: Option<(&str, u64)>) -> Result<()> {
         match next {
             Some((key, row)) => {
-                let contact = self.contact_number(self.channel_number(channel)?, &KeyParts::of_text(key))?;
+                let contact = self.contact_number(self.channel_number(channel)?, &self.key_parts_of_text(key))?;
                 self.db.execute(
                     "INSERT OR REPLACE INTO turns (channel, contact, row) VALUES (?1, ?2, ?3)",
                     params![channel, contact, integer(row)],

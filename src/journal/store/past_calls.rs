@@ -33,8 +33,9 @@ impl Store {
 
     fn read_past_calls(&self, run: i64) -> Result<HashMap<i64, Vec<PastCall>>> {
         let mut query = self.db.prepare_cached(
-            "SELECT contact, kind, asked, result, detail, started_at, took FROM run_calls
-             WHERE run = ?1 AND took IS NOT NULL AND contact IN (SELECT contact FROM pending WHERE run = ?1)
+            "SELECT contact, kind, asked, result, coalesce((SELECT detail FROM open_answers WHERE call = number), detail),
+                 started_at, took
+             FROM run_calls WHERE run = ?1 AND took IS NOT NULL AND contact IN (SELECT contact FROM pending WHERE run = ?1)
              ORDER BY number",
         )?;
         let mut rows = query.query([run])?;

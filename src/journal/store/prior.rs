@@ -10,7 +10,7 @@ use super::contacts::StoredContact;
 use super::keys::KeyParts;
 use super::planning::OpenPlan;
 use super::{Result, Store, damaged, integer};
-use crate::core::model::{Contact, Key, RemoteState};
+use crate::core::model::{Contact, Field, Key, RemoteState};
 use crate::core::past_rejection::PastRejection;
 use crate::core::planner::{EarlierRow, PriorRows};
 use crate::core::task::Policy;
@@ -76,7 +76,7 @@ impl<'a> Prior<'a> {
         {
             return Ok(located.clone());
         }
-        let parts = KeyParts::of(key);
+        let parts = self.store.key_parts(key);
         let located = match self.plan.staged_contact(self.store, (self.run, self.channel), &parts)? {
             Ok(number) => Some(Located::New(number)),
             Err(true) => self.store.find_contact(self.channel, &parts)?.map(Located::Stored),
@@ -103,7 +103,7 @@ impl PriorRows for Prior<'_> {
         if located.as_ref().is_some_and(|located| self.plan.seen.get(located.number()).is_some()) {
             return Ok(own());
         }
-        let parts = KeyParts::of(value);
+        let parts = self.store.key_parts(value);
         if let Some(key) = self.key_of_alias(self.plan.new_alias(self.store, self.run, &parts)?)? {
             return Ok(Some(key));
         }
@@ -116,6 +116,11 @@ impl PriorRows for Prior<'_> {
             return Ok(None);
         }
         self.key_of_alias(self.store.alias(self.channel, &parts)?)
+    }
+
+    // The key may have a hash in place of its value.
+    fn is_another(&self, key: &Key, field: &Field) -> bool {
+        key.is_another(field) && self.store.key_parts(&Key::of(field)) != self.store.key_parts(key)
     }
 
     fn equal_rows(&self, digest: &str) -> Result<u32> {
@@ -148,7 +153,7 @@ impl PriorRows for Prior<'_> {
 
     fn remote_state(&self, key: &Key) -> Result<RemoteState> {
         match self.locate(key)?.as_deref() {
-            Some(Located::Stored(contact)) => contact.remote_state(self.store, &KeyParts::of(key)),
+            Some(Located::Stored(contact)) => contact.remote_state(self.store, &self.store.key_parts(key)),
             Some(Located::New(_)) | None => Ok(RemoteState::Unknown),
         }
     }

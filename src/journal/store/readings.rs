@@ -157,11 +157,11 @@ impl Store {
                 insert.execute(params![reading, id, pass, None::<i64>, None::<String>, None::<Vec<u8>>])?;
                 continue;
             };
-            let key = KeyParts::of(key);
+            let key = self.key_parts(key);
             let content = compact::known_bytes(self, Owner { number: LISTED, key: key.value() }, known)?;
             insert.execute(params![reading, id, pass, key.field(self)?, key.value(), content])?;
             for value in aliases {
-                let value = KeyParts::of(value);
+                let value = self.key_parts(value);
                 alias.execute(params![reading, value.field(self)?, value.value(), id])?;
             }
         }
@@ -218,7 +218,7 @@ impl Store {
         let is_recent = numbers.into_iter().any(|number| recent.contains(&number));
         let held = match &holder {
             Some(Holder { number, key }) => {
-                self.known_of(*number, key)?.map(|known| (Key::parse_match(&key.text()), known))
+                self.known_of(*number, key)?.map(|known| (key.match_field(self, &known), known))
             }
             None => None,
         };
@@ -255,13 +255,13 @@ impl Store {
                 if let Some(Holder { number, key }) = &holder {
                     self.unlearn(channel, *number, key)?;
                 }
-                learnt.conflicts.push((key.text(), listed.id.clone(), Some(other)));
+                learnt.conflicts.push((key.shown(), listed.id.clone(), Some(other)));
             }
             Lesson::Replaced => {
                 if let Some(Holder { number, key }) = &holder {
                     self.unlearn(channel, *number, key)?;
                 }
-                let before = holder.map_or_else(String::new, |holder| holder.key.text());
+                let before = holder.map_or_else(String::new, |holder| holder.key.shown());
                 learnt.conflicts.push((before, listed.id.clone(), None));
             }
         }

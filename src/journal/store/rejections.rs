@@ -1,6 +1,7 @@
 //! The SQL of rejected contacts: what each was sent with, what the platform had afterwards, and how often it was tried. They are
 //! tried again at growing intervals.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
@@ -53,6 +54,7 @@ impl Store {
         let mut query = self.db.prepare_cached("SELECT policy FROM runs WHERE id = ?1")?;
         let policy: String = query.query_row([run], |row| row.get(0))?;
         let content = self.content_sent(number, contact, parse("a run's policy", &policy)?)?;
+        let reason = self.kept_text(reason, Some(contact), None);
         let mut insert = self.db.prepare_cached(
             "INSERT INTO rejections (contact, content, tries, tried_at, reason) VALUES (?1, ?2, 1, ?3, ?4)
              ON CONFLICT (contact, content)
@@ -83,7 +85,10 @@ impl Store {
             query.query_row([number], |row| Ok((row.get::<_, StoredId>(0)?.0, row.get(1)?))).optional()?;
         let Policy { mode, tags_mode, search_lag: _, retry_in_doubt, search_first: _ } = policy;
         let policy = format!("{mode:?} {tags_mode:?} {retry_in_doubt}");
-        let parts = [("contact", json(contact)), ("state", format!("{state:?}")), ("policy", policy)];
+        // A row may have the value of which the key has a hash, or not.
+        let kept = self.key_parts(contact.key()).key(false).filter(|_| self.value_key().is_some());
+        let contact = kept.map_or(Cow::Borrowed(contact), |key| Cow::Owned(contact.clone().known_as(key)));
+        let parts = [("contact", json(&*contact)), ("state", format!("{state:?}")), ("policy", policy)];
         Ok(self.snapshot_key()?.basis(parts).number().to_le_bytes().to_vec())
     }
 }

@@ -75,7 +75,7 @@ impl Store {
     pub(in crate::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
         let Some(channel) = self.channels.find(self, channel)? else { return Ok(None) };
         for parts in self.fields_of_keys(channel)? {
-            let key = Key::parse_match(&parts.text());
+            let key = Key::parse_match(&parts.shown());
             let is_ours = match &key {
                 Some(Key::Match { field, .. }) => matches.iter().any(|name| *field == *name),
                 Some(Key::Id(_) | Key::Row { .. }) | None => matches.is_empty(),
@@ -163,7 +163,7 @@ impl Store {
 
     pub(super) fn drop_runs(&self, which: &str, value: impl ToSql + Copy) -> Result<()> {
         let runs = format!("SELECT id FROM runs WHERE {which}");
-        for table in ["new_aliases", "merging", "pending", "items", "pending_marks"] {
+        for table in ["new_aliases", "merging", "pending", "items", "pending_marks", "open_rows"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE run IN ({runs})"), [value])?;
         }
         self.forget_numbers();
@@ -211,7 +211,8 @@ impl Store {
         match which {
             FirstRows::Rejected => {
                 let mut query = self.db.prepare(&format!(
-                    "SELECT line, reason FROM items WHERE {runs} AND state IN (?3, ?4) ORDER BY row LIMIT ?2"
+                    "SELECT line, coalesce((SELECT reason FROM open_rows WHERE run = items.run AND row = items.row), reason)
+                     FROM items WHERE {runs} AND state IN (?3, ?4) ORDER BY row LIMIT ?2"
                 ))?;
                 let rows = query.query_map(params![sync, limit, state::REJECTED, state::REPEATED], |row| {
                     Ok(format!("line {}: {}", row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
@@ -220,12 +221,14 @@ impl Store {
             }
             FirstRows::Pending => {
                 let mut query = self.db.prepare(&format!(
-                    "SELECT run, contact FROM pending WHERE {runs} AND NOT deferred ORDER BY row LIMIT ?2"
+                    "SELECT run, contact, content FROM pending WHERE {runs} AND NOT deferred ORDER BY row LIMIT ?2"
                 ))?;
-                let rows = query.query_map(params![sync, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let rows = query.query_map(params![sync, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
                 let mut keys = Vec::new();
-                for (run, contact) in rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
-                    keys.extend(self.key_of_planned(sync, (run, contact))?.map(|key| key.text()));
+                for (run, number, content) in rows.collect::<rusqlite::Result<Vec<(i64, i64, Vec<u8>)>>>()? {
+                    let Some(key) = self.key_of_planned(sync, (run, number))? else { continue };
+                    let contact = compact::read_contact(self, Owner { number, key: key.value() }, &key, &content)?;
+                    keys.push(contact.key().shown());
                 }
                 Ok(keys)
             }
@@ -316,6 +319,7 @@ impl Store {
             ),
             &[&channel, &run],
         )?;
+        execute(&format!("DELETE FROM open_rows WHERE run IN (SELECT id FROM runs WHERE {done})"), &[&channel, &run])?;
         execute(&format!("UPDATE runs SET pruned = 1 WHERE {done}"), &[&channel, &run])?;
         Ok(())
     }

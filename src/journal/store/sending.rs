@@ -9,6 +9,7 @@ use super::attempts::{detail, kind_number, result, result_number};
 use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::contacts::{Holder, StoredState};
+use super::hashing::Texts;
 use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::listing::read_cells;
@@ -18,7 +19,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
-use crate::core::model::{Known, RemoteState};
+use crate::core::model::{Contact, Known, RemoteState};
 use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 use crate::core::window::IN_FLIGHT_GRACE;
@@ -257,7 +258,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<i64> {
         let channel = self.channel_number(&state_update.channel)?;
-        let key = KeyParts::of(state_update.contact.key());
+        let key = self.key_parts(state_update.contact.key());
         let contact = self.contact_number(channel, &key)?;
         let window = self.window_of_run(run)?;
         let asked = asked.map(|asked| self.asked_number(asked)).transpose()?;
@@ -335,6 +336,11 @@ impl Store {
     }
 
     pub(in crate::journal) fn end_probe(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
+        self.end_call(number, attempt, at, Texts::Of(None))
+    }
+
+    fn end_call(&self, number: i64, attempt: &Attempt, at: Timestamp, texts: Texts<'_>) -> Result<()> {
+        let attempt = &*self.kept_attempt(number, attempt, texts)?;
         let mut update = self
             .db
             .prepare_cached("UPDATE calls SET took = ?2 - started_at, result = ?3, detail = ?4 WHERE number = ?1")?;
@@ -344,11 +350,11 @@ impl Store {
 
     pub(in crate::journal) fn answered(&self, ended: &Ended, state_update: &StateUpdate) -> Result<Recorded> {
         let channel = self.channel_number(&state_update.channel)?;
-        let key = KeyParts::of(state_update.contact.key());
+        let key = self.key_parts(state_update.contact.key());
         if let Some(claimed) = self.claim(ended.number, channel, &key, state_update)? {
             return Ok(Recorded::Claimed { by: claimed.text() });
         }
-        self.end_probe(ended.number, &ended.attempt, ended.at)?;
+        self.end_call(ended.number, &ended.attempt, ended.at, Texts::Of(Some(&state_update.contact)))?;
         self.imply_of(channel, &key, state_update)?;
         Ok(Recorded::Written)
     }
@@ -420,7 +426,7 @@ impl Store {
 
     pub(in crate::journal) fn imply(&self, state_update: &StateUpdate) -> Result<()> {
         let channel = self.channel_number(&state_update.channel)?;
-        self.imply_of(channel, &KeyParts::of(state_update.contact.key()), state_update)
+        self.imply_of(channel, &self.key_parts(state_update.contact.key()), state_update)
     }
 
     fn imply_of(&self, channel: i64, key: &KeyParts<'_>, state_update: &StateUpdate) -> Result<()> {
@@ -442,7 +448,8 @@ impl Store {
         }
         if let Some((run, row, outcome)) = &state_update.outcome {
             let (state, reason) = (state::of(outcome), outcome.reason());
-            self.end_row(*run, *row, state, reason)?;
+            self.end_row(*run, *row, &state_update.contact, state, reason)?;
+            self.close_answers(owner.number)?;
             match outcome {
                 // What an undo does not restore is no row of an input that would be tried again.
                 Outcome::Rejected(_) if self.undoes(*run)?.is_some() => {}
@@ -475,13 +482,16 @@ impl Store {
     }
 
     // Moves a row from the pending ones to those that ended.
-    fn end_row(&self, run: i64, row: u64, state: i64, reason: Option<&str>) -> Result<()> {
+    fn end_row(&self, run: i64, row: u64, contact: &Contact, state: i64, reason: Option<&str>) -> Result<()> {
+        let whole_reason = reason;
+        let kept = reason.map(|reason| self.kept_text(reason, Some(contact), None));
+        let reason = kept.as_deref();
         // Two statements: for `RETURNING`, SQLite makes a temporary table of 88 KB each time.
         let mut find =
             self.db.prepare_cached("SELECT line, contact, cells FROM pending WHERE run = ?1 AND row = ?2")?;
         let ended =
             find.query_row(params![run, integer(row)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-        let Some((line, contact, cells)): Option<(i64, i64, Option<String>)> = ended else {
+        let Some((line, number, cells)): Option<(i64, i64, Option<String>)> = ended else {
             // It ended before.
             let mut change =
                 self.db.prepare_cached("UPDATE items SET state = ?3, reason = ?4 WHERE run = ?1 AND row = ?2")?;
@@ -490,11 +500,14 @@ impl Store {
         };
         let mut delete = self.db.prepare_cached("DELETE FROM pending WHERE run = ?1 AND row = ?2")?;
         delete.execute(params![run, integer(row)])?;
-        let cells = cells.filter(|_| state == state::REJECTED);
+        let mut cells = cells.filter(|_| state == state::REJECTED);
+        if self.has_open_rows() {
+            self.keep_open_row((run, row), Some(&contact.key().shown()), whole_reason, cells.take().as_deref())?;
+        }
         let mut insert = self.db.prepare_cached(
             "INSERT INTO items (run, row, line, contact, state, reason, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        insert.execute(params![run, integer(row), line, contact, state, reason, cells])?;
+        insert.execute(params![run, integer(row), line, number, state, reason, cells])?;
         Ok(())
     }
 
@@ -507,6 +520,8 @@ impl Store {
         now: Timestamp,
         summary: &str,
     ) -> Result<()> {
+        let reason = reason.map(|reason| self.kept_reason(reason));
+        let summary = self.kept_summary(summary);
         // A row whose outcome is not stored is not done.
         let mut find = self.db.prepare_cached("SELECT channel FROM runs WHERE id = ?1")?;
         let channel: Option<String> = find.query_row([run], |row| row.get(0)).optional()?;
@@ -527,12 +542,13 @@ impl Store {
             self.db.prepare_cached("DELETE FROM pending_marks WHERE run = ?1")?.execute([run])?;
             self.loss_is_over(run)?;
         }
-        Ok(())
+        self.close_rows()?;
+        if state == RunState::Finished { self.clear_remains() } else { Ok(()) }
     }
 }
 
 // The result of a call of a killed process.
-fn killed() -> Attempt {
+pub(super) fn killed() -> Attempt {
     Attempt::lost(None, "the process was killed before the answer".into())
 }
 

@@ -130,7 +130,7 @@ impl Store {
                 if !tally.has_aliases() {
                     continue;
                 }
-                let known = self.alias(tally.channel, &KeyParts::of(key))?;
+                let known = self.alias(tally.channel, &self.key_parts(key))?;
                 if let Some(known) = known.map_or(Ok(None), |known| self.key_of_contact(known))? {
                     found.push((*at, tags.contact_of_text(&known.text())));
                 }
@@ -357,7 +357,7 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
     // A further match value may be another contact's too.
     if contact.matches().len() > 1 {
         for field in contact.matches() {
-            if let Some(other) = prior.key_of(&Key::of(field))?.filter(|other| other != contact.key()) {
+            if let Some(other) = prior.key_of(&Key::of(field))?.filter(|other| tags.contact(other) != tag) {
                 trace.shared.extend([tag, tags.contact(&other)]);
             }
         }

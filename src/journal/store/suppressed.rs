@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::hashing::Hashing;
+use super::keys::KeyParts;
 use super::{Result, Store};
 use crate::core::model::{Contact, Field, Key};
 use crate::core::record::Cells;
@@ -11,6 +13,8 @@ use crate::core::snapshot::{SnapshotKey, SuppressedHash};
 #[derive(Debug, Default)]
 pub(super) struct Suppressed {
     hashes: HashSet<SuppressedHash>,
+    // With a journal of hashes, how it has the keys of those who were suppressed since.
+    hashing: Option<Hashing>,
 }
 
 impl Suppressed {
@@ -26,7 +30,11 @@ impl Suppressed {
 
     /// Whether a key is one of them.
     pub(super) fn has_key(&self, hasher: &SnapshotKey, key: &Key) -> bool {
-        self.hashes.contains(&hasher.suppressed(key))
+        let is_kept = |hashing: &Hashing| {
+            let kept = hashing.key(KeyParts::of(key)).key(false);
+            kept.is_some_and(|kept| self.hashes.contains(&hasher.suppressed(&kept)))
+        };
+        self.hashes.contains(&hasher.suppressed(key)) || self.hashing.as_ref().is_some_and(is_kept)
     }
 
     /// Whether a row that became no contact has one of them: among its keys, or in a cell, whichever match field that is.
@@ -62,7 +70,7 @@ impl Store {
     pub(super) fn suppressed(&self) -> Result<Suppressed> {
         let mut query = self.db.prepare_cached("SELECT hash FROM suppressed")?;
         let hashes = query.query_map([], |row| row.get(0).map(SuppressedHash::from_stored))?;
-        Ok(Suppressed { hashes: hashes.collect::<rusqlite::Result<_>>()? })
+        Ok(Suppressed { hashes: hashes.collect::<rusqlite::Result<_>>()?, hashing: self.hashing.get() })
     }
 
     /// From now on, rows with one of these keys are not planned.

@@ -7,7 +7,6 @@ use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::{Result, Store};
 use crate::core::channel::WindowId;
-use crate::core::model::Key;
 use crate::core::token_recognition::{Acquaintance, READ};
 
 impl Store {
@@ -40,7 +39,7 @@ impl Store {
             let owner = Owner { number: row.get(0)?, key: key.value() };
             let content: Vec<u8> = row.get(4)?;
             let known = compact::read_known(self, owner, &row.get::<_, StoredId>(3)?.0, &content)?;
-            let acquaintance = Acquaintance { key: Key::parse_match(&key.text()), known };
+            let acquaintance = Acquaintance { key: key.match_field(self, &known), known };
             if acquaintance.has_content() {
                 found.push(acquaintance);
             } else {

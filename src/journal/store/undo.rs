@@ -8,7 +8,6 @@ use super::attempts::{kind_number, result};
 use super::compact::{self, Owner};
 use super::ids::StoredId;
 use super::items::NewItem;
-use super::keys::KeyParts;
 use super::planning::{Kept, NewPending};
 use super::{RESUMABLE, Result, Store, damaged, integer, millis, natural, state};
 use crate::core::call::{Call, CallKind};
@@ -30,7 +29,8 @@ impl Store {
     /// Keeps what is known of a contact before this call, with what the call writes. It belongs to the commit of the call's
     /// intent: the state of the contact is changed in it, and the call may have its effect although its answer is lost.
     pub(super) fn keep_before(&self, run: i64, owner: Owner<'_>, call: &Call) -> Result<()> {
-        if !self.keeps_before.get() {
+        // A journal of hashes has no values that could be restored.
+        if !self.keeps_before.get() || self.hashes_values() {
             return Ok(());
         }
         let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
@@ -132,7 +132,7 @@ impl Store {
             let counts = EarlierRow { row, line };
             match target(&changed.key, changed.known.as_ref(), changed.written.as_ref(), tag_created) {
                 Ok(contact) => {
-                    let key = KeyParts::of(contact.key());
+                    let key = self.key_parts(contact.key());
                     let content = compact::contact_bytes(self, Owner { number, key: key.value() }, &contact)?;
                     let (row, line) = (integer(row), integer(line));
                     open.add_pending(self, NewPending { run, row, line, contact: number, cells: None, content })?;
@@ -171,7 +171,7 @@ impl Store {
             }
             let key = contact.map_or(Ok(None), |contact| self.key_of_contact(contact))?;
             undone.not_restored.push(NotRestored {
-                key: key.map(|key| key.text()).unwrap_or_default(),
+                key: key.map(|key| key.shown()).unwrap_or_default(),
                 id: row.get::<_, Option<StoredId>>(3)?.map(|StoredId(id)| id),
                 reason: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
             });

@@ -7,11 +7,12 @@ use rusqlite::{OptionalExtension, params};
 
 use super::checked_json::{checked_json, parse_checked};
 use super::compact::Owner;
+use super::hashing::{shown_difference, without_hashes};
 use super::ids::IdToStore;
 use super::keys::KeyParts;
 use super::readings::{Interrupted, PULL, READING, VERIFICATION};
 use super::{Result, Store, damaged, natural};
-use crate::core::model::{Field, Key, Known, Remote};
+use crate::core::model::{Field, HashedKey, Key, Known, Remote, Value};
 use crate::core::time::Timestamp;
 use crate::core::verification::{Difference, Remedy, Scope, differences, repaired, sampled};
 use crate::core::walk::Walk;
@@ -81,7 +82,10 @@ impl Store {
         let mut unread = Vec::new();
         for contact in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
             match self.known_with_key(contact)? {
-                Some((key, known)) => unread.push(Unread { contact, key: key.text(), known }),
+                Some((key, known)) => {
+                    let match_field = key.match_field(self, &known);
+                    unread.push(Unread { contact, key: key.shown(), match_field, known });
+                }
                 // It is in doubt by now, or gone.
                 None => self.set_read(reading, contact)?,
             }
@@ -110,7 +114,7 @@ impl Store {
             let numbers = query.query_map(params![IdToStore(remote.id.as_str()), reading], |row| row.get(0))?;
             for contact in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
                 let Some((key, known)) = self.known_with_key(contact)? else { continue };
-                let key = Key::parse_match(&key.text());
+                let key = key.match_field(self, &known);
                 let found = self.not_accepted(contact, differences(key.as_ref(), &known, remote, scope, None))?;
                 if found.is_empty() {
                     self.set_read(reading, contact)?;
@@ -132,7 +136,8 @@ impl Store {
             self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM accepted WHERE contact = ?1 AND difference = ?2)")?;
         let mut left = Vec::new();
         for difference in found {
-            let is_accepted: bool = query.query_row(params![contact, checked_json(&difference)], |row| row.get(0))?;
+            let is_accepted: bool =
+                query.query_row(params![contact, self.kept_difference(&difference)], |row| row.get(0))?;
             if !is_accepted {
                 left.push(difference);
             }
@@ -156,7 +161,10 @@ impl Store {
             "INSERT OR REPLACE INTO differences (reading, contact, nth, difference) VALUES (?1, ?2, ?3, ?4)",
         )?;
         for (nth, difference) in (0_i64..).zip(&found) {
-            insert.execute(params![reading, contact, nth, checked_json(difference)])?;
+            insert.execute(params![reading, contact, nth, self.kept_difference(difference)])?;
+        }
+        if self.hashes_values() {
+            self.found.borrow_mut().insert((reading, contact), found.clone());
         }
         match remedy {
             Remedy::None => Ok(()),
@@ -175,14 +183,39 @@ impl Store {
     fn forget_changed_aliases(&self, contact: i64, found: &[Difference]) -> Result<()> {
         for difference in found {
             let Difference::Field { name, wanted: Some(wanted), .. } = difference else { continue };
+            if let Value::Hashed(hashed) = wanted {
+                self.forget_hashed_alias(contact, name, hashed.forms().exact)?;
+                continue;
+            }
             let key = Key::of(&Field { name: name.as_str().into(), value: wanted.clone().into_text() });
-            let parts = KeyParts::of(&key);
+            let parts = self.key_parts(&key);
             let Some(field) = parts.find_field(self)? else { continue };
             let mut delete = self.db.prepare_cached(
                 "DELETE FROM aliases WHERE channel = (SELECT channel FROM contacts WHERE number = ?1)
                      AND field = ?2 AND value = ?3 AND contact = ?1",
             )?;
             delete.execute(params![contact, field, parts.value()])?;
+        }
+        Ok(())
+    }
+
+    // As above, for a value of which the hash is known.
+    fn forget_hashed_alias(&self, contact: i64, name: &str, exact: u64) -> Result<()> {
+        let Some(field) = self.names.find(self, name)? else { return Ok(()) };
+        let beginning = HashedKey::beginning(exact);
+        // The characters of a hash are below the last one of ASCII.
+        let end = format!("{beginning}\u{7f}");
+        let mut query = self.db.prepare_cached(
+            "SELECT channel, value FROM aliases WHERE channel = (SELECT channel FROM contacts WHERE number = ?1)
+                 AND field = ?2 AND value BETWEEN ?3 AND ?4 AND contact = ?1",
+        )?;
+        let found = query.query_map(params![contact, field, beginning, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (channel, value) in found.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
+            if HashedKey::parse(&value).is_some_and(|hashed| hashed.exact == exact) {
+                let mut delete =
+                    self.db.prepare_cached("DELETE FROM aliases WHERE channel = ?1 AND field = ?2 AND value = ?3")?;
+                delete.execute(params![channel, field, value])?;
+            }
         }
         Ok(())
     }
@@ -219,7 +252,7 @@ impl Store {
                 // Such a contact cannot be taken as it is.
                 Difference::Gone | Difference::Replaced => {}
                 Difference::Field { .. } | Difference::TagMissing { .. } | Difference::TagPresent { .. } => {
-                    insert.execute(params![contact, checked_json(difference)])?;
+                    insert.execute(params![contact, self.kept_difference(difference)])?;
                 }
             }
         }
@@ -235,21 +268,28 @@ impl Store {
         while let Some(row) = rows.next()? {
             let (contact, difference): (i64, String) = (row.get(0)?, row.get(1)?);
             let difference: Difference = parse_checked("a difference", &difference)?;
+            let difference = if self.value_key().is_some() { shown_difference(difference) } else { difference };
             if let Some((_, differing)) = all.last_mut().filter(|(last, _)| *last == contact) {
                 differing.differences.push(difference);
                 continue;
             }
             // A run may have removed its state since, as of one that is in doubt by now.
             let Some((key, known)) = self.known_with_key(contact)? else { continue };
-            let (key, id) = (key.text(), known.id.as_str().to_owned());
+            let (key, id) = (key.shown(), known.id.as_str().to_owned());
             all.push((contact, Differing { key, id, differences: vec![difference] }));
         }
-        Ok(all.into_iter().map(|(_, differing)| differing).collect())
+        let of_this_process = self.found.borrow();
+        let with_values = |(contact, differing): (i64, Differing)| match of_this_process.get(&(reading, contact)) {
+            Some(found) => Differing { differences: found.iter().cloned().map(without_hashes).collect(), ..differing },
+            None => differing,
+        };
+        Ok(all.into_iter().map(with_values).collect())
     }
 
     pub(in crate::journal) fn end_verification(&self, reading: i64) -> Result<()> {
         self.db.execute("DELETE FROM unread_contacts WHERE reading = ?1", [reading])?;
         self.db.execute("DELETE FROM differences WHERE reading = ?1", [reading])?;
+        self.found.borrow_mut().retain(|(of, _), _| *of != reading);
         self.end_reading(reading)
     }
 

@@ -77,6 +77,11 @@ impl ActiveContact {
         self.task.contact().key().to_string()
     }
 
+    /// The key as it is printed.
+    pub fn shown_key(&self) -> String {
+        self.task.contact().key().shown()
+    }
+
     /// Keeps it in memory as a held rejection from now on.
     pub fn hold(&self) {
         self.counted.hold();

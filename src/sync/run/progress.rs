@@ -66,7 +66,13 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reports a call that ended.
     pub fn emit_called(&self, contact: &ActiveContact, kind: CallKind, attempt: &Attempt, took: Duration) {
         let line = contact.row.as_ref().map(|row| row.line);
-        self.job.observer.observe(&Event::Called { kind, line, key: &contact.key(), result: attempt.name(), took });
+        self.job.observer.observe(&Event::Called {
+            kind,
+            line,
+            key: &contact.shown_key(),
+            result: attempt.name(),
+            took,
+        });
     }
 
     /// Reports what the window learned from an answer: a limit at once, other clients of the token once a minute. In the first
@@ -107,7 +113,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             channel: self.job.channel.to_owned(),
             row: row.number,
             line: row.line,
-            key: Some(contact.key()),
+            key: Some(contact.shown_key()),
             state: outcome.name().to_owned(),
             reason: outcome.reason().map(str::to_owned),
             contact_id: match contact.task.remote_state() {

@@ -90,7 +90,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let dropped = verdicts.into_iter().filter(|(_, verdict)| *verdict == FieldVerdict::Dropped);
         let dropped: Vec<String> = dropped.map(|(field, _)| field).collect();
         if !dropped.is_empty() {
-            job.observer.observe(&Event::Dropped { fields: &dropped, key: &contact.key(), id });
+            job.observer.observe(&Event::Dropped { fields: &dropped, key: &contact.shown_key(), id });
         }
         Ok(dropped)
     }

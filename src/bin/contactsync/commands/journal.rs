@@ -27,6 +27,7 @@ pub fn run(command: &JournalCommand, config: Config, console: &Console) -> Resul
             let history = HistoryArgs {
                 keep_history: history.keep_history.or(of_file.history.keep_history),
                 keep_before: history.keep_before.or(of_file.history.keep_before),
+                values: history.values.or(of_file.history.values),
             };
             prune(&place(journal)?, history, console)
         }
@@ -60,7 +61,7 @@ fn check(path: &Path) -> Result<Exit, Failure> {
 }
 
 fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, Failure> {
-    let journal = Journal::open(path)?;
+    let journal = Journal::open_keeping(path, history.values.map(Into::into))?;
     report_upgrade(&journal, path, console);
     let now = Clock::system().now();
     journal.remove_values_before(now, kept_before(history))?;

@@ -23,7 +23,7 @@ use crate::signals;
 pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None);
     let typed = Layer { matching: args.matching.clone(), ..typed };
-    let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, kept_values, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let marker = Field::text(args.field.trim(), args.value.trim());
     if marker.name.is_empty() || marker.value.is_blank() {
         return Err(Failure::usage_text("--field and --value: expected text that is not blank"));
@@ -55,7 +55,7 @@ pub fn run(args: &PullArgs, config: Config, console: &Console) -> Result<Exit, F
         options,
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
-    let workspace = Workspace::open(&journal, holder())?;
+    let workspace = Workspace::open_keeping(&journal, holder(), kept_values)?;
     report_upgrade(workspace.journal(), &journal, console);
     let mut outcome = pull(&workspace, request, environment)?;
     outcome.summary.seconds = clock.now().since(begun).as_secs_f64();

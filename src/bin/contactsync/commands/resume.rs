@@ -25,7 +25,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     let typed =
         Layer::typed(&args.place, &args.connection, &args.lists, None).with_history(args.history).with_look(&args.look);
     let config_path = config.path.clone();
-    let Settings { channels, journal, bounds, access, read_back, lists, .. } =
+    let Settings { channels, journal, kept_values, bounds, access, read_back, lists, .. } =
         Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
@@ -40,7 +40,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     let (stop, reading) = signals::listen_while_reading(console)?;
     let notices = Notices { console, announcement: Announcement::default() };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
-    let workspace = Workspace::open(&journal, holder())?;
+    let workspace = Workspace::open_keeping(&journal, holder(), kept_values)?;
     report_upgrade(workspace.journal(), &journal, console);
     let names = channels.here().iter().map(|channel| channel.name.as_str());
     let interrupted = Interrupted::find(&workspace, names, environment)?;

@@ -28,7 +28,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         .with_history(args.history)
         .with_look(&args.look);
     let config_path = config.path.clone();
-    let Settings { channels, journal, input, bounds, access, read_back, lists } =
+    let Settings { channels, journal, kept_values, input, bounds, access, read_back, lists } =
         Settings::of(typed, config, args.place.shard)?;
     let saved = args.plan.as_deref().map(saved_plan::read).transpose()?;
     let planned_input = saved.as_ref().and_then(|saved| saved.input.as_deref()).filter(|_| input.command.is_none());
@@ -72,7 +72,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         options,
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
-    let workspace = Workspace::open(&journal, holder())?;
+    let workspace = Workspace::open_keeping(&journal, holder(), kept_values)?;
     report_upgrade(workspace.journal(), &journal, console);
     let mut outcome = sync_input(&workspace, request, environment)?;
     outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));

@@ -27,7 +27,7 @@ use crate::signals;
 pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None);
     let typed = Layer { source: args.source.clone(), matching: args.matching.clone(), ..typed };
-    let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, kept_values, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let marker = args.field.as_deref().zip(args.value.as_deref());
     let marker = marker.map(|(field, value)| Field::text(field.trim(), value.trim()));
     if !journal.exists() {
@@ -85,7 +85,7 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
         options,
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
-    let workspace = Workspace::open(&journal, holder())?;
+    let workspace = Workspace::open_keeping(&journal, holder(), kept_values)?;
     report_upgrade(workspace.journal(), &journal, console);
     let mut outcome = verify(&workspace, &journal, request, environment)?;
     outcome.summary.seconds = clock.now().since(begun).as_secs_f64();

@@ -29,9 +29,9 @@ use contactsync::{Format, RowLimit};
 use serde::Deserialize;
 
 use value::{
-    Calls, Concurrency, DuplicatesArg, FieldValue, KindArg, LineCount, LogFormat, ModeArg, Name, OnMissingArg,
-    PresetArg, Rate, RowCount, ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, field_value, name, parsed,
-    parsed_sourced, path, sourced_path, texts, variable,
+    Calls, Concurrency, DuplicatesArg, FieldValue, KeptValuesArg, KindArg, LineCount, LogFormat, ModeArg, Name,
+    OnMissingArg, PresetArg, Rate, RowCount, ShellCommand, SourcedParser, TagsModeArg, TimeSpan, command, field_value,
+    name, parsed, parsed_sourced, path, sourced_path, texts, variable,
 };
 
 pub use near::{did_you_mean, not_one_of};
@@ -296,7 +296,7 @@ pub struct JournalArgs {
     pub journal: Option<PathBuf>,
 }
 
-/// What the journal keeps of runs that are over.
+/// What the journal keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
@@ -310,6 +310,9 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub keep_before: Option<TimeSpan>,
+    /// Keep values of contacts in the journal like this [default: as the journal does; a new one keeps them plain]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub values: Option<KeptValuesArg>,
 }
 
 /// What is looked at on the platform before and after contacts are written.

@@ -297,7 +297,7 @@ fn format(detected: &Detected) -> String {
 fn shown(line: u64, contact: &Contact) -> String {
     let value = |value: &Value| match value {
         Value::Text(text) => format!("{:?}", text.as_str()),
-        Value::Bool(_) | Value::Number(_) => value.text().into_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Hashed(_) => value.text().into_owned(),
     };
     let mut parts = vec![format!("line {line}:")];
     parts.extend(contact.id().map(|id| format!("id {id}")));

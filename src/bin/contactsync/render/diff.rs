@@ -1,7 +1,7 @@
 //! Shows what a plan would change: a line for each contact, a table for a ticket, or JSON. Keys are shown, other values are
 //! masked unless they are asked for.
 
-use contactsync::contact::{Key, Value};
+use contactsync::contact::{HASHED, Key, Value};
 use contactsync::mapping::rules::WriteMode;
 use contactsync::report::{ChangeKind, ContactChange, FieldChange, masked};
 use contactsync::{DryRunOutcome, Field};
@@ -87,6 +87,8 @@ impl<'a> DiffView<'a> {
         let text = value.text();
         if value.is_blank() {
             "(blank)".into()
+        } else if *text == *HASHED {
+            HASHED.into()
         } else if self.shows_values {
             text.into_owned()
         } else {
@@ -174,7 +176,7 @@ fn is_key(field: &FieldChange, key: &str) -> bool {
 }
 
 fn masked_value(value: &Value) -> Value {
-    if value.is_blank() { value.clone() } else { Value::Text(masked(&value.text()).into()) }
+    if value.is_blank() || *value.text() == *HASHED { value.clone() } else { Value::Text(masked(&value.text()).into()) }
 }
 
 /// Text in a cell of a table in Markdown.

@@ -53,9 +53,13 @@ impl Announcement {
     }
 }
 
-/// Prints where the backup is that was made before the journal was upgraded.
+/// Prints where the backup is that was made before the journal was upgraded, and whether it keeps hashes from now on.
 pub fn report_upgrade(journal: &Journal, path: &Path, console: &Console) {
     report_backup(journal.backup_of_upgrade(), path, console);
+    if journal.is_converted() {
+        let text = format!("journal {}: it keeps hashes in place of values from now on", path.display());
+        console.say(Level::Info, &text);
+    }
 }
 
 /// Prints where this copy of a journal is, if there is one.

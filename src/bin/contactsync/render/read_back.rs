@@ -1,7 +1,7 @@
 //! Prints the outcome of a pull or a verification, and decides the exit code.
 
 use contactsync::StopReason;
-use contactsync::contact::Value;
+use contactsync::contact::{HASHED, Value};
 use contactsync::read_back::{
     Difference, DifferingContact, PullConflict, PullOutcome, PullSummary, VerifyOutcome, VerifySummary, masked,
 };
@@ -138,6 +138,7 @@ fn line_of(contact: &DifferingContact, output: VerifyOutput) -> String {
 fn value(value: Option<&Value>, output: VerifyOutput) -> String {
     match value {
         None => "no value".to_owned(),
+        Some(value) if *value.text() == *HASHED => HASHED.to_owned(),
         Some(value) if output.shows_values => format!("`{}`", value.text()),
         Some(value) => format!("`{}`", masked(&value.text())),
     }
@@ -146,6 +147,7 @@ fn value(value: Option<&Value>, output: VerifyOutput) -> String {
 fn json_of(contact: &DifferingContact, difference: &Difference, output: VerifyOutput) -> serde_json::Value {
     let shown = |value: &Option<Value>| match value {
         None => serde_json::Value::Null,
+        Some(value) if *value.text() == *HASHED => json!(HASHED),
         Some(value) if output.shows_values => json!(value),
         Some(value) => json!(masked(&value.text())),
     };
