@@ -439,8 +439,10 @@ impl Task {
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
                 self.remote_state = self.before_send.clone();
                 let RemoteState::Known(known) = &self.remote_state else { return };
-                // Another user may have removed a tag; if its removal is refused for that, it is absent as wanted.
-                let may_be_absent = matches!(call, Call::RemoveTags { .. });
+                // A tag that was never seen may be missing, and another user may have removed one that contactsync added. If its
+                // removal is refused for that, it is absent as wanted.
+                let may_be = |tag: &String| !known.tags.contains(tag) || known.own_tags.contains(tag);
+                let may_be_absent = matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(may_be));
                 if (known.doubt || may_be_absent) && self.reread_for.as_ref() != Some(call) {
                     self.reread_for = Some(call.clone());
                     let id = known.id.clone();
