@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::builder::{StringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use contactsync::client::{ChannelKind, Preset, UnknownPreset, preset};
 use contactsync::options::BadMark;
-use contactsync::{Duplicates, Mark, Mode, TagsMode};
+use contactsync::{Duplicates, KeptValues, Mark, Mode, TagsMode};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::place::{Location, SettingOrigin, Sourced};
@@ -305,6 +305,14 @@ choices! {
         Merge,
         /// Use the first row and reject the others
         Reject,
+    }
+
+    /// `--values`.
+    KeptValuesArg is KeptValues {
+        /// Values are kept as they are
+        Plain,
+        /// Keyed hashes are kept in place of values
+        Hashed,
     }
 
     /// `--channel-kind`.
