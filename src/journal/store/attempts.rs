@@ -106,6 +106,11 @@ pub(super) fn attempt_of(number: i64, detail: Option<StoredId>) -> Result<Attemp
     if result_number(&attempt) == number { Ok(attempt) } else { Err(damaged(ATTEMPT, "its number is another one")) }
 }
 
+/// The result of a call of a killed process.
+pub(super) fn killed() -> Attempt {
+    Attempt::lost(None, "the process was killed before the answer".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use rusqlite::params;
 use serde_json::Value as Json;
 
+use super::attempts::killed;
 use super::checked_json::checked_json;
 use super::keys::KeyParts;
-use super::sending::killed;
 use super::{RESUMABLE, Result, Store, integer, json};
 use crate::core::attempt::Attempt;
 use crate::core::model::{Contact, HASHED, Key, Remote, Value, ValueKey};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::attempts::{detail, kind_number, result, result_number};
+use super::attempts::{detail, killed, kind_number, result, result_number};
 use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::contacts::{Holder, StoredState};
@@ -545,11 +545,6 @@ impl Store {
         self.close_rows()?;
         if state == RunState::Finished { self.clear_remains() } else { Ok(()) }
     }
-}
-
-// The result of a call of a killed process.
-pub(super) fn killed() -> Attempt {
-    Attempt::lost(None, "the process was killed before the answer".into())
 }
 
 // When the call of a row ended, of which this column and the next are the start and the time that it took.

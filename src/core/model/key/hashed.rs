@@ -2,14 +2,8 @@
 //!
 //! It begins with a space, so that no match value has this form: those are trimmed.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-/// Number of bytes that are hashed to.
-const BYTES: usize = 16;
-
-/// Number of characters of the text that only the hash of the value decides.
-const WHOLE: usize = 10;
+/// Number of hexadecimal digits of a hash.
+const DIGITS: usize = 16;
 
 /// Number of characters that are shown of a hash. They distinguish a contact from others for a reader.
 const SHOWN: usize = 8;
@@ -28,15 +22,14 @@ pub struct HashedKey {
 impl HashedKey {
     /// In place of a key's value.
     pub fn text(&self) -> String {
-        let bytes = [self.exact.to_be_bytes(), self.tag.to_be_bytes()].concat();
         let mark = if self.is_identifying { "" } else { "~" };
-        format!(" {}{mark}", URL_SAFE_NO_PAD.encode(bytes))
+        format!(" {:016x}{:016x}{mark}", self.exact, self.tag)
     }
 
-    /// The beginning of what stands in place of a key's value whose hash is this one. Few others begin like it.
+    /// The beginning of what stands in place of a key's value whose hash is this one.
     pub fn beginning(exact: u64) -> String {
         let text = Self { exact, tag: 0, is_identifying: true }.text();
-        text[..=WHOLE].to_owned()
+        text[..=DIGITS].to_owned()
     }
 
     /// From what stands in place of a key's value. `None` for a value.
@@ -45,9 +38,13 @@ impl HashedKey {
         // The number of a row among those with its content.
         let text = text.split_once('.').map_or(text, |(text, _)| text);
         let (text, is_identifying) = text.strip_suffix('~').map_or((text, true), |text| (text, false));
-        let bytes: [u8; BYTES] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let number = |bytes: &[u8]| Some(u64::from_be_bytes(bytes.try_into().ok()?));
-        Some(Self { exact: number(&bytes[..BYTES / 2])?, tag: number(&bytes[BYTES / 2..])?, is_identifying })
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let (exact, tag) = text.split_at_checked(DIGITS)?;
+        if tag.len() != DIGITS || !text.bytes().all(is_digit) {
+            return None;
+        }
+        let number = |digits: &str| u64::from_str_radix(digits, 16).ok();
+        Some(Self { exact: number(exact)?, tag: number(tag)?, is_identifying })
     }
 }
 
@@ -89,7 +86,9 @@ mod tests {
             let Key::Match { value, .. } = Key::of(&Field::text("phone", &*text)) else { panic!("{text}") };
             assert_eq!(HashedKey::parse(&value), None, "a row with this value");
         }
-        for other in ["", " ", "+521", " AAAA", " AAAAAAAAAAAAAAAAAAAAAAA"] {
+        for other in
+            ["", " ", "+521", " 00ff", " 0000000000000000000000000000000g", " +000000000000000+000000000000000"]
+        {
             assert_eq!(HashedKey::parse(other), None, "{other}");
         }
     }
@@ -97,9 +96,9 @@ mod tests {
     #[test]
     fn a_printed_key_has_the_beginning_of_its_hash() {
         let hashed = HashedKey { tag: 0, exact: u64::MAX, is_identifying: true }.text();
-        assert_eq!(shown(&format!("phone={hashed}")), "phone=…________");
-        assert_eq!(shown(&format!("customer #={hashed}")), "customer #=…________");
-        assert_eq!(shown(&format!("#{hashed}.00000001")), "#…________");
+        assert_eq!(shown(&format!("phone={hashed}")), "phone=…ffffffff");
+        assert_eq!(shown(&format!("customer #={hashed}")), "customer #=…ffffffff");
+        assert_eq!(shown(&format!("#{hashed}.00000001")), "#…ffffffff");
         for plain in ["phone=+521", "contact_id=7", "#d41d8c.00000001", "a%3Db=c=d"] {
             assert_eq!(shown(plain), plain);
         }
