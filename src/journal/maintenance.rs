@@ -342,12 +342,15 @@ mod tests {
             ("UPDATE pending SET content = 'a'", "contact 5, pending: journal: the file is damaged"),
             ("UPDATE doubts SET content = substr(content, 2)", "contact 5, in doubt: journal: damaged"),
             ("UPDATE names SET name = 'p'", "contact 5, pending: journal: damaged"),
-            ("INSERT INTO missing_contacts VALUES (9, 1, 1, 1)", "contact 1: it is missing from no source"),
-            ("INSERT INTO contact_marks VALUES (77, '{}', 1)", "contact 77: it has a mark and no key"),
-            ("INSERT INTO pending_marks VALUES (1, 1)", "run 1: it has marks to set and is over"),
+            (
+                "INSERT INTO missing_contacts VALUES (9, 1, 1, 1)",
+                "contact 1: it is listed as missing, but it or its source is unknown",
+            ),
+            ("INSERT INTO contact_marks VALUES (77, '{}', 1)", "contact 77: it has a mark but no key"),
+            ("INSERT INTO pending_marks VALUES (1, 1)", "run 1: it still has marks to set, but it has ended"),
             (
                 "INSERT INTO pending_marks VALUES (1, 1); INSERT INTO contact_marks VALUES (1, '{}', 2)",
-                "contact 1: it is to be marked and was marked",
+                "contact 1: it is still to be marked, but was already marked",
             ),
         ] {
             std::fs::copy(&path, &broken).unwrap();

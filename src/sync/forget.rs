@@ -45,7 +45,7 @@ pub enum ForgetError {
     #[error("the journal knows no contact `{0}`")]
     Unknown(ContactRef),
     /// The name stands for several persons.
-    #[error("`{name}` is the name of several contacts: {}", keys.join(", "))]
+    #[error("`{name}` matches several contacts: {}", keys.join(", "))]
     Ambiguous {
         /// The name.
         name: ContactRef,

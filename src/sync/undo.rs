@@ -85,7 +85,7 @@ pub enum UndoError {
         run: i64,
     },
     /// The values before it are not kept any more, or were not kept at all.
-    #[error("run {run}: the values before it are not kept")]
+    #[error("run {run}: the values that it replaced are not kept")]
     NotKept {
         /// Its number.
         run: i64,
@@ -113,7 +113,7 @@ pub enum UndoError {
 pub struct UndoOutcome {
     /// The numbers, for scripts and people.
     pub summary: UndoSummary,
-    /// The contacts that are not restored or not as a whole; of a dry run, all contacts.
+    /// The contacts that are not restored or only in part; of a dry run, all contacts.
     pub contacts: Vec<UndoneContact>,
     /// Why it ended early.
     pub stopped: Option<StopReason>,
@@ -138,7 +138,7 @@ pub struct UndoSummary {
     pub restored: u64,
     /// Contacts that were changed since, and were left alone so far as they were.
     pub left_alone: u64,
-    /// Contacts that cannot be restored, or not as a whole.
+    /// Contacts that cannot be restored, or only in part.
     pub impossible: u64,
     /// Contacts that the undone run created, and that were tagged.
     pub tagged: u64,

@@ -280,7 +280,7 @@ impl From<UndoError> for Failure {
             UndoError::NoRun { .. } => "`contactsync runs` lists the runs; use --journal FILE to name the journal",
             UndoError::NoChannel { .. } => "undo the run of a channel; `contactsync runs` lists them",
             UndoError::NotKept { .. } => {
-                "values are kept for 30 days, or as long as --keep-before says; `verify INPUT` compares contacts with a file"
+                "values are kept for 30 days, or for --keep-before TIME; `verify INPUT` compares contacts with a file"
             }
             UndoError::Unfinished { .. } => {
                 "finish it with `contactsync resume`, or replace it with another `sync`; then undo the run"

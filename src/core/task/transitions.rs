@@ -215,7 +215,7 @@ impl Task {
             (Stage::Writing, Attempt::Contact(remote)) => self.note_read(remote),
             (Stage::Rereading { .. } | Stage::Writing, Attempt::Missing { .. }) => self.fall_back(now),
             (Stage::Writing, Attempt::Refused { message, .. } | Attempt::Taken { message, .. }) => {
-                self.reject(format!("reading it was refused: {message}"));
+                self.reject(format!("reading the contact was refused: {message}"));
             }
             (
                 Stage::Rereading { id, message, .. },

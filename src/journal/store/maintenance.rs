@@ -112,21 +112,21 @@ const FORBIDDEN: [(&str, &str); 28] = [
     (
         "SELECT 'contact ' || contact FROM missing_contacts WHERE contact NOT IN (SELECT number FROM contacts)
              OR snapshot NOT IN (SELECT id FROM snapshots)",
-        "it is missing from no source",
+        "it is listed as missing, but it or its source is unknown",
     ),
     (
         "SELECT 'contact ' || contact FROM contact_marks WHERE contact NOT IN (SELECT number FROM contacts)",
-        "it has a mark and no key",
+        "it has a mark but no key",
     ),
     (
         "SELECT 'run ' || run FROM pending_marks WHERE run NOT IN (
              SELECT id FROM runs WHERE mark IS NOT NULL AND state IN ('planned', 'sending', 'stopped', 'failed'))",
-        "it has marks to set and is over",
+        "it still has marks to set, but it has ended",
     ),
     (
         "SELECT 'contact ' || pending_marks.contact FROM pending_marks
          JOIN contact_marks ON contact_marks.contact = pending_marks.contact WHERE contact_marks.state <> 1",
-        "it is to be marked and was marked",
+        "it is still to be marked, but was already marked",
     ),
 ];
 

@@ -19,7 +19,7 @@ pub struct UndoArgs {
     /// Only read the contacts, and list what would be restored
     #[arg(long, help_heading = "Undo")]
     pub dry_run: bool,
-    /// Add this tag to the contacts that the run created, which cannot be removed [default: they are only listed]
+    /// Add this tag to the contacts that the run created; the API cannot delete them [default: they are only listed]
     #[arg(long, value_name = "NAME", help_heading = "Undo")]
     pub tag_created: Option<Tag>,
     #[command(flatten)]

@@ -44,7 +44,7 @@ pub fn run(args: &UndoArgs, config: Config, console: &Console) -> Result<Exit, F
     let Some((_, connection)) = connected.pop() else {
         let (run, channel) = (args.run, &undo.run().channel);
         return Err(Failure::usage_text(format!(
-            "run {run} is of channel `{channel}`, which is not among the channels"
+            "run {run} belongs to channel `{channel}`, which is not one of the selected channels"
         ))
         .hint(format!("use --channel {channel}")));
     };

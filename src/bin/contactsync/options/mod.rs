@@ -306,11 +306,11 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub keep_history: Option<TimeSpan>,
-    /// Keep the values before each change for this time, for `undo`; 0 keeps none [default: 30d]
+    /// Keep overwritten values for this time, so that `undo` can restore them; 0 keeps none [default: 30d]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub keep_before: Option<TimeSpan>,
-    /// Keep values of contacts in the journal like this [default: as the journal does; a new one keeps them plain]
+    /// Store the values of contacts in the journal in this form [default: unchanged; plain in a new journal]
     #[arg(long, value_enum, value_name = "HOW")]
     pub values: Option<KeptValuesArg>,
 }
@@ -325,7 +325,7 @@ pub struct LookArgs {
     #[arg(long, value_name = "FIELD=VALUE")]
     #[serde(deserialize_with = "field_value")]
     pub check_access: Option<FieldValue>,
-    /// Read no contact back after the first write of a field, which shows whether the platform stored it
+    /// Skip the read that checks, after the first write of a field, whether the platform stored it
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub no_read_back: bool,

@@ -37,7 +37,7 @@ pub fn print_forgotten(
     } else if !console.is_quiet() {
         let known: Vec<String> =
             contacts.iter().map(|(key, channel)| format!("contact `{key}` of channel `{channel}`")).collect();
-        let known = if known.is_empty() { format!("`{key}`, which is no contact") } else { known.join(", ") };
+        let known = if known.is_empty() { format!("`{key}` (an unknown contact)") } else { known.join(", ") };
         let mut lines = vec![format!(
             "journal {name}: forgot {known}, with what {} and {} showed of it",
             counted_calls(*calls),
@@ -51,15 +51,15 @@ pub fn print_forgotten(
     }
     let names = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     if !foreign_lists.is_empty() {
-        let text = format!("not changed, because they are no lists of contactsync any more: {}", names(foreign_lists));
+        let text = format!("not changed, because they are no longer contactsync lists: {}", names(foreign_lists));
         console.say(Level::Warning, &text);
     }
     if !copies.is_empty() {
-        let text = format!("copies of the journal are not changed, and may still have the person: {}", names(copies));
+        let text = format!("unchanged copies of the journal may still contain the person's data: {}", names(copies));
         console.say(Level::Warning, &text);
     }
     if !is_log_empty {
-        let text = format!("journal {name}: another process is reading it, so its log may still have the person");
+        let text = format!("journal {name}: another process has it open; its log may still contain the person's data");
         console.say(Level::Warning, &text);
         console.say(Level::Hint, "run the same command again when that process has ended");
         return Ok(Exit::Stopped);

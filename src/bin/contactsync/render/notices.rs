@@ -167,16 +167,16 @@ fn unsure(contacts: u64, why: MissingUnsure) -> String {
             "the journal has no earlier input of this source, so no contact is known to be missing".into()
         }
         MissingUnsure::Damaged => {
-            "what the journal has of the source's last input is damaged, so no contact is known to be missing since then"
+            "the journal's record of this source's last input is damaged, so contacts missing since then are not known"
                 .into()
         }
         MissingUnsure::OtherBasis => format!(
             "{contacts} {seem} to be missing, but the columns, the mapping or the program changed since the last input: \
-             not marked before a complete run"
+             none is marked until a run is complete"
         ),
         MissingUnsure::UnidentifiedRows => format!(
-            "{contacts} {seem} to be missing, but rejected rows without a usable match value or id may be theirs: not \
-             marked as long as such rows are in the input"
+            "{contacts} {seem} to be missing, but rejected rows without a usable match value or id may be theirs: none \
+             is marked while the input has such rows"
         ),
         MissingUnsure::NoRows => {
             "the input has no rows for this channel, so none of its contacts count as missing".into()

@@ -66,7 +66,7 @@ pub fn conclude_undo(outcome: UndoOutcome, output: UndoOutput, console: &Console
             (false, 1) => "was not restored",
             (false, _) => "were not restored",
         };
-        console.say(Level::Exit, &format!("{} {verb}, or not as a whole", contacts_of(not_restored)));
+        console.say(Level::Exit, &format!("{} {verb}, or only in part", contacts_of(not_restored)));
         return Ok(Exit::Rejected);
     }
     Ok(Exit::Done)
