@@ -8,6 +8,9 @@ use crate::core::text::trimmed;
 /// What stands in place of a text that was erased.
 pub const FORGOTTEN: &str = "forgotten";
 
+/// The fewest digits by which a phone number is recognised in another form.
+const PHONE_DIGITS: usize = 8;
+
 /// The match values and ids of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identifiers(Vec<Identifier>);
@@ -42,10 +45,41 @@ impl Identifiers {
         self.0.iter().any(|identifier| identifier.text == cell)
     }
 
+    /// Whether a cell of a row, as JSON, is one of them: as a whole, or the same phone number in another form.
+    pub fn are_in_row(&self, cells: &str) -> bool {
+        serde_json::from_str(cells).map_or_else(|_| self.are_in(cells), |cells| self.are_in_json(&cells))
+    }
+
+    fn are_in_json(&self, json: &serde_json::Value) -> bool {
+        match json {
+            serde_json::Value::String(cell) => self.has(cell) || self.has_digits_of(cell),
+            serde_json::Value::Number(number) => {
+                self.has(&number.to_string()) || self.has_digits_of(&number.to_string())
+            }
+            serde_json::Value::Array(cells) => cells.iter().any(|cell| self.are_in_json(cell)),
+            serde_json::Value::Object(cells) => cells.values().any(|cell| self.are_in_json(cell)),
+            serde_json::Value::Null | serde_json::Value::Bool(_) => false,
+        }
+    }
+
+    // Whether a cell is a phone number of the person, perhaps without its country code.
+    fn has_digits_of(&self, cell: &str) -> bool {
+        let Some(of_cell) = phone_digits(cell) else { return false };
+        let digits = self.0.iter().filter_map(|identifier| phone_digits(&identifier.text));
+        digits.into_iter().any(|digits| digits.ends_with(&of_cell) || of_cell.ends_with(&digits))
+    }
+
     /// Whether one of them stands in a text, not as a part of a longer word or number.
     pub fn are_in(&self, text: &str) -> bool {
         self.0.iter().any(|Identifier { text: plain, json }| has_word(text, plain) || has_word(text, json))
     }
+}
+
+// The digits of what may be a phone number.
+fn phone_digits(text: &str) -> Option<String> {
+    let is_part = |character: char| character.is_ascii_digit() || "+-.() /".contains(character);
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    (text.chars().all(is_part) && digits.len() >= PHONE_DIGITS).then_some(digits)
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -64,7 +98,8 @@ impl Attempt {
         let message = || FORGOTTEN.to_owned();
         let kept = |text: String| if identifiers.are_in(&text) { message() } else { text };
         match self {
-            Self::Page(_) => Self::Page(Page { total: Some(0), ..Page::default() }),
+            // A page without its contacts proves nothing: an interrupted search is made again.
+            Self::Page(_) => Self::Page(Page { contradiction: Some(message()), ..Page::default() }),
             Self::Contact(_) => Self::Contact(Remote { id: id(), fields: [].into(), tags: [].into() }),
             Self::Created(_) => Self::Created(id()),
             Self::Done => Self::Done,
@@ -104,6 +139,19 @@ mod tests {
         }
         assert!(of.has(" ann@example.com ") && of.has("\t+521") && !of.has("521") && !of.has(""));
         assert!(identifiers(&[" "]).is_empty());
+    }
+
+    #[test]
+    fn a_row_is_of_the_person_whose_match_value_a_cell_is() {
+        let of = identifiers(&["7", "+525512345603", "ann@example.com"]);
+        for cells in
+            [r#"["x"," 7 "]"#, r#"{"a":[{"b":7}]}"#, r#"["55 1234 5603"]"#, r#"["0052 (55) 1234-5603"]"#, "cut 7"]
+        {
+            assert!(of.are_in_row(cells), "{cells}");
+        }
+        for cells in [r#"["Calle 7","77"]"#, r#"["ann@example.com or bo"]"#, r#"["1234 5604","345603",true,null]"#] {
+            assert!(!of.are_in_row(cells), "{cells}");
+        }
     }
 
     #[test]

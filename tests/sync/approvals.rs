@@ -64,7 +64,7 @@ async fn a_plan_lists_what_would_change_with_masked_values() {
         "~ email=ann@example.com: city: L…a → M…y, +new, −old",
         "~ email=cy@example.com: note: (unknown) → 9…",
         "+ email=di@example.com (may exist): city = L…z, +vip",
-        "+ email=ed@example.com (may exist): ",
+        "+ email=ed@example.com (may exist)",
     ];
     assert_eq!(lines(&ran), expected, "{ran:?}");
     let ran = plan(&harness, "--diff --show-values").await.exits(0);

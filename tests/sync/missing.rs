@@ -348,7 +348,7 @@ async fn a_damaged_snapshot_is_no_reason_to_mark() {
     drop(db);
     harness.write("in.csv", without(&people, &[4]).csv());
     let ran = harness.sync(SYNC).run().await;
-    assert!(ran.stderr.contains("what the journal has of the source's last input is damaged"), "{ran:?}");
+    assert!(ran.stderr.contains("the journal's record of this source's last input is damaged"), "{ran:?}");
     check(&harness, ran, 0, "19 unchanged", 0, "none");
     // A source that the journal does not know.
     let ran = harness.sync(&format!("{SYNC} --source other")).run().await;

@@ -164,7 +164,7 @@ async fn lost_answers_and_faults_take_no_further_reads() {
         let people = People::new(40, 4, 0);
         harness.write("in.csv", people.csv());
         let lost = |share, kind| Rule::always(Fault::LoseAfter).share(share).on(kind);
-        let rules = vec![lost(0.3, CallKind::Find), lost(0.7, CallKind::Read)];
+        let rules = vec![lost(0.1, CallKind::Find), lost(0.7, CallKind::Read)];
         harness.sandbox.set_faults(Faults { seed, rules, throttle: 0.05, ..Faults::default() });
         sync(&harness, "").run().await.exits(0);
         harness.sandbox.set_faults(Faults::default());

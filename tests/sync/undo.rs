@@ -361,7 +361,7 @@ async fn a_run_of_one_of_two_channels_is_undone_alone() {
     harness.program("undo 3 --channel mx").run().await.exits(0);
     assert_eq!((city("mx"), city("us")), ("Lima".into(), "Lima".into()));
     let refused = harness.program("undo 3 --channel us").run().await.exits(2);
-    assert!(refused.stderr.contains("run 3 is of channel `mx`"), "{refused:?}");
+    assert!(refused.stderr.contains("run 3 belongs to channel `mx`"), "{refused:?}");
 }
 
 #[tokio::test]
@@ -377,7 +377,7 @@ async fn a_run_that_cannot_be_undone_is_refused_before_anything_is_sent() {
     let refused = undo(&harness, "7").run().await.exits(2);
     assert!(refused.stderr.contains("run 7: the journal has no such run"), "{refused:?}");
     let refused = undo(&harness, "2").run().await.exits(2);
-    assert!(refused.stderr.contains("run 2: the values before it are not kept"), "{refused:?}");
+    assert!(refused.stderr.contains("run 2: the values that it replaced are not kept"), "{refused:?}");
     undo(&harness, "0").run().await.exits(2);
     undo(&harness, "2 --tag-created").argument(" ").run().await.exits(2);
     assert_eq!(harness.calls(), "none");

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use super::attempts::{attempt_of, detail, result_number};
 use super::ids::{IdToStore, StoredId};
 use super::keys::KeyParts;
+use super::readings::PULL;
 use super::{RESUMABLE, Result, Store, natural};
 use crate::core::doubt::Doubt;
 use crate::core::forgotten::{FORGOTTEN, Identifiers};
@@ -103,7 +104,12 @@ impl Store {
             let mut pending = self.db.prepare_cached(&format!(
                 "SELECT run FROM pending WHERE contact = ?1 AND run IN (SELECT id FROM runs WHERE state IN {RESUMABLE})"
             ))?;
+            let mut open = self.db.prepare_cached(&format!(
+                "SELECT run FROM open_rows WHERE run IN (SELECT id FROM runs WHERE state IN {RESUMABLE}) LIMIT 1"
+            ))?;
             let run = pending.query_row([contact.number], |row| row.get(0)).optional()?;
+            // In a journal of hashes, they may be rows of the person, which cannot be told.
+            let run = run.map_or_else(|| open.query_row([], |row| row.get(0)).optional(), |run| Ok(Some(run)))?;
             if let Some(run) = run {
                 return Ok(Some((contact.clone(), Obstacle::Pending { run })));
             }
@@ -165,7 +171,7 @@ impl Store {
             let (contact, cells): (Option<i64>, Option<String>) = (row.get(1)?, row.get(2)?);
             let is_of_person = match contact {
                 Some(contact) => numbers.contains(&contact),
-                None => cells.is_some_and(|cells| identifiers.are_in(&cells)),
+                None => cells.is_some_and(|cells| identifiers.are_in_row(&cells)),
             };
             if is_of_person {
                 lines.push(natural(row.get(0)?));
@@ -185,6 +191,7 @@ impl Store {
         let erased =
             Erased { calls: self.forget_calls(person, identifiers)?, rows: self.forget_items(person, identifiers)? };
         self.forget_mentions(identifiers)?;
+        self.forget_open()?;
         let mut query = self.db.prepare(OF_CONTACTS)?;
         let of_contacts = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
         for contact in person {
@@ -245,7 +252,7 @@ impl Store {
                 (row.get(2)?, row.get(3)?, row.get(4)?);
             let is_own = match contact {
                 Some(contact) => numbers.contains(&contact),
-                None => cells.is_some_and(|cells| identifiers.are_in(&cells)),
+                None => cells.is_some_and(|cells| identifiers.are_in_row(&cells)),
             };
             let is_named = reason.as_ref().is_some_and(|reason| identifiers.are_in(reason));
             if is_own || is_named {
@@ -296,6 +303,18 @@ impl Store {
                 }
             })?;
         }
+        Ok(())
+    }
+
+    // What is kept for what was interrupted, and may be of the person: the lists of runs that are over, and the pages of pulls,
+    // which begin again.
+    fn forget_open(&self) -> Result<()> {
+        self.db.execute_batch(&format!(
+            "DELETE FROM open_rows WHERE run NOT IN (SELECT id FROM runs WHERE state IN {RESUMABLE});
+             DELETE FROM readings WHERE kind = {PULL} AND NOT ended;
+             DELETE FROM shown_contacts WHERE reading NOT IN (SELECT id FROM readings);
+             DELETE FROM shown_aliases WHERE reading NOT IN (SELECT id FROM readings);"
+        ))?;
         Ok(())
     }
 

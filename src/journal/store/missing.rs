@@ -9,7 +9,7 @@ use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::planned_missing::PlannedMissing;
 use super::snapshots::{Head, checked_parts, with_checksum};
-use super::{Result, Store, damaged, integer, json, millis, natural, parse};
+use super::{Result, Store, damaged, integer, json, millis, natural, parse, state};
 use crate::core::contact_change::ContactChange;
 use crate::core::forecast::{Decision, Forecast, decide};
 use crate::core::missing::{Mark, MissingUnsure, UnidentifiedRows, gone};
@@ -31,6 +31,9 @@ mod mark_state {
     /// There is nothing to take back: the contact had it before, or is gone from the platform.
     pub(super) const NOT_OURS: i64 = 3;
 }
+
+/// The contacts of other sources, by their tags and by their numbers.
+type HeldByOthers = (HashSet<u64>, HashSet<i64>);
 
 /// A contact that the last input had.
 #[derive(Debug)]
@@ -358,7 +361,7 @@ impl Store {
         let others = self.held_by_others(&planning.channel, head.id, &candidates)?;
         let rejected = self.rejected_contacts()?;
         for (number, tag) in candidates {
-            if others.as_ref().is_none_or(|others| others.contains(&tag)) {
+            if others.as_ref().is_none_or(|(tags, numbers)| tags.contains(&tag) || numbers.contains(&number)) {
                 continue;
             }
             let Some((contact, remote_state)) = self.marked_contact(number, mark)? else { continue };
@@ -375,14 +378,18 @@ impl Store {
     }
 
     // Those of these contacts that another source of the channel has; `None` where that cannot be read.
-    fn held_by_others(&self, channel: &str, snapshot: i64, candidates: &[(i64, u64)]) -> Result<Option<HashSet<u64>>> {
+    fn held_by_others(&self, channel: &str, snapshot: i64, candidates: &[(i64, u64)]) -> Result<Option<HeldByOthers>> {
         let wanted: HashSet<u64> = candidates.iter().map(|(_, tag)| *tag).collect();
+        let wanted_numbers: HashSet<i64> = candidates.iter().map(|(number, _)| *number).collect();
         let mut query = self.db.prepare_cached("SELECT id, rows FROM snapshots WHERE channel = ?1 AND id <> ?2")?;
         let others = query.query_map(params![channel, snapshot], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut held = HashSet::new();
+        let mut held = HeldByOthers::default();
         for (id, rows) in others.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
             let Some(tags) = self.contacts_of(id, natural(rows))? else { return Ok(None) };
-            held.extend(tags.into_iter().filter(|tag| wanted.contains(tag)));
+            // The other source may name the contact by another match value or by its id.
+            let Some(numbers) = self.numbers_of(id, natural(rows))? else { return Ok(None) };
+            held.0.extend(tags.into_iter().filter(|tag| wanted.contains(tag)));
+            held.1.extend(numbers.into_iter().filter(|number| wanted_numbers.contains(number)));
         }
         Ok(Some(held))
     }
@@ -404,11 +411,14 @@ impl Store {
         Ok(natural(query.query_row(params![snapshot, is_sure], |row| row.get(0))?))
     }
 
-    // Whether all rows of a run have ended, and none was left to later runs. A run that is gone ended long ago.
+    // Whether all rows of a run have ended, no contact was rejected, and none was left to later runs. One may have another key that is
+    // not known yet. A run that is gone ended long ago.
     fn is_complete(&self, run: i64) -> Result<bool> {
-        let mut query =
-            self.db.prepare_cached("SELECT state = 'finished' AND NOT is_limited FROM main.runs WHERE id = ?1")?;
-        Ok(query.query_row([run], |row| row.get(0)).optional()?.unwrap_or(true))
+        let mut query = self.db.prepare_cached(
+            "SELECT state = 'finished' AND NOT is_limited AND NOT EXISTS
+                     (SELECT 1 FROM main.items WHERE run = runs.id AND items.state = ?2 AND contact IS NOT NULL) FROM main.runs WHERE id = ?1",
+        )?;
+        Ok(query.query_row([run, state::REJECTED], |row| row.get(0)).optional()?.unwrap_or(true))
     }
 
     // Damaged ones are none.
