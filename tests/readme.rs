@@ -28,7 +28,7 @@ fn read(path: &str) -> String {
 fn pages() -> BTreeMap<String, String> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
-    let others = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned);
+    let others = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.es.md"].map(str::to_owned);
     docs.filter(|path| Path::new(path).extension().is_some_and(|extension| extension == "md"))
         .chain(others)
         .map(|path| (path.clone(), read(&path)))
@@ -184,6 +184,24 @@ fn the_readme_is_a_front_page() {
 }
 
 /// The anchor that GitHub makes of a heading.
+/// The fenced blocks of a page.
+fn fenced(page: &str) -> Vec<&str> {
+    page.split("\n```").skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_spanish_readme_has_the_commands_and_the_pages_of_the_english_one() {
+    let (english, spanish) = (read("README.md"), read("README.es.md"));
+    assert!(fenced(&english).len() > 15);
+    assert_eq!(fenced(&spanish), fenced(&english));
+    let targets = |page: &str| -> BTreeSet<String> {
+        page.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect()
+    };
+    let (of_english, of_spanish) = (targets(&english), targets(&spanish));
+    let other: Vec<_> = of_english.symmetric_difference(&of_spanish).collect();
+    assert_eq!(other, ["README.es.md", "README.md"]);
+}
+
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|&character| character.is_alphanumeric() || character == '-' || character == '_').collect()
@@ -231,7 +249,7 @@ fn the_readme_links_to_every_page_and_every_page_lists_its_sections() {
         assert!(path == "README.md" || readme.contains(&format!("]({path})")), "README.md does not link to {path}");
         let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let is_short = sections.len() < 3;
-        if is_short || ["README.md", "CHANGELOG.md", "SECURITY.md"].contains(&path.as_str()) {
+        if is_short || ["README.md", "README.es.md", "CHANGELOG.md", "SECURITY.md"].contains(&path.as_str()) {
             continue;
         }
         for section in sections {
