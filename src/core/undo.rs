@@ -65,7 +65,7 @@ pub struct Restoration {
     pub contact: Contact,
     /// What is known of it on the platform.
     pub known: Known,
-    /// What is not restored; `None` when all of it is.
+    /// The fields and tags that stay as they are; `None` when all are restored.
     pub left: Option<Left>,
 }
 

@@ -20,6 +20,7 @@ mod kept_rows;
 mod keys;
 mod listing;
 mod maintenance;
+mod marks;
 mod migration;
 mod missing;
 pub(in crate::journal) mod open_files;

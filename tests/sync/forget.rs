@@ -255,6 +255,84 @@ async fn a_person_in_doubt_or_pending_or_in_use_is_not_forgotten() {
 }
 
 #[tokio::test]
+async fn a_person_whose_id_is_in_a_pending_row_is_not_forgotten() {
+    let harness = Harness::unlimited().await;
+    let of = |email: &str| harness.sandbox.insert(TOKEN, [Field::text("email", email)], [""; 0]);
+    let (ann, bo) = (of("ann@example.com"), of("bo@example.com"));
+    harness.write("in.csv", format!("contact_id,email,city\n{ann},ann@example.com,Lima\n{bo},bo@example.com,Lima\n"));
+    harness.sync("in.csv --match email --max-calls 1 --concurrency 1").run().await.exits(4);
+    let pending = forget(&harness, &format!("id:{bo} --suppress")).await.exits(7);
+    assert!(pending.stderr.contains("is pending in run 1"), "{pending:?}");
+    harness.resume().run().await.exits(0);
+    forget(&harness, &format!("id:{bo} --suppress")).await.exits(0);
+    check_journal(&harness).await;
+}
+
+#[tokio::test]
+async fn a_search_whose_page_was_erased_is_made_again() {
+    let harness = Harness::unlimited().await;
+    let contact = |code: &str, name: &str| {
+        harness.sandbox.insert(TOKEN, [Field::text("code", code), Field::text("name", name)], [""; 0])
+    };
+    contact("K1", "Ana");
+    for number in 10..24 {
+        contact(&format!("K1 {number}"), "x");
+    }
+    contact("Ana", "z");
+    harness.write("ana.csv", "code,name\nAna,z\n");
+    harness.sync("ana.csv --match code").run().await.exits(0);
+    harness.write("in.csv", "code,name\nK1,Target\n");
+    harness.sync("in.csv --match code --max-calls 1").run().await.exits(4);
+    // Another person, whose match value stands on the page that the search has shown.
+    forget(&harness, "code=Ana").await.exits(0);
+    let ran = harness.resume().with("--search-lag 1ms").run().await;
+    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 0, "{ran:?}");
+    let ran = harness.sync("in.csv --match code --search-lag 1ms").run().await.exits(0);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 16, "{ran:?}");
+    assert_eq!(harness.sandbox.contacts(TOKEN)[0].fields["name"].text(), "Target");
+    check_journal(&harness).await;
+}
+
+#[tokio::test]
+async fn rows_of_others_that_mention_a_value_stay() {
+    let harness = Harness::unlimited().await;
+    harness.write(
+        "contactsync.toml",
+        "match = \"crm\"\n[fields]\ncrm = \"crm\"\nage = { column = \"age\", type = \"number\" }\n",
+    );
+    harness.write("in.csv", "crm,street,age\n7,Calle 1,5\n8,Calle 7 bis,x\n,Calle 7,x\n9,No. 7,y\n");
+    harness.sync(&format!("in.csv {LISTS}")).run().await.exits(3);
+    let before = fs::read_to_string(harness.path("rejects.csv")).expect("a list");
+    assert_eq!(before.lines().count(), 4, "{before}");
+    forget(&harness, "crm=7").await.exits(0);
+    assert_eq!(fs::read_to_string(harness.path("rejects.csv")).expect("a list"), before);
+    let results = fs::read_to_string(harness.path("results.csv")).expect("a list");
+    assert_eq!(results.lines().count(), 4, "{results}");
+}
+
+#[tokio::test]
+async fn an_interrupted_pull_does_not_learn_a_forgotten_person() {
+    let harness = Harness::unlimited().await;
+    for number in 0..24 {
+        let fields = [Field::text("source", "crm"), Field::text("email", format!("p{number}.unique@example.com"))];
+        harness.sandbox.insert(TOKEN, fields, [""; 0]);
+    }
+    let url = harness.sandbox.url();
+    let pull = |more: &str| {
+        let options = format!("--match email --journal {JOURNAL} --url {url} --rate 1000000 --json {more}");
+        harness.program(&format!("pull --field source --value crm {options}")).run()
+    };
+    pull("--max-calls 2").await.exits(4);
+    assert!(!files_with(&harness, &["p3.unique@example.com"]).is_empty());
+    forget(&harness, "email=p3.unique@example.com --suppress").await.exits(0);
+    assert_eq!(files_with(&harness, &["p3.unique@example.com"]), [""; 0]);
+    let pulled = json(&pull("").await.exits(0));
+    assert_eq!(pulled["learnt"], 23, "{pulled}");
+    assert_eq!(files_with(&harness, &["p3.unique@example.com"]), [""; 0]);
+    check_journal(&harness).await;
+}
+
+#[tokio::test]
 async fn lists_in_other_forms_lose_only_the_rows_of_the_person() {
     let harness = Harness::unlimited().await;
     // Each of the rows is rejected, and the person is in the second.

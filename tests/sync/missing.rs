@@ -340,6 +340,84 @@ async fn a_changed_mapping_marks_nothing_before_a_complete_run() {
 }
 
 #[tokio::test]
+async fn a_contact_that_is_rejected_under_its_new_key_is_not_missing() {
+    let people = People::new(20, 3, 0);
+    let harness = known(&people).await;
+    let value = people.people[4].fields[0].1.clone();
+    let refused = Rule::always(Fault::BadRequest).on(CallKind::Find).with_value(&value);
+    harness.sandbox.set_faults(Faults { rules: vec![refused], ..Faults::default() });
+    let sync = || harness.sync("in.csv --match field_01 --on-missing tag:left").run();
+    for _ in 0..4 {
+        let ran = sync().await.exits(3);
+        assert_eq!((ran.summary().rows().as_str(), tagged(&harness, "left")), ("19 unchanged, 1 rejected", Vec::new()));
+    }
+    harness.sandbox.set_faults(Faults::default());
+    for _ in 0..3 {
+        sync().await;
+    }
+    assert_eq!(tagged(&harness, "left"), [0; 0]);
+    check_journal(&harness).await;
+}
+
+#[tokio::test]
+async fn a_contact_that_another_source_names_otherwise_is_not_marked() {
+    for first in ["default", "b"] {
+        let people = People::new(12, 2, 0);
+        let harness = Harness::unlimited().await;
+        people.insert_into(&harness.sandbox);
+        harness.write("in.csv", people.csv());
+        let mut by_id = "contact_id,extra\n".to_owned();
+        for contact in harness.sandbox.contacts(TOKEN).iter().take(4) {
+            by_id += &format!("{},x\n", contact.id);
+        }
+        harness.write("b.csv", by_id);
+        let a = || harness.sync(&format!("{SYNC} --max-missing 100%")).run();
+        let b = || harness.sync("b.csv --source b --on-missing tag:left --max-missing 100%").run();
+        for name in [first, if first == "b" { "default" } else { "b" }] {
+            if name == "b" {
+                b().await.exits(0)
+            } else {
+                a().await.exits(0)
+            };
+        }
+        harness.write("in.csv", without(&people, &[2, 9]).csv());
+        for _ in 0..2 {
+            a().await.exits(0);
+            // The other one of the two is nowhere any more.
+            assert_eq!(tagged(&harness, "left"), [9], "{first}");
+            b().await.exits(0);
+        }
+        check_journal(&harness).await;
+    }
+}
+
+#[tokio::test]
+async fn a_contact_whose_row_another_source_rejects_is_not_marked() {
+    let people = People::new(12, 2, 0);
+    let harness = known(&people).await;
+    let rows = "match = [\"crm\", \"email\"]\n[fields]\nage = { column = \"age\", type = \"number\" }\n";
+    harness.write("b.toml", rows);
+    // The row has a match value that is new, and a value that cannot be sent.
+    let row = |nth: usize, age: &str| format!("k{nth},person.{nth}@example.com,{age}\n");
+    harness.write("b.csv", format!("crm,email,age\n{}{}", row(2, "x"), row(3, "5")));
+    harness.sync("b.csv --config b.toml --source b").run().await.exits(3);
+    harness.write("in.csv", without(&people, &[2, 3, 9]).csv());
+    for _ in 0..2 {
+        harness.sync(&format!("{SYNC} --max-missing 100%")).run().await.exits(0);
+        assert_eq!(tagged(&harness, "left"), [9]);
+    }
+    // One that may only be missing from the other source: its key changed there.
+    let harness = known(&people).await;
+    harness.sync("in.csv --match email --source b").run().await.exits(0);
+    harness.write("in.csv", without(&people, &[2]).csv());
+    harness.sync("in.csv --match field_01 --source b").run().await.exits(0);
+    let _ = harness.sync(&format!("{SYNC} --max-missing 100%")).run().await.exits(0);
+    let _ = harness.sync(&format!("{SYNC} --max-missing 100%")).run().await.exits(0);
+    assert_eq!(tagged(&harness, "left"), [0; 0]);
+    check_journal(&harness).await;
+}
+
+#[tokio::test]
 async fn a_damaged_snapshot_is_no_reason_to_mark() {
     let people = People::new(20, 3, 0);
     let harness = known(&people).await;

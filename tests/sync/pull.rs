@@ -274,7 +274,7 @@ async fn nothing_is_known_of_contacts_in_a_conflict() {
     let mut people = marked(3);
     harness.write("in.csv", people.csv());
     harness.sync("in.csv --match email").run().await.exits(0);
-    // The second contact gets the match value of the first one, and its id shows somebody else's values.
+    // The second contact gets the match value of the first one, and the values of another person.
     let stored = harness.sandbox.contacts(TOKEN);
     let of = |nth: usize| {
         let email = format!("person.{nth}@example.com");

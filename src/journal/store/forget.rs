@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, params};
 
 use super::attempts::{attempt_of, detail, result_number};
+use super::compact::{self, Owner};
 use super::ids::{IdToStore, StoredId};
 use super::keys::KeyParts;
 use super::readings::PULL;
@@ -46,6 +47,7 @@ impl Store {
                 )?;
                 let found = query.query_map(params![IdToStore(id), id], |row| row.get(0))?;
                 numbers.extend(found.collect::<rusqlite::Result<Vec<i64>>>()?);
+                numbers.extend(self.pending_with_id(id)?);
             }
             ContactRef::Line(line) => {
                 let mut query = self.db.prepare(
@@ -66,6 +68,24 @@ impl Store {
             let channel = query.query_row([number], |row| row.get(0))?;
             let channel = self.channels.text(self, channel)?.to_string();
             found.push(PersonContact { number, channel, key: key.text() });
+        }
+        Ok(found)
+    }
+
+    // The contacts of pending rows that give this id, which is not known of them yet.
+    fn pending_with_id(&self, id: &str) -> Result<Vec<i64>> {
+        let mut query = self.db.prepare(&format!(
+            "SELECT contact, content FROM pending WHERE run IN (SELECT id FROM runs WHERE state IN {RESUMABLE})"
+        ))?;
+        let mut rows = query.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (number, content): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let Some(key) = self.key_of_contact(number)? else { continue };
+            let contact = compact::read_contact(self, Owner { number, key: key.value() }, &key, &content)?;
+            if contact.id().is_some_and(|given| given.as_str() == id) {
+                found.push(number);
+            }
         }
         Ok(found)
     }

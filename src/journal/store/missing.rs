@@ -1,46 +1,20 @@
-//! The SQL of missing contacts: those that a source had and no longer has, and their marks.
+//! The SQL of missing contacts: those that a source had and no longer has.
 
 use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{OptionalExtension, params};
 
-use super::compact::{self, Owner};
 use super::ids::StoredId;
 use super::keys::KeyParts;
+use super::marks::mark_state;
 use super::planned_missing::PlannedMissing;
 use super::snapshots::{Head, checked_parts, with_checksum};
-use super::{Result, Store, damaged, integer, json, millis, natural, parse, state};
-use crate::core::contact_change::ContactChange;
-use crate::core::forecast::{Decision, Forecast, decide};
-use crate::core::missing::{Mark, MissingUnsure, UnidentifiedRows, gone};
-use crate::core::model::{Contact, ContactId, ID_KEY, RemoteState};
+use super::{Result, Store, damaged, integer, json, millis, natural, state};
+use crate::core::missing::{MissingUnsure, UnidentifiedRows, gone};
+use crate::core::model::{ContactId, ID_KEY};
 use crate::core::snapshot::{ContactTag, SnapshotKey};
-use crate::core::task::Outcome;
-use crate::journal::MarkUpdate;
-use crate::journal::missing::{FoundMissing, MarkItem, MissingRules, PresentRows};
+use crate::journal::missing::{FoundMissing, MissingRules, PresentRows};
 use crate::journal::rows::{Plan, PlanningRun};
-
-const MARK: &str = "the mark of missing contacts";
-
-/// The states of marks.
-mod mark_state {
-    /// Its call was begun.
-    pub(super) const BEGUN: i64 = 1;
-    /// contactsync set it.
-    pub(super) const SET: i64 = 2;
-    /// There is nothing to take back: the contact had it before, or is gone from the platform.
-    pub(super) const NOT_OURS: i64 = 3;
-}
-
-/// The contacts of other sources, by their tags and by their numbers.
-type HeldByOthers = (HashSet<u64>, HashSet<i64>);
-
-/// A contact that the last input had.
-#[derive(Debug)]
-struct GoneContact {
-    number: i64,
-    tag: u64,
-}
 
 /// A contact that was missing before.
 #[derive(Debug)]
@@ -172,20 +146,18 @@ impl Store {
 
         let (mut due, mut marked) = (Vec::new(), Vec::new());
         if let (Some(mark), false) = (&rules.mark, rules.is_limited) {
-            let fresh: HashSet<i64> = new.iter().map(|gone| gone.number).collect();
-            let mut candidates: Vec<(i64, u64)> = Vec::new();
+            let fresh: HashSet<i64> = new.iter().copied().collect();
+            let mut candidates: BTreeSet<i64> = self.unmarked(head.id)?.into_iter().collect();
+            for back in &returned {
+                candidates.remove(back);
+            }
             if is_sure {
-                candidates.extend(new.iter().map(|gone| (gone.number, gone.tag)));
+                candidates.extend(&fresh);
             }
             if settles {
-                candidates.extend(earlier_unsure.iter().map(|earlier| (earlier.number, earlier.tag)));
+                candidates.extend(earlier_unsure.iter().map(|earlier| earlier.number));
             }
-            let back: HashSet<i64> = returned.iter().copied().collect();
-            let unmarked = self.unmarked(head.id, tags)?;
-            candidates.extend(unmarked.into_iter().filter(|(number, _)| !back.contains(number)));
-            candidates.sort_unstable();
-            candidates.dedup();
-            (due, marked) = self.to_mark(mark, planning, &head, candidates)?;
+            (due, marked) = self.to_mark(mark, planning, (head.id, tags), &candidates)?;
             counted += due.iter().filter(|number| !fresh.contains(number)).count() as u64;
         }
         if counted > 0 {
@@ -197,7 +169,7 @@ impl Store {
             found.counts.marks += due.len() as u64;
         }
         Ok(PlannedMissing {
-            new: new.into_iter().map(|gone| (gone.number, is_sure)).collect(),
+            new: new.into_iter().map(|number| (number, is_sure)).collect(),
             returned,
             settles,
             due,
@@ -222,13 +194,7 @@ impl Store {
     }
 
     // The contacts at these places of the last input, as far as they are on the platform or in doubt.
-    fn gone_contacts(
-        &self,
-        head: &Head,
-        channel: &str,
-        places: &[usize],
-        present: &Present<'_>,
-    ) -> Result<Vec<GoneContact>> {
+    fn gone_contacts(&self, head: &Head, channel: &str, places: &[usize], present: &Present<'_>) -> Result<Vec<i64>> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
@@ -239,18 +205,18 @@ impl Store {
             let number = numbers.get(*place).copied().unwrap_or(0);
             let key = if number == 0 { None } else { self.key_of_contact(number)? };
             match key.filter(|key| present.tags.contact_of_text(&key.text()).number() == tag) {
-                Some(_) => contacts.push(GoneContact { number, tag }),
+                Some(_) => contacts.push(number),
                 None => drop(unresolved.insert(tag)),
             }
         }
         self.resolve_tags(self.channel_number(channel)?, &unresolved, present.tags, &mut contacts)?;
         let mut kept = Vec::with_capacity(contacts.len());
         for contact in contacts {
-            if self.is_on_platform(contact.number, present)? {
+            if self.is_on_platform(contact, present)? {
                 kept.push(contact);
             }
         }
-        kept.sort_unstable_by_key(|contact| contact.number);
+        kept.sort_unstable();
         Ok(kept)
     }
 
@@ -261,7 +227,7 @@ impl Store {
         channel: i64,
         tags: &HashSet<u64>,
         key: &SnapshotKey,
-        contacts: &mut Vec<GoneContact>,
+        contacts: &mut Vec<i64>,
     ) -> Result<()> {
         if tags.is_empty() {
             return Ok(());
@@ -272,7 +238,7 @@ impl Store {
             let text = KeyParts::stored(self, row.get(1)?, row.get(2)?)?.text();
             let tag = key.contact_of_text(&text).number();
             if tags.contains(&tag) {
-                contacts.push(GoneContact { number: row.get(0)?, tag });
+                contacts.push(row.get(0)?);
             }
         }
         Ok(())
@@ -327,84 +293,6 @@ impl Store {
         Ok(missing)
     }
 
-    // The missing contacts of a source without a mark.
-    fn unmarked(&self, snapshot: i64, tags: &SnapshotKey) -> Result<Vec<(i64, u64)>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT missing_contacts.contact FROM missing_contacts
-             LEFT JOIN contact_marks ON contact_marks.contact = missing_contacts.contact
-             WHERE missing_contacts.snapshot = ?1 AND missing_contacts.is_sure
-                 AND (contact_marks.state IS NULL OR contact_marks.state = ?2)",
-        )?;
-        let numbers = query.query_map([snapshot, mark_state::BEGUN], |row| row.get(0))?;
-        let mut unmarked = Vec::new();
-        for number in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
-            if let Some(key) = self.key_of_contact(number)? {
-                unmarked.push((number, tags.contact_of_text(&key.text()).number()));
-            }
-        }
-        Ok(unmarked)
-    }
-
-    // Of these contacts, those that are to be marked, and those that have the mark already. A contact that another source has is
-    // not missing from the channel. One in doubt, or whose mark was refused lately, is left for later.
-    fn to_mark(
-        &self,
-        mark: &Mark,
-        planning: &PlanningRun,
-        head: &Head,
-        candidates: Vec<(i64, u64)>,
-    ) -> Result<(Vec<i64>, Vec<i64>)> {
-        let (mut due, mut marked) = (Vec::new(), Vec::new());
-        if candidates.is_empty() {
-            return Ok((due, marked));
-        }
-        let others = self.held_by_others(&planning.channel, head.id, &candidates)?;
-        let rejected = self.rejected_contacts()?;
-        for (number, tag) in candidates {
-            if others.as_ref().is_none_or(|(tags, numbers)| tags.contains(&tag) || numbers.contains(&number)) {
-                continue;
-            }
-            let Some((contact, remote_state)) = self.marked_contact(number, mark)? else { continue };
-            let decision = decide(&contact, &remote_state, planning.policy.of_marks());
-            let past =
-                if rejected.contains(&number) { self.past_rejection(number, &contact, planning.policy)? } else { None };
-            match past.map_or(decision.clone(), |past| past.decide(decision, &remote_state, planning.now)) {
-                Decision::Pending(_) => due.push(number),
-                Decision::Done(Outcome::Unchanged) => marked.push(number),
-                Decision::Done(_) | Decision::Waiting(_) => {}
-            }
-        }
-        Ok((due, marked))
-    }
-
-    // Those of these contacts that another source of the channel has; `None` where that cannot be read.
-    fn held_by_others(&self, channel: &str, snapshot: i64, candidates: &[(i64, u64)]) -> Result<Option<HeldByOthers>> {
-        let wanted: HashSet<u64> = candidates.iter().map(|(_, tag)| *tag).collect();
-        let wanted_numbers: HashSet<i64> = candidates.iter().map(|(number, _)| *number).collect();
-        let mut query = self.db.prepare_cached("SELECT id, rows FROM snapshots WHERE channel = ?1 AND id <> ?2")?;
-        let others = query.query_map(params![channel, snapshot], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut held = HeldByOthers::default();
-        for (id, rows) in others.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
-            let Some(tags) = self.contacts_of(id, natural(rows))? else { return Ok(None) };
-            // The other source may name the contact by another match value or by its id.
-            let Some(numbers) = self.numbers_of(id, natural(rows))? else { return Ok(None) };
-            held.0.extend(tags.into_iter().filter(|tag| wanted.contains(tag)));
-            held.1.extend(numbers.into_iter().filter(|number| wanted_numbers.contains(number)));
-        }
-        Ok(Some(held))
-    }
-
-    // A known contact with this mark and nothing else.
-    fn marked_contact(&self, number: i64, mark: &Mark) -> Result<Option<(Contact, RemoteState)>> {
-        let Some(key) = self.key_of_contact(number)? else { return Ok(None) };
-        let mut query = self.db.prepare_cached("SELECT id, content FROM states WHERE contact = ?1")?;
-        let stored = query.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((StoredId(id), content)): Option<(StoredId, Vec<u8>)> = stored else { return Ok(None) };
-        let known = compact::read_known(self, Owner { number, key: key.value() }, &id, &content)?;
-        let contact = key.key(false).and_then(|key| mark.contact(key, known.id.clone()));
-        Ok(contact.map(|contact| (contact, RemoteState::Known(known))))
-    }
-
     fn count_missing(&self, snapshot: i64, is_sure: bool) -> Result<u64> {
         let mut query =
             self.db.prepare_cached("SELECT count(*) FROM missing_contacts WHERE snapshot = ?1 AND is_sure = ?2")?;
@@ -447,31 +335,6 @@ impl Store {
             }
             let mark = missing.mark.as_ref().filter(|_| due.contains(&number));
             found.listed.extend(self.change_of_missing(planning, number, mark)?);
-        }
-        Ok(())
-    }
-
-    fn change_of_missing(
-        &self,
-        planning: &PlanningRun,
-        number: i64,
-        mark: Option<&Mark>,
-    ) -> Result<Option<ContactChange>> {
-        let Some(key) = self.key_of_contact(number)? else { return Ok(None) };
-        let marked = mark.map_or(Ok(None), |mark| self.marked_contact(number, mark))?;
-        let policy = planning.policy.of_marks();
-        Ok(Some(ContactChange::missing(&planning.channel, &key.shown(), marked, policy)))
-    }
-
-    /// Passes what would be sent for the missing contacts of a plan to `each`.
-    pub(super) fn each_mark(&self, plan: &Plan, mut each: impl FnMut(&ContactChange)) -> Result<()> {
-        for planning in &plan.runs {
-            let plans = self.plans.borrow();
-            let missing = plans.open.get(&plan.sync).and_then(|open| open.missing.get(&planning.run));
-            let Some(PlannedMissing { mark, due, .. }) = missing else { continue };
-            for number in due {
-                self.change_of_missing(planning, *number, mark.as_ref())?.iter().for_each(&mut each);
-            }
         }
         Ok(())
     }
@@ -524,111 +387,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether any contact has a mark.
-    pub(super) fn has_marks(&self) -> Result<bool> {
-        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM contact_marks)")?;
-        Ok(query.query_row([], |row| row.get(0))?)
-    }
-
-    /// The mark that a contact has or may have; `Err` when there is nothing to take back.
-    pub(super) fn mark_of(&self, contact: i64) -> Result<Option<std::result::Result<Mark, ()>>> {
-        let mut query = self.db.prepare_cached("SELECT mark, state FROM contact_marks WHERE contact = ?1")?;
-        let stored = query.query_row([contact], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((mark, state)): Option<(String, i64)> = stored else { return Ok(None) };
-        Ok(Some(if state == mark_state::NOT_OURS { Err(()) } else { Ok(parse(MARK, &mark)?) }))
-    }
-
-    pub(super) fn forget_mark(&self, contact: i64) -> Result<()> {
-        self.db.prepare_cached("DELETE FROM contact_marks WHERE contact = ?1")?.execute([contact])?;
-        Ok(())
-    }
-
-    /// A contact of the input was sent and ended well: it has no mark any more if that took it back.
-    pub(super) fn take_back_mark(&self, number: i64, contact: &Contact) -> Result<()> {
-        match self.mark_of(number)? {
-            Some(Ok(mark)) if !mark.is_settled_by(contact) => Ok(()),
-            Some(_) => self.forget_mark(number),
-            None => Ok(()),
-        }
-    }
-
-    /// Another key has the platform's contact by now.
-    pub(super) fn move_mark(&self, from: i64, to: i64) -> Result<()> {
-        self.db
-            .prepare_cached("UPDATE OR REPLACE contact_marks SET contact = ?2 WHERE contact = ?1")?
-            .execute([from, to])?;
-        Ok(())
-    }
-
     /// The platform has nothing of a contact: it is not missing, and has no mark.
     pub(super) fn forget_missing(&self, contact: i64) -> Result<()> {
         self.db.prepare_cached("DELETE FROM missing_contacts WHERE contact = ?1")?.execute([contact])?;
         self.forget_mark(contact)
-    }
-
-    pub(in crate::journal) fn marks(&self, run: i64, after: i64, limit: u32) -> Result<Vec<MarkItem>> {
-        let Some(mark) = self.mark_of_run(run)? else { return Ok(Vec::new()) };
-        let mut query = self.db.prepare_cached(
-            "SELECT contact FROM pending_marks WHERE run = ?1 AND contact > ?2
-                 AND EXISTS (SELECT 1 FROM states WHERE states.contact = pending_marks.contact)
-             ORDER BY contact LIMIT ?3",
-        )?;
-        let numbers = query.query_map(params![run, after, limit], |row| row.get(0))?;
-        let mut items = Vec::new();
-        for number in numbers.collect::<rusqlite::Result<Vec<i64>>>()? {
-            if let Some((contact, remote_state)) = self.marked_contact(number, &mark)? {
-                items.push(MarkItem { number, contact, remote_state });
-            }
-        }
-        Ok(items)
-    }
-
-    fn mark_of_run(&self, run: i64) -> Result<Option<Mark>> {
-        let mut query = self.db.prepare_cached("SELECT mark FROM runs WHERE id = ?1")?;
-        let mark: Option<Option<String>> = query.query_row([run], |row| row.get(0)).optional()?;
-        mark.flatten().map(|mark| parse(MARK, &mark)).transpose()
-    }
-
-    /// The number of contacts that a run has still to mark. Those of which nothing is known any more are left out.
-    pub(super) fn count_marks(&self, run: i64) -> Result<u64> {
-        let mut query = self.db.prepare_cached(
-            "SELECT count(*) FROM pending_marks WHERE run = ?1
-                 AND EXISTS (SELECT 1 FROM states WHERE states.contact = pending_marks.contact)",
-        )?;
-        Ok(natural(query.query_row([run], |row| row.get(0))?))
-    }
-
-    /// The calls of the marks that a run has still to set.
-    pub(super) fn forecast_of_marks(&self, run: i64) -> Result<Forecast> {
-        let marks = usize::try_from(self.count_marks(run)?).unwrap_or(usize::MAX);
-        Ok(match self.mark_of_run(run)? {
-            Some(mark) => Forecast::of_calls(mark.call_kind(), marks),
-            None => Forecast::default(),
-        })
-    }
-
-    /// Notes how far the mark of a contact is.
-    pub(super) fn set_mark(&self, number: i64, update: &MarkUpdate) -> Result<()> {
-        let set = |run: i64, state: i64| -> Result<()> {
-            let mut insert = self.db.prepare_cached(
-                "INSERT OR REPLACE INTO contact_marks (contact, mark, state) SELECT ?2, mark, ?3 FROM runs WHERE id = ?1",
-            )?;
-            insert.execute([run, number, state])?;
-            Ok(())
-        };
-        match update {
-            MarkUpdate::Begun { run } => set(*run, mark_state::BEGUN),
-            MarkUpdate::Ended { run, outcome } => {
-                self.db
-                    .prepare_cached("DELETE FROM pending_marks WHERE run = ?1 AND contact = ?2")?
-                    .execute([*run, number])?;
-                match outcome {
-                    Outcome::Created | Outcome::Updated => set(*run, mark_state::SET),
-                    Outcome::Unchanged => set(*run, mark_state::NOT_OURS),
-                    Outcome::Rejected(_) => self.forget_mark(number),
-                }
-            }
-        }
     }
 }
 

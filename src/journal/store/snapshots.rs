@@ -374,10 +374,13 @@ pub(super) fn rejected_trace(tags: &SnapshotKey, prior: &Prior<'_>, keys: &[Key]
             Key::Id(_) | Key::Row { .. } => None,
         };
         let known = known.as_ref().unwrap_or(key);
-        if trace.contact.is_none() {
-            trace.contact = Some(tags.contact(known));
+        // One that is known says most.
+        if trace.number == 0 {
             let located = prior.locate(known)?.filter(|located| located.is_known());
-            trace.number = located.map_or(0, |located| located.number());
+            let number = located.map_or(0, |located| located.number());
+            if trace.contact.is_none() || number != 0 {
+                (trace.contact, trace.number) = (Some(tags.contact(known)), number);
+            }
         }
         trace.also.extend([tags.contact(key), tags.contact(known)]);
     }

@@ -59,7 +59,7 @@ fn written_by<'a>(call: &'a Call, attempt: &Attempt) -> Option<&'a [Field]> {
 
 impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reads back each field that was written for the first time and was not read back yet, by one read of each contact. Returns
-    /// those that the platform dropped. What is not read now is left to the next run.
+    /// those that the platform dropped. The others are left to the next run.
     pub async fn read_back(&self) -> Result<Vec<String>, JournalError> {
         let mut dropped = Vec::new();
         if !self.job.read_back || self.job.stop.reason().is_some() {
