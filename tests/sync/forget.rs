@@ -285,10 +285,8 @@ async fn a_search_whose_page_was_erased_is_made_again() {
     harness.sync("in.csv --match code --max-calls 1").run().await.exits(4);
     // Another person, whose match value stands on the page that the search has shown.
     forget(&harness, "code=Ana").await.exits(0);
-    let ran = harness.resume().with("--search-lag 1ms").run().await;
-    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 0, "{ran:?}");
-    let ran = harness.sync("in.csv --match code --search-lag 1ms").run().await.exits(0);
-    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 16, "{ran:?}");
+    let ran = harness.resume().run().await.exits(0);
+    assert_eq!((ran.summary().rows().as_str(), harness.sandbox.ledger().creates(TOKEN)), ("1 updated", 0), "{ran:?}");
     assert_eq!(harness.sandbox.contacts(TOKEN)[0].fields["name"].text(), "Target");
     check_journal(&harness).await;
 }
