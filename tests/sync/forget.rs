@@ -167,7 +167,10 @@ async fn a_suppressed_person_does_not_return() {
             ("1 unchanged, 3 skipped".into(), "none".into()),
             "{lists}"
         );
-        assert!(ran.stderr.contains("3 rows of persons that `journal forget --suppress` erased: skipped"), "{ran:?}");
+        assert!(
+            ran.stderr.contains("skipped 3 rows of people who were erased with `journal forget --suppress`"),
+            "{ran:?}"
+        );
         assert_eq!(files_with(&harness, &OF_ANN), [""; 0], "{lists}");
     }
     let results = fs::read_to_string(harness.path("results.csv")).expect("the results");

@@ -39,7 +39,7 @@ pub fn print_forgotten(
             contacts.iter().map(|(key, channel)| format!("contact `{key}` of channel `{channel}`")).collect();
         let known = if known.is_empty() { format!("`{key}` (an unknown contact)") } else { known.join(", ") };
         let mut lines = vec![format!(
-            "journal {name}: forgot {known}, with what {} and {} showed of it",
+            "journal {name}: erased {known}, and its data in {} and {}",
             counted_calls(*calls),
             counted_rows(*rows)
         )];

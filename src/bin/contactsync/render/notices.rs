@@ -147,7 +147,10 @@ impl Reporter for Notices<'_> {
             Notification::Planned(planned) => {
                 if planned.suppressed > 0 {
                     let rows = counted_rows(planned.suppressed);
-                    say(Level::Info, &format!("{rows} of persons that `journal forget --suppress` erased: skipped"));
+                    say(
+                        Level::Info,
+                        &format!("skipped {rows} of people who were erased with `journal forget --suppress`"),
+                    );
                 }
             }
             Notification::InputRead { .. } | Notification::Sending | Notification::Sent => {}

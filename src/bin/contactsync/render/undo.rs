@@ -150,7 +150,7 @@ fn text(summary: &UndoSummary, output: UndoOutput) -> Vec<String> {
     };
     let counts = [
         (*restored, if output.is_dry { "would be restored" } else { "restored" }, true),
-        (*left_alone, "left alone because they were changed since", true),
+        (*left_alone, "left alone (changed after the run)", true),
         (*impossible, "cannot be restored", true),
         (*tagged, if output.is_dry { "would be tagged" } else { "tagged" }, false),
         (*pending, "pending", false),
