@@ -1,4 +1,4 @@
-//! What one contact takes: nothing, a rejection, or a number of calls.
+//! How many calls one contact takes.
 
 use std::ops::AddAssign;
 
@@ -7,9 +7,8 @@ use serde::Serialize;
 use crate::core::call::CallKind;
 use crate::core::diff::TagsMode;
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
-use crate::core::model::{Contact, Field, Mode, RemoteState, WriteMode};
-use crate::core::task::{DOUBT_SEARCHES, Outcome, Policy, Step, Task};
-use crate::core::time::Timestamp;
+use crate::core::model::{ContactId, Field, Mode, RemoteState, WriteMode};
+use crate::core::task::{DOUBT_SEARCHES, Policy, Task};
 
 /// A minimum and maximum number of calls.
 ///
@@ -74,113 +73,96 @@ impl AddAssign for Forecast {
     }
 }
 
-/// What a sync does with a contact.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
-    /// It sends nothing.
-    Done(Outcome),
-    /// It has something to send: the contact is pending, and takes these calls.
-    Pending(Forecast),
-    /// It has something to send that an earlier run was refused, and that is not tried again yet, for this reason.
-    Waiting(String),
-}
-
-/// Decides whether `contact` is done or pending under `policy`, given its remote state.
-pub fn decide(contact: &Contact, remote_state: &RemoteState, policy: Policy) -> Decision {
-    let now = Timestamp::default();
-    let task = Task::new(contact.clone(), remote_state.clone(), policy, &[], now);
-    match task.step(now) {
-        Step::Done(outcome @ (Outcome::Unchanged | Outcome::Rejected(_))) => Decision::Done(outcome),
-        // A contact that an earlier run has begun to create can be complete by the input as it is now. The run concludes
-        // that, because it changes the remote state.
-        Step::Done(Outcome::Created | Outcome::Updated) => Decision::Pending(Forecast::default()),
-        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => Decision::Pending(forecast(&task, policy)),
+/// The calls that `task` takes from its present state.
+pub fn forecast(task: &Task, policy: Policy) -> Forecast {
+    match task.remote_state() {
+        RemoteState::Known(known) if task.is_comparing() => of_comparison(task, &known.id),
+        RemoteState::Known(known) => of_known(task, &known.id),
+        RemoteState::Unknown | RemoteState::InDoubt(_) => of_unknown(task, policy),
     }
 }
 
-/// The calls that `task` takes from its present state.
-pub fn forecast(task: &Task, policy: Policy) -> Forecast {
-    let mode = policy.mode;
-    let contact = task.contact();
+fn of_comparison(task: &Task, id: &ContactId) -> Forecast {
     let mut forecast = Forecast::default();
-    match task.remote_state() {
-        RemoteState::Known(known) if task.is_comparing() => {
-            // What the read shows may leave nothing to restore.
-            forecast.set(CallKind::Read, 1, 1);
-            forecast.total = Range { min: 1, max: 1 };
-            for call in task.change().calls(&known.id) {
-                forecast.kinds[call.kind() as usize].max += 1;
-                forecast.total.max += 1;
-            }
+    // What the read shows may leave nothing to restore.
+    forecast.set(CallKind::Read, 1, 1);
+    forecast.total = Range { min: 1, max: 1 };
+    for call in task.change().calls(id) {
+        forecast.kinds[call.kind() as usize].max += 1;
+        forecast.total.max += 1;
+    }
+    forecast
+}
+
+fn of_known(task: &Task, id: &ContactId) -> Forecast {
+    let mut forecast = Forecast::default();
+    let change = task.change();
+    for call in change.calls(id) {
+        forecast.add_exactly(call.kind(), 1);
+    }
+    let calls = forecast.kinds.iter().map(|range| range.min).sum();
+    forecast.total = Range { min: calls, max: calls };
+    let unseen = task.unseen().count();
+    if unseen > 0 || task.lacks_tags() {
+        // A read shows whether they are blank, and which tags the contact has.
+        let reasons = change.reasons().len();
+        let further = (reasons + unseen).div_ceil(FIELDS_PER_CALL) - reasons.div_ceil(FIELDS_PER_CALL);
+        forecast.add_exactly(CallKind::Read, 1);
+        forecast.kinds[CallKind::Update as usize].max += count(further);
+        forecast.total += Range { min: 1, max: 1 + count(further) };
+    }
+    if task.lacks_tags() {
+        // It may have the wanted tags and values, and others that are to be removed.
+        for kind in [CallKind::Update, CallKind::AddTags, CallKind::RemoveTags] {
+            forecast.kinds[kind as usize].min = 0;
         }
-        RemoteState::Known(known) => {
-            let change = task.change();
-            for call in change.calls(&known.id) {
-                forecast.add_exactly(call.kind(), 1);
-            }
-            let calls = forecast.kinds.iter().map(|range| range.min).sum();
-            forecast.total = Range { min: calls, max: calls };
-            let unseen = task.unseen().count();
-            if unseen > 0 || task.lacks_tags() {
-                // A read shows whether they are blank, and which tags the contact has.
-                let reasons = change.reasons().len();
-                let further = (reasons + unseen).div_ceil(FIELDS_PER_CALL) - reasons.div_ceil(FIELDS_PER_CALL);
-                forecast.add_exactly(CallKind::Read, 1);
-                forecast.kinds[CallKind::Update as usize].max += count(further);
-                forecast.total += Range { min: 1, max: 1 + count(further) };
-            }
-            if task.lacks_tags() {
-                // It may have the wanted tags and values, and others that are to be removed.
-                for kind in [CallKind::Update, CallKind::AddTags, CallKind::RemoveTags] {
-                    forecast.kinds[kind as usize].min = 0;
-                }
-                let removes = &mut forecast.kinds[CallKind::RemoveTags as usize];
-                let one_more = u64::from(removes.max == 0);
-                removes.max += one_more;
-                forecast.total = Range { min: 1, max: forecast.total.max + one_more };
-            }
+        let removes = &mut forecast.kinds[CallKind::RemoveTags as usize];
+        let one_more = u64::from(removes.max == 0);
+        removes.max += one_more;
+        forecast.total = Range { min: 1, max: forecast.total.max + one_more };
+    }
+    forecast
+}
+
+fn of_unknown(task: &Task, policy: Policy) -> Forecast {
+    let (mode, contact) = (policy.mode, task.contact());
+    let mut forecast = Forecast::default();
+    // A contact in doubt is searched for several times by its first match field, and once by each of the others.
+    let (is_in_doubt, finds) = match task.remote_state() {
+        RemoteState::InDoubt(doubt) => {
+            let early = DOUBT_SEARCHES.saturating_sub(1 + doubt.searches);
+            (true, early + doubt.sent.matches().len())
         }
-        RemoteState::Unknown | RemoteState::InDoubt(_) => {
-            // A contact in doubt is searched for several times by its first match field, and once by each of the others.
-            let (is_in_doubt, finds) = match task.remote_state() {
-                RemoteState::InDoubt(doubt) => {
-                    let early = DOUBT_SEARCHES.saturating_sub(1 + doubt.searches);
-                    (true, early + doubt.sent.matches().len())
-                }
-                RemoteState::Unknown | RemoteState::Known(_) => (false, contact.matches().len()),
-            };
-            let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
-            // Of a contact that is found, not all fields are written, and those that are sent along take no call. One that an
-            // earlier create created is completed.
-            let is_ours = match task.remote_state() {
-                RemoteState::InDoubt(doubt) => doubt.is_ours(),
-                RemoteState::Unknown | RemoteState::Known(_) => policy.search_first && mode == Mode::Create,
-            };
-            let is_sent =
-                |(_, mode): &(&Field, WriteMode)| is_ours || matches!(mode, WriteMode::Always | WriteMode::IfBlank);
-            let found = contact.fields_with_modes().filter(is_sent).count().div_ceil(FIELDS_PER_CALL);
-            let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
-            let all = usize::from(policy.tags_mode == TagsMode::MirrorAll);
-            let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL).max(all);
-            match mode {
-                Mode::Create if !(is_in_doubt || policy.search_first) || contact.matches().is_empty() => {
-                    forecast.set(CallKind::Create, 1, 1);
-                    forecast.set(CallKind::Update, writes.saturating_sub(1), writes.saturating_sub(1));
-                    forecast.set(CallKind::AddTags, adds, adds);
-                    forecast.total = Range { min: count(writes + adds), max: count(writes + adds) };
-                }
-                Mode::Upsert | Mode::Create | Mode::Update => {
-                    let creates = usize::from(mode != Mode::Update);
-                    let updates = found.max(creates * writes.saturating_sub(1));
-                    forecast.set(CallKind::Find, 1, finds.max(1));
-                    forecast.set(CallKind::Create, 0, creates);
-                    forecast.set(CallKind::Update, 0, updates);
-                    forecast.set(CallKind::AddTags, 0, adds);
-                    forecast.set(CallKind::RemoveTags, 0, removes);
-                    forecast.total =
-                        Range { min: 1, max: count(finds.max(1) + found.max(creates * writes) + adds + removes) };
-                }
-            }
+        RemoteState::Unknown | RemoteState::Known(_) => (false, contact.matches().len()),
+    };
+    let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
+    // Of a contact that is found, not all fields are written, and those that are sent along take no call. One that an
+    // earlier create created is completed.
+    let is_ours = match task.remote_state() {
+        RemoteState::InDoubt(doubt) => doubt.is_ours(),
+        RemoteState::Unknown | RemoteState::Known(_) => policy.search_first && mode == Mode::Create,
+    };
+    let is_sent = |(_, mode): &(&Field, WriteMode)| is_ours || matches!(mode, WriteMode::Always | WriteMode::IfBlank);
+    let found = contact.fields_with_modes().filter(is_sent).count().div_ceil(FIELDS_PER_CALL);
+    let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
+    let all = usize::from(policy.tags_mode == TagsMode::MirrorAll);
+    let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL).max(all);
+    match mode {
+        Mode::Create if !(is_in_doubt || policy.search_first) || contact.matches().is_empty() => {
+            forecast.set(CallKind::Create, 1, 1);
+            forecast.set(CallKind::Update, writes.saturating_sub(1), writes.saturating_sub(1));
+            forecast.set(CallKind::AddTags, adds, adds);
+            forecast.total = Range { min: count(writes + adds), max: count(writes + adds) };
+        }
+        Mode::Upsert | Mode::Create | Mode::Update => {
+            let creates = usize::from(mode != Mode::Update);
+            let updates = found.max(creates * writes.saturating_sub(1));
+            forecast.set(CallKind::Find, 1, finds.max(1));
+            forecast.set(CallKind::Create, 0, creates);
+            forecast.set(CallKind::Update, 0, updates);
+            forecast.set(CallKind::AddTags, 0, adds);
+            forecast.set(CallKind::RemoveTags, 0, removes);
+            forecast.total = Range { min: 1, max: count(finds.max(1) + found.max(creates * writes) + adds + removes) };
         }
     }
     forecast

@@ -11,6 +11,7 @@ pub mod circuit_breaker;
 pub mod code_page;
 pub mod contact_change;
 pub mod decimal;
+pub mod decision;
 pub mod diff;
 pub mod doubt;
 pub mod doubtful_values;

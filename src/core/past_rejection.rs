@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::core::forecast::Decision;
+use crate::core::decision::Decision;
 use crate::core::model::RemoteState;
 use crate::core::time::Timestamp;
 

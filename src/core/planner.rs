@@ -10,8 +10,8 @@ mod seen_rows;
 mod tests;
 
 pub use self::seen_rows::SeenRows;
+use crate::core::decision::{Decision, decide};
 use crate::core::duplicates::{Duplicates, merged};
-use crate::core::forecast::{Decision, decide};
 use crate::core::model::{Contact, Field, Flaw, Key, RemoteState};
 use crate::core::past_rejection::PastRejection;
 use crate::core::task::Policy;

@@ -1,4 +1,4 @@
-//! Text that is mostly short.
+//! The type of texts that are mostly short; trimming, invisible characters and folding.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;

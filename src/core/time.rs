@@ -1,4 +1,4 @@
-//! A moment, as the core counts it.
+//! A moment, as the core counts it, and the offset by which a clock that was set is noticed.
 
 use std::ops::Add;
 use std::time::Duration;

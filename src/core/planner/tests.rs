@@ -1,3 +1,5 @@
+//! What the planner decides, as tables of cases.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;

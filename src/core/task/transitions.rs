@@ -458,7 +458,7 @@ impl Task {
             | Attempt::Unsent { .. } => {
                 self.remote_state = self.before_send.clone();
             }
-            // It stays in doubt, as since the create was sent.
+            // What the platform has stays unknown, as since the call was sent.
             Attempt::Lost { .. }
             | Attempt::Queued { .. }
             | Attempt::Page(_)

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
+use crate::core::decision::{Decision, decide};
 use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::doubt::Doubt;
-use crate::core::forecast::{Decision, decide};
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value, WriteMode};
 use crate::core::page::Page;

@@ -25,6 +25,15 @@ struct EarlierMissing {
     is_sure: bool,
 }
 
+/// What became of the contacts that were missing before.
+#[derive(Debug, Default)]
+struct Earlier {
+    returned: Vec<i64>,
+    returned_sure: u64,
+    /// Those that were only perhaps missing, and still are.
+    unsure: Vec<EarlierMissing>,
+}
+
 /// The contacts of the rows of an input.
 struct Present<'a> {
     rows: &'a PresentRows,
@@ -122,19 +131,7 @@ impl Store {
         let new = self.gone_contacts(&head, channel, &places, &present)?;
         let mut counted: u64 = if is_other_basis { 0 } else { places.len() as u64 };
 
-        let (mut returned, mut returned_sure, mut earlier_unsure) = (Vec::new(), 0, Vec::new());
-        if rows.present.is_empty() {
-            earlier_unsure = self.earlier_missing(head.id, true, tags)?;
-        } else {
-            for earlier in self.earlier_missing(head.id, false, tags)? {
-                if present.has(earlier.tag) || earlier.id.as_ref().is_some_and(|id| present.gives_id(id)) {
-                    returned_sure += u64::from(earlier.is_sure);
-                    returned.push(earlier.number);
-                } else if !earlier.is_sure {
-                    earlier_unsure.push(earlier);
-                }
-            }
-        }
+        let Earlier { returned, returned_sure, unsure: earlier_unsure } = self.earlier(head.id, &present)?;
         let settles = is_sure && !earlier_unsure.is_empty() && self.is_complete(head.run)?;
         let left_unsure = if settles { 0 } else { earlier_unsure.len() } + if is_sure { 0 } else { new.len() };
         if left_unsure > 0 {
@@ -178,6 +175,24 @@ impl Store {
             total,
             ..nothing()
         })
+    }
+
+    // What became of the contacts that were missing before.
+    fn earlier(&self, head: i64, present: &Present<'_>) -> Result<Earlier> {
+        let mut found = Earlier::default();
+        if present.rows.present.is_empty() {
+            found.unsure = self.earlier_missing(head, true, present.tags)?;
+            return Ok(found);
+        }
+        for earlier in self.earlier_missing(head, false, present.tags)? {
+            if present.has(earlier.tag) || earlier.id.as_ref().is_some_and(|id| present.gives_id(id)) {
+                found.returned_sure += u64::from(earlier.is_sure);
+                found.returned.push(earlier.number);
+            } else if !earlier.is_sure {
+                found.unsure.push(earlier);
+            }
+        }
+        Ok(found)
     }
 
     // The tags of the last input's rows; `None` where they are damaged. They are not read when each row is as it was.

@@ -13,7 +13,7 @@ Examples:
   contactsync pull --field source --value crm --until 06:00
   contactsync pull --field source --value crm --config mexico.toml --json")]
 pub struct PullArgs {
-    /// Learn the contacts that have this field, such as `source`, with the value of `--value`
+    /// Learn the contacts in which this field, such as `source`, has the value of `--value`
     #[arg(long, value_name = "FIELD", help_heading = "Marker")]
     pub field: String,
     /// Learn the contacts whose field has exactly this value
@@ -56,7 +56,7 @@ pub struct VerifyArgs {
     /// Read contacts by pages through this marker field if that takes fewer calls [default: that of the last `pull`]
     #[arg(long, value_name = "FIELD", requires = "value", help_heading = "Verification")]
     pub field: Option<String>,
-    /// Set the value of the marker field
+    /// The value that the marker field has
     #[arg(long, value_name = "VALUE", requires = "field", help_heading = "Verification")]
     pub value: Option<String>,
     #[command(flatten)]

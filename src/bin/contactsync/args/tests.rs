@@ -212,14 +212,13 @@ This page is generated from the declarations of the options; `UPDATE_SNAPSHOTS=1
     .to_owned();
     let mut program = Cli::command();
     program.build();
-    let commands: Vec<&clap::Command> =
-        program.get_subcommands().filter(|command| command.get_name() != "help").collect();
-    for command in &commands {
+    let commands = leaves(&program, "");
+    for (name, command) in &commands {
         let positionals = command.get_positionals().map(|input| {
             let name = input.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
             if input.is_required_set() { format!(" {name}") } else { format!(" [{name}]") }
         });
-        let usage = positionals.fold(command.get_name().to_owned(), |usage, input| usage + &input);
+        let usage = positionals.fold(name.clone(), |usage, input| usage + &input);
         row(&mut text, &[code(&usage), command.get_about().map(ToString::to_string).unwrap_or_default()]);
     }
     text.push_str(
@@ -231,17 +230,18 @@ over the default. A key in the table of a channel wins over the same key of the 
 run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain number is in seconds.
 ",
     );
-    let shared = ["sync", "plan", "check", "resume", "runs", "init"];
+    let (sandbox, mut shared): (Vec<_>, Vec<_>) = commands.into_iter().partition(|(name, _)| name == "sandbox");
+    // The headings stand in the order of `sync --help`.
+    shared.sort_by_key(|(name, _)| name != "sync");
     let keys = keys_of("");
-    for (heading, options) in by_heading(shared.iter().filter_map(|name| program.find_subcommand(name))) {
+    for (heading, options) in by_heading(&shared) {
         let _ = write!(
             text,
             "\n### {heading}\n\n| option | key | default | meaning | commands |\n| --- | --- | --- | --- | --- |\n"
         );
         for (option, users) in options {
             let key = Some(key_of(&option)).filter(|key| keys.contains(key)).map(|key| code(&key)).unwrap_or_default();
-            let users =
-                if users.len() == shared.len() || option.is_global_set() { "all".into() } else { users.join(", ") };
+            let users = if option.is_global_set() { "all".into() } else { users.join(", ") };
             let (meaning, default) = meaning(&option);
             row(&mut text, &[usage(&option), key, default, meaning, users]);
         }
@@ -266,7 +266,7 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
     key_table(&mut text, "Keys of `[[tags]]`", "Each table `[[tags]]` is one rule.", TAG_KEYS);
     key_table(&mut text, "Keys of `[[take]]`", "Each table `[[take]]` is one condition.", TAKE_KEYS);
     text.push_str("\n## Options of `sandbox`\n\n| option | default | meaning |\n| --- | --- | --- |\n");
-    for (_, options) in by_heading(commands.iter().filter(|command| command.get_name() == "sandbox").copied()) {
+    for (_, options) in by_heading(&sandbox) {
         for (option, _) in options.iter().filter(|(option, _)| !option.is_global_set()) {
             let (meaning, default) = meaning(option);
             row(&mut text, &[usage(option), default, meaning]);
@@ -305,10 +305,17 @@ fn steps(text: &mut String) {
 /// A heading, with its options and the commands that take each.
 type Heading = (String, Vec<(Arg, Vec<String>)>);
 
-/// The options of several commands, each once, with the commands that take it, by heading in the order of `sync --help`.
-fn by_heading<'c>(commands: impl Iterator<Item = &'c clap::Command>) -> Vec<Heading> {
+/// The commands that have no commands below them, with their whole names, such as `journal check`.
+fn leaves<'c>(command: &'c clap::Command, above: &str) -> Vec<(String, &'c clap::Command)> {
+    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+    let found: Vec<_> = below.flat_map(|below| leaves(below, &format!("{above}{} ", below.get_name()))).collect();
+    if found.is_empty() { vec![(above.trim_end().to_owned(), command)] } else { found }
+}
+
+/// The options of several commands, each once, with the commands that take it, by heading.
+fn by_heading(commands: &[(String, &clap::Command)]) -> Vec<Heading> {
     let mut headings: Vec<Heading> = Vec::new();
-    for command in commands {
+    for (user, command) in commands {
         for option in command.get_arguments().filter(|option| !option.is_positional() && option.get_id() != "help") {
             let heading = option.get_help_heading().unwrap_or("Options").to_owned();
             let name = option.get_long().unwrap_or_default().to_owned();
@@ -321,8 +328,8 @@ fn by_heading<'c>(commands: impl Iterator<Item = &'c clap::Command>) -> Vec<Head
             // An option of the same name with another meaning has its own row.
             let same = |other: &Arg| other.get_long() == Some(&name) && about(other).0 == meaning;
             match options.iter_mut().find(|(other, _)| same(other)) {
-                Some((_, users)) => users.push(command.get_name().to_owned()),
-                None => options.push((option.clone(), vec![command.get_name().to_owned()])),
+                Some((_, users)) => users.push(user.clone()),
+                None => options.push((option.clone(), vec![user.clone()])),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `plan INPUT`: what a sync would do. It sends nothing and writes nothing.
+//! `plan INPUT`: what a sync would do. It sends nothing, and writes nothing but the file of `--save`.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -119,36 +119,36 @@ pub struct MatchArgs {
 pub struct PolicyArgs {
     #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose what happens to tags that the input does not have", name_of(&TagsModeArg::default())))]
     pub tags_mode: Option<TagsModeArg>,
-    /// Mark contacts that the source had and no longer has: `ignore`, `tag:NAME` or `field:NAME=VALUE`; taken back when they
-    /// return [default: ignore]
+    /// Mark contacts that the source had and no longer has: `ignore`, `tag:NAME` or `field:NAME=VALUE`; the mark is
+    /// removed when they return [default: ignore]
     #[arg(long, value_name = "MARK")]
     #[serde(deserialize_with = "parsed")]
     pub on_missing: Option<OnMissingArg>,
-    /// Send nothing if more than this number, or this share of the rows, would be created or updated [default: no limit]
+    /// Send nothing if more than N contacts, or N% of the rows, would be created, updated or marked [default: no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
     pub max_changes: Option<RowLimit>,
-    /// Send nothing if more than this number, or this share of the source's contacts, is missing [default: 10% with a mark,
-    /// otherwise no limit]
+    /// Send nothing if more than N, or N%, of the source's contacts are missing [default: 10% with a mark, otherwise no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
     pub max_missing: Option<RowLimit>,
-    /// Send nothing if more than this number, or this share of the rows, is rejected [default: no limit]
+    /// Send nothing if more than N, or N%, of the rows are rejected [default: no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
     pub max_rejects: Option<RowLimit>,
-    /// Send nothing if the input has fewer rows [default: no limit]
+    /// Send nothing if the input has fewer than N rows [default: no limit]
     #[arg(long, value_name = "N")]
     #[serde(deserialize_with = "parsed")]
     pub min_rows: Option<RowCount>,
-    /// Send nothing if the input file is older than this, such as 26h [default: no limit]
+    /// Send nothing if the input file was last changed longer ago than this, such as 26h [default: no limit]
     #[arg(long, value_name = "TIME")]
     #[serde(deserialize_with = "parsed")]
     pub max_age: Option<TimeSpan>,
     #[arg(long, value_name = "TIME", help = with_default("Allow this long for a new contact to appear in the platform's search", defaults::SEARCH_LAG))]
     #[serde(deserialize_with = "parsed")]
     pub search_lag: Option<TimeSpan>,
-    /// Create a contact again if its first create got no answer and it has no match field; this may create a duplicate
+    /// With `--mode create`: repeat a create that got no answer although no match field allows a search; this may create a
+    /// duplicate
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub retry_in_doubt: bool,
@@ -205,7 +205,7 @@ pub struct RateArgs {
     pub channel_kind: Option<KindArg>,
     #[arg(long, value_name = "N", help = with_default("Send at most this many calls a minute", format_args!("the platform's rate, otherwise {}", defaults::RATE)))]
     pub rate: Option<Rate>,
-    /// Send at most this many calls at once after a pause [default: the rate]
+    /// Start at most this many calls together when none were sent for a while [default: the rate]
     #[arg(long, value_name = "N")]
     pub burst: Option<Rate>,
     /// Keep at most this many calls in flight [default: 8 to 256, depending on the rate]
@@ -276,7 +276,7 @@ pub struct LimitArgs {
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
 pub struct RoutingArgs {
-    #[arg(long, value_name = "NAME", help = with_default("Use the channel of this name; with a channel column, use only its rows", defaults::CHANNEL))]
+    #[arg(long, value_name = "NAME", help = with_default("Use this channel; if a channel column is set, use only the rows that name it", defaults::CHANNEL))]
     #[serde(deserialize_with = "name")]
     pub channel: Option<Sourced<Name>>,
     /// Read the channel of each row from this column; each channel has a table in the configuration
@@ -321,11 +321,11 @@ pub struct HistoryArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct LookArgs {
-    /// Send nothing unless a search finds a contact with exactly this value: FIELD=VALUE [default: no check]
+    /// Change nothing unless a search finds a contact with exactly this value: FIELD=VALUE [default: no check]
     #[arg(long, value_name = "FIELD=VALUE")]
     #[serde(deserialize_with = "field_value")]
     pub check_access: Option<FieldValue>,
-    /// Skip the read that checks, after the first write of a field, whether the platform stored it
+    /// Do not read a contact back to check whether the platform stored a field that is written for the first time
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub no_read_back: bool,
@@ -364,7 +364,7 @@ pub struct TalkArgs {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub no_progress: bool,
-    /// Write lines on standard error in this format [default: text; sync, resume, pull, verify and undo add date and time outside a terminal]
+    /// Write lines on standard error in this format [default: text, with date and time only outside a terminal, by the commands that may run for hours]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
