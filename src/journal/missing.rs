@@ -35,6 +35,8 @@ pub(crate) struct MissingRules {
     pub mark: Option<Mark>,
     /// Whether the runs are limited to other contacts.
     pub is_limited: bool,
+    /// Whether marks that the platform refused are tried again at once, and not only after some nights.
+    pub retry_rejected: bool,
     /// Maximum number of contacts that are listed.
     pub listed: usize,
 }

@@ -245,7 +245,8 @@ pub(super) fn plan_guarded(
     let approver = Approver::new(approving, &plan, (channels, source_name.as_deref()), (&source, mapping), settings);
     // Rows that are not mapped have no name.
     let maps_all = !selection.only.is_empty();
-    let rules = MissingRules { mark: on_missing, is_limited: !selection.is_all(), listed: listed.max(LISTED) };
+    let is_limited = !selection.is_all();
+    let rules = MissingRules { mark: on_missing, is_limited, retry_rejected, listed: listed.max(LISTED) };
     journal.limit_plan(&plan, selection)?;
     let read = |name| KnownRows::read(journal, &plan, name, (&source, mapping), (lists_rows, maps_all));
     let known = source_name.map(read).transpose()?;

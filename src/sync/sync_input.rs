@@ -63,8 +63,8 @@ pub struct SyncInput<'a> {
     pub options: RunOptions,
 }
 
-/// Makes the platform match an input: locks its channels and makes sure that they may be sent to, plans the input into the
-/// journal of the workspace, sends what is pending, and lists the rows. It blocks.
+/// Makes the platform match an input: locks its channels, plans the input into the journal of the workspace, makes sure that the
+/// channels may be sent to, sends what is pending, and lists the rows. It blocks.
 ///
 /// # Errors
 /// A [`SyncError`] when a guard refuses a channel, the input cannot be planned, or a list cannot be written: then nothing was
@@ -85,7 +85,6 @@ pub fn sync_input<R: Reporter>(
     let input_name = source.name().to_owned();
     let runs: Vec<NewRun> = held.iter().map(|channel| new_run(channel, &input_name, policy)).collect();
     let names: Vec<String> = runs.iter().map(|run| run.channel.clone()).collect();
-    let mut locked = workspace.admit(held, overrides, by_channel, environment)?;
 
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
     let plan_options = PlanOptions {
@@ -101,10 +100,14 @@ pub fn sync_input<R: Reporter>(
     };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
     let access = input.access;
+    let (mut held, mut locked) = (Some(held), None);
     let mut searches = BTreeMap::new();
+    // The platform is asked after the input has passed all guards.
     let mut last_guard = |to_send: &[&str]| {
+        let admitted = workspace.admit(held.take().unwrap_or_default(), overrides, by_channel, environment)?;
+        let Locked { channels, .. } = locked.insert(admitted);
         let Some(field) = &access else { return Ok(()) };
-        for channel in locked.channels.iter_mut().filter(|channel| to_send.contains(&channel.name())) {
+        for channel in channels.iter_mut().filter(|channel| to_send.contains(&channel.name())) {
             searches.insert(channel.name().to_owned(), check_access(channel, field, environment)?);
         }
         Ok(())
@@ -117,7 +120,7 @@ pub fn sync_input<R: Reporter>(
     let listed = claims.write(journal, planned.sync, stop)?;
     reporter.notify(&Notification::Planned(&planned));
 
-    let Locked { channels, refused } = locked;
+    let Locked { channels, refused } = locked.expect("a plan is finished only after its last guard has passed");
     let channels: BTreeMap<&str, _> = channels.iter().map(|channel| (channel.name(), channel)).collect();
     let planned_runs = planned.runs.iter().zip(policies).zip(&names);
     let ready: Vec<_> = planned_runs

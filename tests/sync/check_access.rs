@@ -55,6 +55,24 @@ async fn nothing_is_written_to_an_account_without_the_contact() {
 }
 
 #[tokio::test]
+async fn the_guards_of_the_input_come_before_the_token_and_the_token_before_the_search() {
+    let (harness, people) = configured().await;
+    insert_sentinel(&harness, "acme 7");
+    harness.sync("in.csv").run().await.exits(0);
+    let _ = harness.calls();
+    let mut edited = people.clone();
+    edited.people.iter_mut().for_each(|person| person.fields[0].1 = "edited".into());
+    harness.write("in.csv", edited.csv());
+    // Another token is compared with the known contacts, which takes calls, and then refused.
+    let stranger = |options: &str| harness.sync(&format!("in.csv {options}")).token(Some("stranger"));
+    stranger("--max-changes 2").run().await.exits(7);
+    assert_eq!(harness.calls(), "none");
+    stranger("--max-changes 5").run().await.exits(5);
+    // The known contacts were read, and nothing was searched for.
+    assert_eq!(harness.calls(), "5 read");
+}
+
+#[tokio::test]
 async fn one_search_precedes_the_first_write_and_none_a_night_without_changes() {
     let (harness, mut people) = configured().await;
     insert_sentinel(&harness, "acme 7");

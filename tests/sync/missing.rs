@@ -555,6 +555,8 @@ async fn a_refused_mark_is_reported_and_tried_again_later() {
     // Not on the same day.
     check(&harness, harness.sync(SYNC).run().await, 0, "18 unchanged", 2, "none");
     assert_eq!(tagged(&harness, "left"), [4]);
+    check(&harness, harness.sync(&format!("{SYNC} --retry-rejected")).run().await, 0, "18 unchanged", 2, "1 add_tags");
+    assert_eq!(tagged(&harness, "left"), [3, 4]);
     check_journal(&harness).await;
 }
 

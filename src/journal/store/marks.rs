@@ -59,10 +59,11 @@ impl Store {
     }
 
     // Of these contacts, those that are to be marked, and those that have the mark already. A contact that another source has is
-    // not missing from the channel. One in doubt, or whose mark was refused lately, is left for later.
+    // not missing from the channel. One in doubt, or whose mark was refused lately, is left for later; the latter unless refused
+    // marks are tried again at once.
     pub(super) fn to_mark(
         &self,
-        mark: &Mark,
+        (mark, retry_rejected): (&Mark, bool),
         planning: &PlanningRun,
         (snapshot, tags): (i64, &SnapshotKey),
         candidates: &BTreeSet<i64>,
@@ -87,8 +88,8 @@ impl Store {
             }
             let Some((contact, remote_state)) = self.marked_contact(number, mark)? else { continue };
             let decision = decide(&contact, &remote_state, planning.policy.of_marks());
-            let past =
-                if rejected.contains(&number) { self.past_rejection(number, &contact, planning.policy)? } else { None };
+            let was_rejected = !retry_rejected && rejected.contains(&number);
+            let past = if was_rejected { self.past_rejection(number, &contact, planning.policy)? } else { None };
             match past.map_or(decision.clone(), |past| past.decide(decision, &remote_state, planning.now)) {
                 Decision::Pending(_) => due.push(number),
                 Decision::Done(Outcome::Unchanged) => marked.push(number),

@@ -154,7 +154,7 @@ impl Store {
             if settles {
                 candidates.extend(earlier_unsure.iter().map(|earlier| earlier.number));
             }
-            (due, marked) = self.to_mark(mark, planning, (head.id, tags), &candidates)?;
+            (due, marked) = self.to_mark((mark, rules.retry_rejected), planning, (head.id, tags), &candidates)?;
             counted += due.iter().filter(|number| !fresh.contains(number)).count() as u64;
         }
         if counted > 0 {
