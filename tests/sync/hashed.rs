@@ -381,3 +381,35 @@ async fn lists_name_lines_and_rejected_rows_are_whole() {
     assert!(results.contains("\n2,mail=…") && !results.contains("mail-of-1"), "{results}");
     assert_no_value(&harness, "once the list is written");
 }
+
+#[tokio::test]
+async fn a_person_is_forgotten_and_suppressed_and_values_are_not_restored() {
+    let harness = Harness::unlimited().await;
+    let rows = |city| {
+        csv(&[
+            ["+5215500000001", "mail-of.a@x.mx", "Quixo A", city, "vip"],
+            ["+5215500000002", "_", "Quixo B", "Lima", "_"],
+        ])
+    };
+    harness.write("in.csv", rows("Lima"));
+    let sync = || reading(&harness, "sync in.csv --match phone --match mail --values hashed").run();
+    sync().await.exits(0);
+    harness.write("in.csv", rows("zarzuela"));
+    sync().await.exits(0);
+    let _ = harness.calls();
+    // The values before are not kept, so nothing can be restored, and nothing is sent.
+    let undone = reading(&harness, "undo 2").run().await;
+    assert_eq!((undone.code, harness.calls().as_str()), (Some(2), "none"), "{undone:?}");
+    assert!(undone.stderr.contains("run 2: the values that it replaced are not kept"), "{undone:?}");
+
+    // By any of its match values; the other person stays known.
+    let erased = harness.program(&format!("journal forget mail=mail-of.a@x.mx --suppress --json --journal {JOURNAL}"));
+    let erased: Json = serde_json::from_str(&erased.run().await.exits(0).stdout).expect("one JSON object");
+    assert_eq!(erased["contacts"].as_array().map(Vec::len), Some(1), "{erased}");
+    assert_sound(&harness, "forgotten").await;
+    let ran = sync().await.exits(0).summary();
+    assert_eq!((ran.rows().as_str(), harness.calls().as_str()), ("1 unchanged, 1 skipped", "none"));
+    assert_no_value(&harness, "forgotten");
+    let again = harness.program(&format!("journal forget phone=+5215500000001 --json --journal {JOURNAL}")).run().await;
+    assert_eq!(again.code, Some(2), "{again:?}");
+}
