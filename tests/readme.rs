@@ -668,6 +668,23 @@ fn the_changes_of_a_plan_are_those_that_are_shown() {
 }
 
 #[test]
+fn the_missing_contact_of_a_plan_is_the_one_that_is_shown() {
+    let sandbox = Sandbox::start(&["--rate", "0"]);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    write("token", "any");
+    let others: String = (0..20).map(|nth| format!("contact{nth}@example.com\n")).collect();
+    write("before.csv", &format!("email\nann@example.com\n{others}"));
+    write("in.csv", &format!("email\n{others}"));
+    let options = ["--match", "email", "--on-missing", "tag:left", "--token-file", "token", "--url", &sandbox.url];
+    let ran = contactsync_in(folder.path(), &[&["sync", "before.csv"], &options[..]].concat());
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let plan = contactsync_in(folder.path(), &[&["plan", "in.csv", "--diff"], &options[..]].concat());
+    let shown = block(&read("docs/missing.md"), "missing");
+    assert!(text(&plan.stdout).contains(&shown), "{}", text(&plan.stdout));
+}
+
+#[test]
 fn the_fields_that_cause_updates_are_those_that_are_shown() {
     let sandbox = Sandbox::start(&["--rate", "0"]);
     let folder = tempfile::tempdir().unwrap();
