@@ -174,6 +174,13 @@ async fn an_answer_with_another_contact_proves_nothing() {
     let (summary, differences) = found(&ran);
     assert_eq!(differences, ["email=b@example.com field city"], "{ran:?}");
     assert_eq!((&summary["verified"], &summary["unread"]), (&1.into(), &1.into()), "{ran:?}");
+    // That nothing differs is not known either.
+    harness.write("in.csv", "email,city\na@example.com,Lima\n");
+    let to = format!("--journal other.db --url {url} --rate 1000000 --json");
+    harness.program(&format!("sync in.csv --mode create --match email {to}")).run().await.exits(0);
+    let ran = harness.program(&format!("verify --quiet {to}")).run().await.exits(3);
+    assert_eq!(found(&ran).1, [""; 0], "{ran:?}");
+    assert!(ran.stderr.contains("1 contact could not be read, and may differ"), "{ran:?}");
 }
 
 #[tokio::test]

@@ -84,12 +84,12 @@ pub fn conclude_verify(outcome: &VerifyOutcome, output: VerifyOutput, console: &
     }
     if summary.unread > 0 {
         let text = format!("{} could not be read, and may differ", contacts(summary.unread));
-        console.say(Level::Warning, &text);
+        console.say(Level::Exit, &text);
     }
     let exit =
         stopped.as_ref().map(|reason| print_stop(reason, "run the same verification again; it continues", console));
     if summary.differing == 0 {
-        return Ok(exit.unwrap_or(Exit::Done));
+        return Ok(exit.unwrap_or(if summary.unread > 0 { Exit::Rejected } else { Exit::Done }));
     }
     let verb = if summary.differing == 1 { "differs" } else { "differ" };
     console.say(Level::Exit, &format!("{} {verb} from what the journal knows", contacts(summary.differing)));
