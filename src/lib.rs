@@ -151,6 +151,16 @@ pub mod history {
     pub use crate::sync::{ForgetError, Forgotten, PastRun, forget, history};
 }
 
+/// What happened in a run, and in what two runs differ.
+pub mod run_report {
+    pub use crate::core::call_failures::{CallFailure, CallFailures};
+    pub use crate::core::call_rate::{CallEnds, CallRate, Latency, RateBar};
+    pub use crate::core::reason_groups::{ReasonChange, ReasonGroup, ReasonGroups};
+    pub use crate::core::run_sentence::RunProgress;
+    pub use crate::journal::{MissingContact, SlowCall};
+    pub use crate::sync::{Left, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report};
+}
+
 /// Channels whose locks are held.
 pub mod locks {
     pub use crate::sync::{HeldChannel, Locked, LockedChannel};

@@ -13,6 +13,7 @@ mod missing;
 mod planning;
 mod readings;
 mod rows;
+mod run_report;
 mod sending;
 mod snapshots;
 mod store;
@@ -40,6 +41,8 @@ pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
     RowOutcome, Rows, RunRow, RunState,
 };
+pub(crate) use self::run_report::{ListBounds, RunDetails};
+pub use self::run_report::{MissingContact, SlowCall};
 pub use self::sending::{Ended, MarkUpdate, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
@@ -118,6 +121,15 @@ impl Journal {
     /// As [`Journal::open`].
     pub(crate) fn open_to_read(path: &Path) -> Result<Self, JournalError> {
         Store::open_earlier(path)?.map_or_else(|| Self::open(path), |store| Ok(Self::on_callers_thread(store)))
+    }
+
+    /// Opens the journal at `path` and never writes to it, also while runs use it. One of an earlier version is read from an upgraded
+    /// copy. [`tidied`](Self::tidied) ends it.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub(crate) fn open_read_only(path: &Path) -> Result<Self, JournalError> {
+        Ok(Self::on_callers_thread(Store::open_to_read(path)?))
     }
 
     fn on_callers_thread(store: Store) -> Self {

@@ -34,6 +34,7 @@ mod prior;
 mod rate_limits;
 mod readings;
 mod rejections;
+mod run_report;
 mod runs;
 mod selected;
 mod selection;
@@ -74,11 +75,13 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 10;
+const SCHEMA_VERSION: i64 = 11;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const READING_TABLES: &str = include_str!("readings.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
+/// The views of the history for SQL tools. An upgrade makes them anew, because they depend on tables that it may change.
+const VIEWS: &str = include_str!("views.sql");
 /// The states of runs that can be resumed, as a list in SQL.
 const RESUMABLE: &str = "('planned', 'sending', 'stopped', 'failed')";
 
@@ -211,6 +214,7 @@ impl Store {
         self.db.execute_batch(LASTING_TABLES)?;
         self.db.execute_batch(READING_TABLES)?;
         self.db.execute_batch(RUN_TABLES)?;
+        self.db.execute_batch(VIEWS)?;
         self.db.pragma_update(None, "application_id", APPLICATION_ID)?;
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())

@@ -2,6 +2,7 @@
 
 mod journal;
 mod read_back;
+mod runs;
 mod sandbox;
 mod undo;
 
@@ -15,6 +16,7 @@ use contactsync::mapping::rules::Country;
 
 pub use self::journal::JournalCommand;
 pub use self::read_back::{PullArgs, VerifyArgs};
+pub use self::runs::{ReportArgs, RunsArgs, RunsCommand};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
 pub use self::undo::UndoArgs;
 use crate::options::value::ContactCount;
@@ -68,8 +70,10 @@ Examples:
     Verify(VerifyArgs),
     /// Restore the values and tags that a run changed
     Undo(UndoArgs),
-    /// List the runs of a journal
+    /// List the runs of a journal, or compare two of them
     Runs(RunsArgs),
+    /// Report what happened in a run: rows, calls, waits, refusals, rejected rows, and what is left
+    Report(ReportArgs),
     /// Check, shrink or copy a journal, or erase a person from it
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -104,7 +108,8 @@ impl Command {
             Self::Pull(args) => Some(&args.place.config),
             Self::Verify(args) => Some(&args.place.config),
             Self::Undo(args) => Some(&args.place.config),
-            Self::Runs(args) => Some(&args.config),
+            Self::Runs(args) => Some(args.config()),
+            Self::Report(args) => Some(&args.config),
             Self::Journal(command) => Some(command.config()),
             // `init` writes the configuration.
             Self::Demo | Self::Init(_) | Self::Sandbox(_) | Self::Completions { .. } | Self::Man => None,
@@ -120,6 +125,7 @@ impl Command {
             | Self::Check(_)
             | Self::Plan(_)
             | Self::Runs(_)
+            | Self::Report(_)
             | Self::Journal(_)
             | Self::Sandbox(_)
             | Self::Completions { .. }
@@ -260,25 +266,6 @@ pub struct ResumeArgs {
     /// Print the summary as one JSON object on standard output
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  contactsync runs
-  contactsync runs --journal mexico.db --limit 5
-  contactsync runs --json")]
-pub struct RunsArgs {
-    #[command(flatten)]
-    pub journal: JournalArgs,
-    /// List at most this many runs, newest first
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = OUTPUT)]
-    pub limit: u32,
-    /// Print the runs as one JSON array
-    #[arg(long, help_heading = OUTPUT)]
-    pub json: bool,
-    #[command(flatten)]
-    pub config: ConfigArgs,
 }
 
 /// What to read, and what it does to contacts.

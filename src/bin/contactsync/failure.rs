@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use contactsync::history::{ForgetError, JournalError, LockError};
 use contactsync::options::Refused;
 use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError, RefusedInput};
+use contactsync::run_report::RunReportError;
 use contactsync::source::{InputSetting, RowsFault, SourceError, SourceFault};
 use contactsync::undo::UndoError;
 use contactsync::{GuardError, StopReason, SyncError};
@@ -285,6 +286,17 @@ impl From<UndoError> for Failure {
             UndoError::Unfinished { .. } => {
                 "finish it with `contactsync resume`, or replace it with another `sync`; then undo the run"
             }
+        };
+        Self::usage(&error).hint(hint)
+    }
+}
+
+impl From<RunReportError> for Failure {
+    fn from(error: RunReportError) -> Self {
+        let hint = match error {
+            RunReportError::Journal(error) => return error.into(),
+            RunReportError::NoRun { .. } => "`contactsync runs` lists the runs; use --journal FILE to name the journal",
+            RunReportError::NoRuns => "run a sync first, or use --journal FILE for another journal",
         };
         Self::usage(&error).hint(hint)
     }

@@ -15,6 +15,7 @@ mod settings;
 mod shell;
 mod signals;
 mod stderr;
+mod whole_file;
 
 use std::borrow::Cow;
 use std::env;
@@ -112,6 +113,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Verify(args) => commands::verify::run(args, config, console),
         Command::Undo(args) => commands::undo::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
+        Command::Report(args) => commands::report::run(args, config, console),
         Command::Journal(command) => commands::journal::run(command, config, console),
         Command::Sandbox(args) => commands::sandbox::run(args, console),
         Command::Completions { shell } => commands::reference::completions(*shell),

@@ -1,10 +1,7 @@
 //! Plans in files: `plan --save FILE` writes one, and `sync --plan FILE` carries it out or refuses.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::Path;
-use std::process;
 
 use contactsync::Approval;
 use contactsync::report::PlanSummary;
@@ -12,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded_file;
 use crate::failure::Failure;
+use crate::whole_file;
 
 const ABOUT: &str =
     "a plan of contactsync: `contactsync sync --plan FILE` carries out exactly this plan, or refuses to";
@@ -71,19 +69,6 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 pub fn write(path: &Path, input: Option<&str>, approval: &Approval, summary: &PlanSummary) -> Result<(), Failure> {
     let plan = NewPlan { about: ABOUT, input, approval, summary };
     let text = serde_json::to_string_pretty(&plan).expect("numbers and text are always JSON");
-    replace(path, &text).map_err(|error| Failure::usage_text(format!("{}: cannot write it: {error}", path.display())))
-}
-
-/// Writes a new file beside the old one, and puts it in its place.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(format!(".part-{}", process::id()));
-    let part = Path::new(&part);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part)?;
-    let written = writeln!(file, "{text}").and_then(|()| file.sync_all()).and_then(|()| fs::rename(part, path));
-    if written.is_err() {
-        // The error is what matters. If this fails too, a part is left.
-        let _ = fs::remove_file(part);
-    }
-    written
+    whole_file::replace(path, &text)
+        .map_err(|error| Failure::usage_text(format!("{}: cannot write it: {error}", path.display())))
 }

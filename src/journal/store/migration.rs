@@ -14,7 +14,7 @@ use super::checked_json::parse_checked;
 use super::compact::{self, Owner};
 use super::keys::KeyParts;
 use super::state;
-use super::{LASTING_TABLES, READING_TABLES, RUN_TABLES, Result, SCHEMA_VERSION, Store, parse};
+use super::{LASTING_TABLES, READING_TABLES, RUN_TABLES, Result, SCHEMA_VERSION, Store, VIEWS, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::doubt::Doubt;
@@ -80,6 +80,7 @@ impl Store {
     /// Upgrades the journal to the present version, within a transaction of the caller.
     pub(super) fn upgrade(&self) -> Result<()> {
         let version = usize::try_from(self.version()?).unwrap_or(0);
+        self.drop_views()?;
         if version < 7 {
             for upgrade in UPGRADES.iter().skip(version.saturating_sub(1)) {
                 self.db.execute_batch(upgrade)?;
@@ -98,7 +99,20 @@ impl Store {
         if (7..=9).contains(&version) {
             self.db.execute_batch(UPGRADE_9)?;
         }
+        // From version 10 to version 11, these are all that is new.
+        self.db.execute_batch(VIEWS)?;
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        Ok(())
+    }
+
+    // A table cannot be changed while a view of it is left.
+    fn drop_views(&self) -> Result<()> {
+        let mut query =
+            self.db.prepare("SELECT name FROM sqlite_master WHERE type = 'view' AND name LIKE 'contactsync%'")?;
+        let names = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        for name in names {
+            self.db.execute_batch(&format!("DROP VIEW {name}"))?;
+        }
         Ok(())
     }
 

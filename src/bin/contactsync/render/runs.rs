@@ -1,9 +1,12 @@
 //! The history of a journal, as lines and as JSON.
 
+use std::iter;
+
 use contactsync::history::{Counts, NO_CHANNEL, PastRun, RunRow};
 use contactsync::report::WITHOUT_CHANNEL;
 use serde_json::{Value, json};
 
+use crate::render::sparkline::sparkline;
 use crate::render::summary::{counted_calls, counted_rows, outcomes, shortened, state};
 use crate::render::time::{instant, moment, offset_time};
 
@@ -11,16 +14,17 @@ use crate::render::time::{instant, moment, offset_time};
 const COLUMNS: usize = 7;
 
 /// The state of a run whose process ended before the run did. It can be resumed.
-const INTERRUPTED: &str = "interrupted";
+pub const INTERRUPTED: &str = "interrupted";
 
 /// Maximum length of the names that a line shows, in characters.
-const LONGEST_NAME: usize = 80;
+pub const LONGEST_NAME: usize = 80;
 
 const COUNTS: [&str; 7] = ["created", "updated", "unchanged", "rejected", "merged", "pending", "skipped"];
 
-/// The runs, a line each, with aligned columns.
-pub fn lines(runs: &[PastRun]) -> Vec<String> {
-    aligned(&runs.iter().map(cells).collect::<Vec<_>>())
+/// The runs, a line each, with aligned columns. `rates` are the calls of each run over its time, which are drawn; or empty.
+pub fn lines(runs: &[PastRun], rates: &[Vec<u64>]) -> Vec<String> {
+    let rates = rates.iter().map(Vec::as_slice).chain(iter::repeat(&[][..]));
+    aligned(&runs.iter().zip(rates).map(|(run, rate)| cells(run, rate)).collect::<Vec<_>>())
 }
 
 /// The names of the inputs of some runs, in one text. The runs of several channels usually have one input.
@@ -82,7 +86,7 @@ pub fn object(past: &PastRun) -> Value {
     object
 }
 
-fn cells(past: &PastRun) -> [String; COLUMNS] {
+fn cells(past: &PastRun, rate: &[u64]) -> [String; COLUMNS] {
     let (run, counts) = (&past.run, counts(past));
     let of = |name: &str| counts[name].as_u64().unwrap_or(0);
     [
@@ -91,7 +95,9 @@ fn cells(past: &PastRun) -> [String; COLUMNS] {
         if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { shortened(&run.channel, LONGEST_NAME).into() },
         shortened(&run.input, LONGEST_NAME).into(),
         format!("{}: {}", counted_rows(of("rows")), outcomes(&COUNTS.map(|name| (of(name), name)))),
-        counted_calls(counts["calls"]["total"].as_u64().unwrap_or(0)),
+        format!("{} {}", counted_calls(counts["calls"]["total"].as_u64().unwrap_or(0)), sparkline(rate))
+            .trim_end()
+            .into(),
         state(state_name(past), run.reason.as_deref()),
     ]
 }

@@ -1,0 +1,153 @@
+//! The chart of calls per minute: an inline SVG, with its labels in HTML so that they keep their size on a phone.
+
+use contactsync::run_report::{RateBar, RunReport};
+
+use super::markup::Html;
+use super::words::measured;
+use crate::render::summary::{counted_calls, grouped};
+use crate::render::time::{moment, time_of_day};
+
+/// The fewest bars for which the chart has room: a short run is drawn at the left.
+const FEWEST: f64 = 24.0;
+
+/// The width of a break, in bars.
+const BREAK: f64 = 1.5;
+
+/// How far the scale goes beyond the highest line.
+const HEADROOM: f64 = 1.1;
+
+/// If the limit is so many times the busiest minute, its line would leave no room for the bars.
+const FAR: f64 = 5.0;
+
+/// The scale of the chart. Its height is 100.
+struct Scale {
+    width: f64,
+    most: f64,
+    // `None` if the limit is far above.
+    limit: Option<f64>,
+}
+
+/// A number that is drawn. No count comes near 2^53.
+#[expect(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+const fn drawn(count: u64) -> f64 {
+    count as f64
+}
+
+/// The chart; `None` without calls.
+pub fn chart(report: &RunReport) -> Option<Html> {
+    let bars = &report.rate.bars;
+    if bars.is_empty() {
+        return None;
+    }
+    let scale = Scale::of(report);
+    let mut svg = Html::default();
+    let (mut x, mut labels) = (0.0, Html::default());
+    for (nth, bar) in bars.iter().enumerate() {
+        if let Some(pause) = bar.after_break {
+            x += BREAK;
+            let at = format!("{:.3}", x - BREAK / 2.0);
+            let line = [("class", "break"), ("x1", at.as_str()), ("x2", &at), ("y1", "0"), ("y2", "100")];
+            svg.push(Html::element(
+                "line",
+                &line,
+                Html::element("title", &[], format!("{} without calls", measured(pause))),
+            ));
+        }
+        if nth == 0 || bar.after_break.is_some() {
+            labels.push(label(x / scale.width, &time_of_day(bar.at), "from"));
+        }
+        svg.push(bar_at(x, bar, &scale));
+        x += 1.0;
+    }
+    if let Some(last) = bars.last() {
+        let end = last.at + std::time::Duration::from_secs(60 * last.minutes);
+        labels.push(label(x / scale.width, &time_of_day(end), "to"));
+    }
+    if let Some(limit) = scale.limit {
+        let (y, width) = (format!("{:.2}", scale.y(limit)), format!("{:.2}", scale.width));
+        svg.push(Html::element("line", &[("class", "limit"), ("x1", "0"), ("x2", &width), ("y1", &y), ("y2", &y)], ""));
+    }
+    let view = format!("0 0 {:.2} 100", scale.width);
+    let name = format!("Calls per minute; the busiest minute had {}", report.rate.peak);
+    let svg = Html::element(
+        "svg",
+        &[("viewBox", &view), ("preserveAspectRatio", "none"), ("role", "img"), ("aria-label", &name)],
+        svg,
+    );
+    let mut plot = svg;
+    if let Some(limit) = scale.limit {
+        let top = format!("top:{:.2}%", scale.y(limit));
+        plot.push(Html::element(
+            "span",
+            &[("class", "limit-label"), ("style", &top)],
+            format!("limit {}", grouped(report.run.rate.into())),
+        ));
+    }
+    let mut chart = Html::element("div", &[("class", "plot")], plot);
+    chart.push(Html::element("div", &[("class", "axis"), ("aria-hidden", "true")], labels));
+    Some(chart)
+}
+
+impl Scale {
+    fn of(report: &RunReport) -> Self {
+        let bars = &report.rate.bars;
+        let breaks = bars.iter().filter(|bar| bar.after_break.is_some()).count() as u64;
+        let width = drawn(bars.len() as u64) + BREAK * drawn(breaks);
+        let (peak, limit) = (drawn(report.rate.peak), f64::from(report.run.rate));
+        let limit = Some(limit).filter(|limit| *limit <= FAR * peak);
+        let most = limit.unwrap_or(0.0).max(peak).max(1.0) * HEADROOM;
+        Self { width: width.max(FEWEST), most, limit }
+    }
+
+    fn y(&self, calls: f64) -> f64 {
+        100.0 * (1.0 - calls / self.most)
+    }
+}
+
+// The mean calls per minute by their ends, one on the other, before the busiest of these minutes.
+fn bar_at(x: f64, bar: &RateBar, scale: &Scale) -> Html {
+    let part = |class: &'static str, from: f64, to: f64| {
+        let (y, height) = (scale.y(to), (scale.y(from) - scale.y(to)).max(0.0));
+        let [x, y, height] = [x + 0.08, y, height].map(|number| format!("{number:.3}"));
+        let place = [("class", class), ("x", x.as_str()), ("y", &y), ("width", "0.84"), ("height", &height)];
+        Html::element("rect", &place, "")
+    };
+    let mut drawing = Html::element("title", &[], title(bar));
+    if bar.minutes > 1 {
+        drawing.push(part("peak", 0.0, drawn(bar.peak)));
+    }
+    let mut from = 0.0;
+    let calls = bar.calls;
+    for (class, count) in [
+        ("answered", calls.answered),
+        ("refused", calls.refused),
+        ("throttled", calls.throttled),
+        ("unanswered", calls.unanswered),
+    ] {
+        if count > 0 {
+            let to = from + drawn(count) / drawn(bar.minutes.max(1));
+            drawing.push(part(class, from, to));
+            from = to;
+        }
+    }
+    Html::element("g", &[], drawing)
+}
+
+fn title(bar: &RateBar) -> String {
+    let calls = bar.calls;
+    let parts = [
+        (calls.refused, "refused"),
+        (calls.throttled, "answered with 429"),
+        (calls.unanswered, "without a usable answer"),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: String = parts.map(|(count, what)| format!(", {} {what}", grouped(count))).collect();
+    let minutes =
+        if bar.minutes > 1 { format!(" in {} min, at most {} in one", bar.minutes, bar.peak) } else { String::new() };
+    format!("{}: {}{minutes}{parts}", moment(bar.at), counted_calls(calls.total()))
+}
+
+fn label(at: f64, text: &str, class: &'static str) -> Html {
+    let left = format!("left:{:.2}%", 100.0 * at.min(1.0));
+    Html::element("span", &[("class", class), ("style", &left)], text)
+}
