@@ -757,6 +757,47 @@ fn the_history_is_the_one_that_is_shown() {
     assert_eq!(unstarted(&runs()), unstarted(&block(&read("docs/operations.md"), "runs")));
 }
 
+/// A report without what differs each time: times, and the calls that happened to be slow.
+fn unmeasured(report: &str) -> String {
+    let report = report.split("\nslowest calls\n").next().unwrap();
+    let line = |line: &str| {
+        let name = line.trim().split(' ').next().unwrap().to_owned();
+        if ["time", "started", "waits", "latency", "channel"].contains(&name.as_str()) { name } else { line.to_owned() }
+    };
+    report.lines().map(|text| line(text) + "\n").collect()
+}
+
+#[test]
+fn the_report_and_the_comparison_are_those_that_are_shown() {
+    let page = read("docs/report.md");
+    let sandbox = Sandbox::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("fixtures")).unwrap();
+    fs::copy(root().join(SAMPLE), folder.path().join(SAMPLE)).unwrap();
+    fs::write(folder.path().join("token"), "any").unwrap();
+    let run = |args: &[&str]| {
+        let ran = contactsync_in(folder.path(), args);
+        (ran.status.code(), text(&ran.stdout).to_owned())
+    };
+    let sync = ["sync", SAMPLE, "--match", "phone", "--token-file", "token", "--url", &sandbox.url];
+    assert_eq!(run(&sync).0, Some(3));
+    let (code, report) = run(&["report"]);
+    assert_eq!((code, unmeasured(&report)), (Some(0), unmeasured(&block(&page, "report"))));
+    // Its keys, of which several share a row.
+    let (_, json) = run(&["report", "--json"]);
+    let json: Json = serde_json::from_str(&json).unwrap();
+    let there: BTreeSet<String> = json.as_object().unwrap().keys().cloned().collect();
+    let cells = cells_after(&page, "report keys");
+    let told: BTreeSet<String> =
+        cells.iter().flat_map(|cell| cell.split(", ")).map(|key| key.trim_matches('`').to_owned()).collect();
+    assert_eq!(told, there);
+    // The rejected row gets a phone.
+    fs::write(folder.path().join(SAMPLE), read(SAMPLE).replace("\n,Diego", "\n+525550001004,Diego")).unwrap();
+    assert_eq!(run(&sync).0, Some(0));
+    let (code, compared) = run(&["runs", "diff", "1", "2"]);
+    assert_eq!((code, unmeasured(&compared)), (Some(0), unmeasured(&block(&page, "runs diff"))));
+}
+
 #[test]
 fn the_states_of_a_run_are_all_explained() {
     use contactsync::history::RunState;

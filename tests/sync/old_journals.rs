@@ -12,7 +12,7 @@ use serde_json::json;
 use support::{Harness, JOURNAL, People, TOKEN};
 
 /// The present version.
-const VERSION: i64 = 10;
+const VERSION: i64 = 11;
 
 /// The tables of version 6, the last that held contacts as JSON.
 const SIXTH: [&str; 2] =
@@ -74,6 +74,13 @@ fn version_of(path: &Path) -> i64 {
     db.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a version")
 }
 
+/// The views of version 11. A table cannot be changed while one of them is left.
+fn drop_views(db: &Connection) {
+    for view in ["runs", "results", "calls"] {
+        db.execute_batch(&format!("DROP VIEW contactsync_{view}")).expect("a view of the present version");
+    }
+}
+
 /// Makes a journal of the present version one of version 9: drops the tables and columns that this one did not have.
 fn write_ninth(path: &Path) {
     let list = |db: &Connection, sql: &str| -> BTreeSet<(String, String)> {
@@ -84,6 +91,7 @@ fn write_ninth(path: &Path) {
     let ninth = Connection::open_in_memory().expect("a journal");
     ninth.execute_batch(&NINTH.concat()).expect("the tables of version 9");
     let db = Connection::open(path).expect("a journal");
+    drop_views(&db);
     let tables =
         "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type";
     for (kind, name) in list(&db, tables).difference(&list(&ninth, tables)) {
@@ -396,4 +404,25 @@ async fn a_kill_during_an_upgrade_loses_nothing() {
         assert!(!harness.path(&format!("{JOURNAL}.backup-v6-2")).exists(), "{case}");
     }
     assert!(interrupted >= 4, "{interrupted} of {case} kills came during the upgrade");
+}
+
+#[tokio::test]
+async fn a_journal_of_version_10_gets_the_views_and_keeps_its_tables() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(5, 3, 1).csv());
+    harness.sync("in.csv --match email --max-calls 6").run().await.exits(4);
+    let journal = harness.path(JOURNAL);
+    let db = Connection::open(&journal).expect("a journal");
+    drop_views(&db);
+    db.pragma_update(None, "user_version", 10).expect("a journal");
+    drop(db);
+    // A report reads an upgraded copy.
+    let report = harness.program(&format!("report --journal {JOURNAL} --json")).run().await.exits(0);
+    assert_eq!(version_of(&journal), 10);
+    assert!(report.stdout.contains("\"pending\":"), "{report:?}");
+    harness.resume().run().await.exits(0);
+    assert_eq!(version_of(&journal), VERSION);
+    let db = Connection::open(&journal).expect("a journal");
+    let created: i64 = db.query_row("SELECT created FROM contactsync_runs", [], |row| row.get(0)).expect("a view");
+    assert_eq!(created, 5);
 }

@@ -135,7 +135,7 @@ async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
 }
 
 /// A terminal with a width, and what was written to it.
-struct Terminal {
+pub struct Terminal {
     // The shell script that opens it as standard error.
     shell: String,
     written: Arc<Mutex<Vec<u8>>>,
@@ -144,7 +144,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn of(columns: u16) -> Self {
+    pub fn of(columns: u16) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("a new terminal");
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
@@ -164,6 +164,20 @@ impl Terminal {
 
     fn text(&self) -> String {
         String::from_utf8(self.written.lock().expect("no panic").clone()).expect("text")
+    }
+
+    /// The shell script that opens it as standard error.
+    pub fn shell(&self) -> &str {
+        &self.shell
+    }
+
+    /// What was written to it, once that contains this text.
+    pub fn until(&self, text: &str) -> String {
+        let begun = Instant::now();
+        while !self.text().contains(text) && begun.elapsed() < SOON {
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.text()
     }
 
     /// The successive contents of the progress bar, and the lines above it.

@@ -5,7 +5,7 @@ use contactsync::run_report::{ReasonChange, RunComparison, RunReport};
 use serde_json::{Value, json};
 
 use crate::render::run_report::json::{calls, time};
-use crate::render::run_report::words::{all_calls, channel, outcomes, state};
+use crate::render::run_report::words::{all_calls, channel, kind_words, outcomes, state};
 use crate::render::runs::LONGEST_NAME;
 use crate::render::summary::{grouped, shortened, took};
 use crate::render::time::moment;
@@ -33,7 +33,9 @@ pub fn lines(compared: &RunComparison) -> Vec<String> {
     rows.extend(some([("missing", before.counts.missing, after.counts.missing)]));
     rows.push(numbers("calls", all_calls(before), all_calls(after)));
     let of = |report: &RunReport, kind| report.counts.calls.get(&kind).copied().unwrap_or(0);
-    rows.extend(some(CallKind::ALL.map(|kind| (kind.name(), of(before, kind), of(after, kind)))));
+    let names = CallKind::ALL.map(kind_words);
+    let kinds = CallKind::ALL.into_iter().zip(&names);
+    rows.extend(some(kinds.map(|(kind, name)| (name.as_str(), of(before, kind), of(after, kind)))));
     rows.extend(some([
         ("retries", before.counts.retries, after.counts.retries),
         ("with status 429", before.counts.throttled, after.counts.throttled),
@@ -72,8 +74,13 @@ fn some<'a>(counts: impl IntoIterator<Item = (&'a str, u64, u64)>) -> Vec<Row> {
 
 fn seconds(before: &RunReport, after: &RunReport) -> Row {
     let [one, other] = [before, after].map(worked);
-    let sign = if other < one { "−" } else { "+" };
-    ["time".to_owned(), took(one), took(other), format!("{sign}{}", took((other - one).abs()))]
+    let change = match took((other - one).abs()) {
+        // As far as it is shown.
+        none if none == took(0.0) => "=".to_owned(),
+        less if other < one => format!("−{less}"),
+        more => format!("+{more}"),
+    };
+    ["time".to_owned(), took(one), took(other), change]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no run takes 2^53 milliseconds")]

@@ -1,5 +1,8 @@
 //! The chart of calls per minute: an inline SVG, with its labels in HTML so that they keep their size on a phone.
 
+use std::time::Duration;
+
+use contactsync::Timestamp;
 use contactsync::run_report::{RateBar, RunReport};
 
 use super::markup::Html;
@@ -8,7 +11,7 @@ use crate::render::summary::{counted_calls, grouped};
 use crate::render::time::{moment, time_of_day};
 
 /// The fewest bars for which the chart has room: a short run is drawn at the left.
-const FEWEST: f64 = 24.0;
+const FEWEST: f64 = 16.0;
 
 /// The width of a break, in bars.
 const BREAK: f64 = 1.5;
@@ -18,6 +21,9 @@ const HEADROOM: f64 = 1.1;
 
 /// If the limit is so many times the busiest minute, its line would leave no room for the bars.
 const FAR: f64 = 5.0;
+
+/// The room of a label below the chart, as a share of its width on a phone: of a time of day, and of one with its date.
+const LABEL: (f64, f64) = (0.16, 0.3);
 
 /// The scale of the chart. Its height is 100.
 struct Scale {
@@ -40,28 +46,16 @@ pub fn chart(report: &RunReport) -> Option<Html> {
         return None;
     }
     let scale = Scale::of(report);
-    let mut svg = Html::default();
-    let (mut x, mut labels) = (0.0, Html::default());
-    for (nth, bar) in bars.iter().enumerate() {
+    let (mut svg, mut axis, mut x) = (Html::default(), Axis::new(bars[0].at, scale.width), 0.0);
+    for bar in bars {
         if let Some(pause) = bar.after_break {
             x += BREAK;
-            let at = format!("{:.3}", x - BREAK / 2.0);
-            let line = [("class", "break"), ("x1", at.as_str()), ("x2", &at), ("y1", "0"), ("y2", "100")];
-            svg.push(Html::element(
-                "line",
-                &line,
-                Html::element("title", &[], format!("{} without calls", measured(pause))),
-            ));
+            svg.push(break_at(x - BREAK / 2.0, pause));
         }
-        if nth == 0 || bar.after_break.is_some() {
-            labels.push(label(x / scale.width, &time_of_day(bar.at), "from"));
-        }
+        axis.mark_begin(x, bar);
         svg.push(bar_at(x, bar, &scale));
         x += 1.0;
-    }
-    if let Some(last) = bars.last() {
-        let end = last.at + std::time::Duration::from_secs(60 * last.minutes);
-        labels.push(label(x / scale.width, &time_of_day(end), "to"));
+        axis.mark_end(x, bar);
     }
     if let Some(limit) = scale.limit {
         let (y, width) = (format!("{:.2}", scale.y(limit)), format!("{:.2}", scale.width));
@@ -84,7 +78,7 @@ pub fn chart(report: &RunReport) -> Option<Html> {
         ));
     }
     let mut chart = Html::element("div", &[("class", "plot")], plot);
-    chart.push(Html::element("div", &[("class", "axis"), ("aria-hidden", "true")], labels));
+    chart.push(Html::element("div", &[("class", "axis"), ("aria-hidden", "true")], axis.finish()));
     Some(chart)
 }
 
@@ -145,6 +139,62 @@ fn title(bar: &RateBar) -> String {
     let minutes =
         if bar.minutes > 1 { format!(" in {} min, at most {} in one", bar.minutes, bar.peak) } else { String::new() };
     format!("{}: {}{minutes}{parts}", moment(bar.at), counted_calls(calls.total()))
+}
+
+fn break_at(x: f64, pause: Duration) -> Html {
+    let x = format!("{x:.3}");
+    let line = [("class", "break"), ("x1", x.as_str()), ("x2", &x), ("y1", "0"), ("y2", "100")];
+    Html::element("line", &line, Html::element("title", &[], format!("{} without calls", measured(pause))))
+}
+
+/// The labels below the chart: when its parts begin, where there is room, and when the run ended.
+struct Axis {
+    width: f64,
+    day: String,
+    labels: Html,
+    // Where the last label ends, as a share of the width.
+    used: f64,
+    end: Option<(f64, Timestamp)>,
+}
+
+impl Axis {
+    fn new(first: Timestamp, width: f64) -> Self {
+        let day = moment(first).get(..10).unwrap_or_default().to_owned();
+        Self { width, day, labels: Html::default(), used: 0.0, end: None }
+    }
+
+    // The time of day, with its date on another day than the first; and the room that it takes.
+    fn shown(&self, at: Timestamp) -> (String, f64) {
+        let text = moment(at);
+        match (text.get(..10), text.get(5..16)) {
+            (Some(day), Some(date)) if day != self.day => (date.to_owned(), LABEL.1),
+            _ => (time_of_day(at), LABEL.0),
+        }
+    }
+
+    fn mark_begin(&mut self, x: f64, bar: &RateBar) {
+        let at = x / self.width;
+        let (text, room) = self.shown(bar.at);
+        let is_begin = self.end.is_none() || bar.after_break.is_some();
+        if is_begin && at >= self.used && at + room <= 1.0 {
+            self.labels.push(label(at, &text, "from"));
+            self.used = at + room;
+        }
+    }
+
+    fn mark_end(&mut self, x: f64, bar: &RateBar) {
+        self.end = Some((x / self.width, bar.at + Duration::from_secs(60 * bar.minutes)));
+    }
+
+    fn finish(mut self) -> Html {
+        if let Some((at, end)) = self.end {
+            let (text, room) = self.shown(end);
+            if at - room >= self.used {
+                self.labels.push(label(at, &text, "to"));
+            }
+        }
+        self.labels
+    }
 }
 
 fn label(at: f64, text: &str, class: &'static str) -> Html {

@@ -2,13 +2,14 @@
 
 use contactsync::Timestamp;
 use contactsync::report::CallKind;
-use contactsync::run_report::{RunProgress, RunReport};
+use contactsync::run_report::{CallEnds, MissingContact, RunProgress, RunReport, SlowCall};
 
 use super::Made;
 use super::chart::chart;
 use super::markup::Html;
 use super::words::{
-    all_calls, calls_left, channel, counted, failure, lines_of, measured, outcomes, state, what_is_left, when_done,
+    all_calls, calls_left, channel, counted, failure, kind_words, lines_of, measured, outcomes, state, what_is_left,
+    when_done,
 };
 use crate::render::runs::LONGEST_NAME;
 use crate::render::summary::{counted_calls, counted_contacts, counted_rows, grouped, shortened, took};
@@ -120,7 +121,7 @@ pub fn calls(report: &RunReport) -> Html {
         };
         content.push(Html::element("p", &[("class", "caption")], each));
         content.push(chart);
-        content.push(ends_legend());
+        content.push(ends_legend(report));
     }
     let mut tiles = Html::default();
     if rate.peak > 0 {
@@ -145,15 +146,23 @@ pub fn calls(report: &RunReport) -> Html {
     section("Calls", "calls", content)
 }
 
-fn ends_legend() -> Html {
-    let entries =
-        [("answered", "answered"), ("refused", "refused"), ("throttled", "429"), ("unanswered", "no usable answer")];
-    let entry = |(class, name): (&str, &str)| {
+// Only the ends that occur.
+fn ends_legend(report: &RunReport) -> Html {
+    let sum = |of: fn(&CallEnds) -> u64| report.rate.bars.iter().map(|bar| of(&bar.calls)).sum::<u64>();
+    let entries = [
+        ("answered", "answered", sum(|ends| ends.answered)),
+        ("refused", "refused", sum(|ends| ends.refused)),
+        ("throttled", "answered with 429", sum(|ends| ends.throttled)),
+        ("unanswered", "no usable answer", sum(|ends| ends.unanswered)),
+    ];
+    let entry = |(class, name, calls): (&str, &str, u64)| {
         let mut entry = Html::element("span", &[("class", &format!("dot {class}"))], "");
         entry.push(Html::element("span", &[("class", "name")], name));
+        entry.push(Html::element("b", &[("id", &format!("ends-{class}"))], grouped(calls)));
         Html::element("li", &[], entry)
     };
-    Html::element("ul", &[("class", "legend small")], entries.into_iter().map(entry).collect::<Html>())
+    let entries = entries.into_iter().filter(|(.., calls)| *calls > 0).map(entry);
+    Html::element("ul", &[("class", "legend small")], entries.collect::<Html>())
 }
 
 fn tile(name: &'static str, id: &'static str, value: String) -> Html {
@@ -166,7 +175,7 @@ fn kinds(report: &RunReport) -> Html {
     let row = |kind: CallKind| {
         let count = report.counts.calls.get(&kind).copied().filter(|count| *count > 0)?;
         let id = format!("calls-{}", kind.name());
-        let mut entry = Html::element("span", &[("class", "name")], kind.name().replace('_', " "));
+        let mut entry = Html::element("span", &[("class", "name")], kind_words(kind));
         entry.push(Html::element("b", &[("id", &id)], grouped(count)));
         Some(Html::element("li", &[("class", "outcome")], entry))
     };
@@ -197,23 +206,40 @@ pub fn rejected(report: &RunReport) -> Option<Html> {
     }
     let mut rows = Html::default();
     for group in &reasons.groups {
-        let mut what = Html::element("span", &[("class", "what")], group.reason.as_str());
+        let mut what = Html::element("span", &[("class", "what")], with_names(&group.reason));
         what.push(Html::element("span", &[("class", "lines")], lines_of(&group.lines, group.rows, LINES)));
-        let mut row = Html::element("b", &[("class", "count")], grouped(group.rows));
-        row.push(Html::element("div", &[], what));
-        rows.push(Html::element("li", &[], row));
+        rows.push(counted_item(group.rows, what));
     }
     for (count, what) in [
-        (reasons.other_rows, "other reasons, which are not listed here"),
+        (reasons.other_rows, "with other reasons, which are not listed here"),
         (report.rejections_removed, "no longer in the journal"),
     ] {
         if count > 0 {
-            let mut row = Html::element("b", &[("class", "count")], grouped(count));
-            row.push(Html::element("div", &[], what));
-            rows.push(Html::element("li", &[], row));
+            rows.push(counted_item(count, what));
         }
     }
-    Some(section("Rejected rows", "rejected", Html::element("ul", &[("class", "reasons")], rows)))
+    let figure = counted_rows(report.counts.rejected);
+    let mut content = Html::element("p", &[("class", "figure"), ("id", "rejected-total")], figure);
+    content.push(Html::element("ul", &[("class", "reasons")], rows));
+    Some(section("Rejected rows", "rejected", content))
+}
+
+fn counted_item(count: u64, what: impl Into<Html>) -> Html {
+    let mut item = Html::element("b", &[("class", "count")], grouped(count));
+    item.push(Html::element("div", &[], what));
+    Html::element("li", &[], item)
+}
+
+// Names in backticks as code.
+fn with_names(text: &str) -> Html {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return Html::text(text);
+    }
+    let part = |(nth, part): (usize, &&str)| {
+        if nth.is_multiple_of(2) { Html::text(part) } else { Html::element("code", &[], *part) }
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// The calls that failed; `None` without any.
@@ -224,20 +250,18 @@ pub fn failed(report: &RunReport) -> Option<Html> {
     }
     let mut rows = Html::default();
     for one in &failures.failures {
-        let wait = one.longest_wait.map(measured).unwrap_or_default();
-        let cells = [
-            Html::element("td", &[("class", "number")], grouped(one.calls)),
-            Html::element("td", &[("class", "nowrap")], one.kind.name().replace('_', " ")),
-            Html::element("td", &[], failure(one)),
-            Html::element("td", &[("class", "number nowrap")], wait),
-        ];
-        rows.push(Html::element("tr", &[], cells.into_iter().collect::<Html>()));
+        let kind = kind_words(one.kind);
+        let mut what = Html::element("span", &[("class", "what")], with_names(&format!("{kind}: {}", failure(one))));
+        if let Some(wait) = one.longest_wait {
+            let wait = format!("the longest requested wait was {}", measured(wait));
+            what.push(Html::element("span", &[("class", "lines")], wait));
+        }
+        rows.push(counted_item(one.calls, what));
     }
-    let mut content = table(&["Calls", "Kind", "What happened", "Longest wait"], rows);
     if failures.other_calls > 0 {
-        let note = format!("{} failed in other ways.", counted_calls(failures.other_calls));
-        content.push(Html::element("p", &[("class", "note")], note));
+        rows.push(counted_item(failures.other_calls, "failed in other ways, which are not listed here"));
     }
+    let mut content = Html::element("ul", &[("class", "reasons")], rows);
     content.push(Html::element(
         "p",
         &[("class", "note")],
@@ -259,7 +283,7 @@ pub fn missing(report: &RunReport) -> Option<Html> {
             content.push(Html::element("p", &[("class", "note")], note));
         }
         Some(listed) => {
-            let row = |contact: &contactsync::run_report::MissingContact| {
+            let row = |contact: &MissingContact| {
                 let cells = [
                     Html::element("td", &[("class", "key")], contact.key.as_str()),
                     Html::element("td", &[("class", "nowrap")], time(contact.since)),
@@ -283,10 +307,10 @@ pub fn slowest(report: &RunReport) -> Option<Html> {
     if report.slowest.is_empty() {
         return None;
     }
-    let row = |call: &contactsync::run_report::SlowCall| {
+    let row = |call: &SlowCall| {
         let cells = [
             Html::element("td", &[("class", "number nowrap")], measured(call.took)),
-            Html::element("td", &[("class", "nowrap")], call.kind.name().replace('_', " ")),
+            Html::element("td", &[("class", "nowrap")], kind_words(call.kind)),
             Html::element("td", &[("class", "key")], call.key.clone().unwrap_or_default()),
             Html::element("td", &[], call.result.replace('_', " ")),
             Html::element("td", &[("class", "nowrap")], time(call.started)),

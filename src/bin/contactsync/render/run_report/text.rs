@@ -1,11 +1,12 @@
 //! A report as lines of text.
 
 use contactsync::report::CallKind;
-use contactsync::run_report::RunReport;
+use contactsync::run_report::{RunReport, SlowCall};
 
 use super::Made;
 use super::words::{
-    all_calls, calls_left, channel, counted, failure, lines_of, measured, outcomes, state, what_is_left, when_done,
+    all_calls, calls_left, channel, counted, failure, kind_words, lines_of, measured, outcomes, state, what_is_left,
+    when_done,
 };
 use crate::render::runs::LONGEST_NAME;
 use crate::render::sparkline::{can_draw, sparkline};
@@ -44,18 +45,23 @@ fn section(lines: &mut Vec<String>, title: &str, of_section: Vec<String>) {
 
 fn facts(report: &RunReport) -> Vec<String> {
     let RunReport { run, counts, rate, .. } = report;
-    let kinds = CallKind::ALL.map(|kind| (counts.calls.get(&kind).copied().unwrap_or(0), kind.name()));
-    let calls = match all_calls(report) {
-        0 => counted_calls(0),
-        calls => format!("{}: {}", counted_calls(calls), in_words(&kinds)),
+    let names = CallKind::ALL.map(kind_words);
+    let kinds: Vec<(u64, &str)> = CallKind::ALL
+        .into_iter()
+        .zip(&names)
+        .map(|(kind, name)| (counts.calls.get(&kind).copied().unwrap_or(0), name.as_str()))
+        .collect();
+    let counted = |all: u64, parts: &[(u64, &str)]| match all {
+        0 => "none".to_owned(),
+        all => format!("{}: {}", grouped(all), in_words(parts)),
     };
     let mut facts = vec![
         ("state", with_reason(state(report), run.reason.as_deref())),
         ("input", shortened(&run.input, LONGEST_NAME).into()),
         ("channel", format!("{} at {}", channel(report), run.url)),
         ("time", time(report)),
-        ("rows", format!("{}: {}", counted_rows(counts.rows), in_words(&outcomes(report)))),
-        ("calls", calls),
+        ("rows", counted(counts.rows, &outcomes(report))),
+        ("calls", counted(all_calls(report), &kinds)),
     ];
     if rate.peak > 0 {
         let bars: Vec<u64> = rate.bars.iter().map(|bar| bar.peak).take(SPARKS).collect();
@@ -120,7 +126,7 @@ fn failures(report: &RunReport) -> Vec<String> {
         .take(SHOWN)
         .map(|one| {
             let wait = one.longest_wait.map(|wait| format!("; longest requested wait {}", measured(wait)));
-            format!("{}  {}: {}{}", grouped(one.calls), one.kind.name(), failure(one), wait.unwrap_or_default())
+            format!("{}  {}: {}{}", grouped(one.calls), kind_words(one.kind), failure(one), wait.unwrap_or_default())
         })
         .collect();
     let more: u64 = all.failures.iter().skip(SHOWN).map(|one| one.calls).sum::<u64>() + all.other_calls;
@@ -131,9 +137,15 @@ fn failures(report: &RunReport) -> Vec<String> {
 }
 
 fn slowest(report: &RunReport) -> Vec<String> {
-    let line = |call: &contactsync::run_report::SlowCall| {
+    let line = |call: &SlowCall| {
         let key = call.key.as_deref().map(|key| format!(" {}", shortened(key, LONGEST_NAME))).unwrap_or_default();
-        format!("{:>8}  {}{key}: {}, at {}", measured(call.took), call.kind.name(), call.result, moment(call.started))
+        format!(
+            "{:>8}  {}{key}: {}, at {}",
+            measured(call.took),
+            kind_words(call.kind),
+            call.result.replace('_', " "),
+            moment(call.started)
+        )
     };
     report.slowest.iter().take(SHOWN / 2).map(line).collect()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contactsync::Timestamp;
 use contactsync::history::NO_CHANNEL;
-use contactsync::report::WITHOUT_CHANNEL;
+use contactsync::report::{CallKind, WITHOUT_CHANNEL};
 use contactsync::run_report::{CallFailure, Left, RunProgress, RunReport};
 
 use crate::render::duration::time_range;
@@ -55,6 +55,11 @@ pub fn channel(report: &RunReport) -> String {
 /// A time that was measured: `32 ms`, `1.2 s`, `2 min 4 s`.
 pub fn measured(time: Duration) -> String {
     if time < SECOND { format!("{} ms", time.as_millis()) } else { took(time.as_secs_f64()) }
+}
+
+/// The kind of a call in words, such as `add tags`.
+pub fn kind_words(kind: CallKind) -> String {
+    kind.name().replace('_', " ")
 }
 
 /// The number of a count and its noun.
