@@ -330,7 +330,7 @@ mod tests {
         let starts = |seconds: &[u64]| seconds.iter().map(|at| FIRST + Duration::from_secs(*at)).collect::<Vec<_>>();
         assert_eq!(spread(&[], 4), Vec::<u64>::new());
         assert_eq!(spread(&starts(&[5]), 4), [1, 0, 0, 0]);
-        assert_eq!(spread(&starts(&[0, 10, 20, 40]), 4), [1, 1, 1, 1]);
+        assert_eq!(spread(&starts(&[0, 11, 22, 40]), 4), [1, 1, 1, 1]);
         assert_eq!(spread(&starts(&[0, 1, 2, 39, 40]), 2), [3, 2]);
     }
 }
