@@ -109,6 +109,13 @@ pub use crate::sync::{
     Stop, StopReason, SyncError, SyncInput, SyncOutcome, Workspace, dry_run, sync_input,
 };
 
+/// The health of nightly runs, and when a message about it is due.
+pub mod alert {
+    pub use crate::core::alert::{
+        AlertKind, Health, JobMemory, Judgement, Night, NightEnd, NightRows, ROWS_COMPARED, ROWS_LEAST, Thresholds, Unusual,
+    };
+}
+
 /// Whether everything is ready for a sync.
 pub mod check {
     pub use crate::core::planner::Planner;
@@ -123,7 +130,7 @@ pub mod check {
 pub mod client {
     pub use crate::platform::{
         ChannelKind, Clients, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, TokenError, UnknownPreset, UrlError,
-        preset,
+        Webhook, WebhookError, preset,
     };
     pub use crate::sync::RenewToken;
 }

@@ -2,6 +2,7 @@
 //!
 //! Time arrives as a [`time::Timestamp`], chance as a number between 0 and 1.
 
+pub mod alert;
 pub mod answer;
 pub mod approval;
 pub mod attempt;

@@ -103,7 +103,7 @@ impl fmt::Display for BaseUrl {
 }
 
 // The URL parser has normalised other spellings of an address (`127.1`, `0x7f000001`).
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -9,8 +9,10 @@ pub mod limiter;
 mod presets;
 mod token;
 mod transport;
+mod webhook;
 
 pub use endpoint::{BaseUrl, ChannelKind, UrlError};
 pub use presets::{PRESETS, Preset, UnknownPreset, preset};
 pub use token::{Token, TokenError};
 pub use transport::{Clients, Http, HttpError, TIMEOUT, Timeouts};
+pub use webhook::{Webhook, WebhookError};

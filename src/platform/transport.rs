@@ -1,8 +1,8 @@
 //! The HTTP transport of a channel: sends a cleared call once and reports the result.
 
 mod clients;
-mod failure;
-mod tls;
+pub(super) mod failure;
+pub(super) mod tls;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

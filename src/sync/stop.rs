@@ -33,6 +33,20 @@ pub enum StopReason {
 }
 
 impl StopReason {
+    /// Whether the platform caused it, and neither a limit of the run, nor a signal, nor this machine.
+    pub const fn is_of_platform(&self) -> bool {
+        match self {
+            Self::Unauthorized(_)
+            | Self::Unrenewed(_)
+            | Self::Down(_)
+            | Self::KindDown(_)
+            | Self::Refusing(_)
+            | Self::AskedToWait(_)
+            | Self::WrongUrl(_) => true,
+            Self::Signal(_) | Self::Deadline | Self::MaxCalls(_) | Self::Unlisted(_) => false,
+        }
+    }
+
     /// The reason in words.
     pub fn text(&self) -> String {
         match self {

@@ -21,8 +21,8 @@ pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
 pub use self::undo::UndoArgs;
 use crate::options::value::ContactCount;
 use crate::options::{
-    AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, LookArgs, MatchArgs, PolicyArgs,
-    RoutingArgs, Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
+    AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, LookArgs, MatchArgs, MetricsArgs,
+    PolicyArgs, RoutingArgs, Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
 };
 
 /// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
@@ -203,6 +203,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub lists: ListArgs,
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
     pub selection: SelectionArgs,
     #[command(flatten)]
     pub diff: DiffArgs,
@@ -223,6 +225,7 @@ Examples:
   contactsync sync contacts.csv --platform respondio --match phone
   contactsync sync contacts.csv --until 06:00 --rejects rejects.csv
   contactsync sync contacts.csv --limit 10
+  contactsync sync --job customers
   contactsync sync - --format jsonl --max-changes 20% --json < contacts.jsonl")]
 pub struct SyncArgs {
     #[command(flatten)]
@@ -242,7 +245,12 @@ pub struct SyncArgs {
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub lists: ListArgs,
-    /// Print the summary as one JSON object on standard output
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// Run all jobs of the configuration, one after the other
+    #[arg(long, conflicts_with_all = ["input", "job", "plan", "input_command"], help_heading = CONFIGURATION)]
+    pub all: bool,
+    /// Print the summary as one JSON object on standard output; with `--all`, one on a line for each job
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
@@ -263,6 +271,8 @@ pub struct ResumeArgs {
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub lists: ListArgs,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// Print the summary as one JSON object on standard output
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
@@ -323,8 +333,11 @@ pub enum PlanOutput {
 #[derive(Debug, Args)]
 #[command(next_help_heading = CONFIGURATION)]
 pub struct ConfigArgs {
-    #[arg(long, value_name = "FILE", help = with_default("Read options from this file", format_args!("{}, if it exists", defaults::CONFIG)))]
+    #[arg(long, value_name = "FILE", help = with_default("Read options from this file", format_args!("{}, else ~/.config/contactsync/{}, if it exists", defaults::CONFIG, defaults::CONFIG)))]
     pub config: Option<PathBuf>,
+    /// Use the keys of the table `[job.NAME]`, which win over those of the whole file [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
 }
 
 /// Which channels, and where their runs are recorded.
@@ -391,6 +404,11 @@ impl Layer {
     /// The same with what is looked at on the platform, of a command that may write to it.
     pub fn with_look(self, look: &LookArgs) -> Self {
         Self { look: look.clone(), ..self }
+    }
+
+    /// The same with the file of metrics, of a command that writes it.
+    pub fn with_metrics(self, metrics: &MetricsArgs) -> Self {
+        Self { metrics: metrics.clone(), ..self }
     }
 
     /// The same with the options of an input that is only checked.

@@ -88,7 +88,7 @@ impl Exit {
 }
 
 impl Exit {
-    /// The most severe exit code of several channels: one that needs attention is not hidden by one that does not.
+    /// The most severe exit code of several channels or jobs: one that needs attention is not hidden by one that does not.
     pub fn gravest(exits: impl IntoIterator<Item = Self>) -> Self {
         let gravity = |exit: &Self| match exit {
             Self::Done => 0,
@@ -97,8 +97,9 @@ impl Exit {
             Self::Stopped => 3,
             Self::Unauthorized => 4,
             Self::Held => 5,
-            Self::Usage | Self::Refused => 6,
-            Self::Failed => 7,
+            Self::Refused => 6,
+            Self::Usage => 7,
+            Self::Failed => 8,
         };
         exits.into_iter().max_by_key(gravity).unwrap_or(Self::Done)
     }

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod escape;
 mod failure;
+mod notify;
 mod open_files;
 mod options;
 mod ownership;
@@ -41,25 +42,20 @@ fn main() -> ExitCode {
     };
     // It is read before the console is set up, because it may set the format of lines.
     let config =
-        cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref()));
+        cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref(), args.job.as_deref()));
     let configured = config.as_ref().ok().and_then(|config| config.log_format);
     let console = Console::new(cli.talk, cli.talk.log_format.or(configured), cli.command.works_long());
     console.report_panics();
     let ready = signals::survive_file_size_limit().map_err(|error| Failure::unexpected(&error));
+    let unconfigured = |error| commands::without_config(&cli.command, Failure::usage(&error), &console);
     let ended = ready
-        .and_then(|()| config.map_err(|error| Failure::usage(&error)))
+        .and_then(|()| config.map_err(unconfigured))
         // A panic is reported already. It ends with the code of a failure.
         .and_then(|config| {
             panic::catch_unwind(AssertUnwindSafe(|| run(&cli.command, config, &console))).unwrap_or(Ok(Exit::Failed))
         });
     let exit = ended.unwrap_or_else(|failure| {
-        console.say(Level::Error, &failure.message);
-        for line in &failure.details {
-            console.say(Level::Exit, line);
-        }
-        if let Some(hint) = &failure.hint {
-            console.say(Level::Hint, hint);
-        }
+        render::failure::print(&failure, "", &console);
         failure.exit
     });
     console::end();

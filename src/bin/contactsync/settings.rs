@@ -60,6 +60,8 @@ pub struct InputSettings {
     pub source_name: String,
     /// The command whose output is the input, if INPUT is not given.
     pub command: Option<String>,
+    /// The input of the job, if neither INPUT nor a command is given.
+    pub of_job: Option<PathBuf>,
     pub guards: InputGuards,
     /// The mark of missing contacts, if they get one.
     pub on_missing: Option<Mark>,
@@ -100,6 +102,7 @@ impl Settings {
                     max_age: set.policy.max_age.map(|TimeSpan(time)| time),
                 },
                 on_missing,
+                of_job: config.input,
                 command: set.source_name.input_command.map(|ShellCommand(command)| command),
                 source_name: set.source_name.source_name.map_or_else(|| defaults::SOURCE.to_owned(), |Name(name)| name),
                 source: set.source.into(),
@@ -152,15 +155,22 @@ pub fn journal(given: JournalArgs) -> Result<PathBuf, Failure> {
 }
 
 impl InputSettings {
-    /// The input: INPUT of the command line, else the output of the configured command.
+    /// The input: INPUT of the command line, else the output of a command, else the input of the job.
     pub fn input(&self, typed: Option<&str>) -> Result<Input, Failure> {
-        match (typed, &self.command) {
-            (Some("-"), _) => Ok(Input::Stdin),
-            (Some(path), _) => Ok(Input::Path(PathBuf::from(path))),
-            (None, Some(command)) => Ok(Input::Command(command.clone())),
-            (None, None) => Err(Failure::usage_text("no input is given")
-                .hint("name a file, `-` for standard input, or a command with --input-command CMD")),
+        match (typed, &self.command, &self.of_job) {
+            (Some("-"), _, _) => Ok(Input::Stdin),
+            (Some(path), _, _) => Ok(Input::Path(PathBuf::from(path))),
+            (None, Some(command), _) => Ok(Input::Command(command.clone())),
+            (None, None, Some(path)) => Ok(Input::Path(path.clone())),
+            (None, None, None) => Err(Failure::usage_text("no input is given")
+                .hint("name a file, `-` for standard input, a command with --input-command CMD, or a job with --job NAME")),
         }
+    }
+
+    /// The name of the file that is the input: INPUT of the command line, else the input of the job.
+    pub fn file(&self, typed: Option<&str>) -> Option<String> {
+        let of_job = self.of_job.as_ref().filter(|_| self.command.is_none());
+        typed.map(str::to_owned).or_else(|| of_job.map(|path| path.display().to_string()))
     }
 }
 

@@ -9,6 +9,7 @@ use contactsync::{Clock, Input, Stop, StopReason, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Exit, Failure};
+use crate::notify;
 use crate::render::console::{Console, Level};
 use crate::render::summary;
 use crate::stderr::STDERR;
@@ -78,12 +79,16 @@ pub fn listen(stop: Stop, console: Console, reading: Arc<AtomicBool>) -> io::Res
             };
             if asked {
                 // What was sent is journaled, or its intent is: a sudden end loses nothing.
-                end(
+                exit_now(
                     &console,
                     &format!("{name}: exited immediately; the next run checks the calls that were in flight"),
                 );
             }
             if reading.load(Ordering::Acquire) {
+                if notify::is_watching() {
+                    // Nothing may be sent while the end is reported.
+                    stop.ask(StopReason::Signal(name));
+                }
                 end(&console, &format!("{name}: ended before anything was sent"));
             }
             if summary::is_printing() {
@@ -101,6 +106,27 @@ pub fn listen(stop: Stop, console: Console, reading: Arc<AtomicBool>) -> io::Res
 }
 
 fn end(console: &Console, text: &str) -> ! {
+    if notify::is_watching() {
+        exit_at_next_signal(console);
+        notify::end_early(text);
+    }
+    exit_now(console, text)
+}
+
+// While the end is reported, which may take as long as the commands of `[notify]`.
+fn exit_at_next_signal(console: &Console) {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        if let Ok(mut next) = signal(kind) {
+            let console = console.clone();
+            tokio::spawn(async move {
+                next.recv().await;
+                exit_now(&console, "exited immediately, before the end was reported");
+            });
+        }
+    }
+}
+
+fn exit_now(console: &Console, text: &str) -> ! {
     console.say(Level::Exit, text);
     STDERR.flush(OUTAGE_TIMEOUT);
     process::exit(Exit::Stopped as i32);

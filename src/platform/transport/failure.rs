@@ -76,7 +76,7 @@ fn io_cause(error: &io::Error) -> Option<&'static str> {
 }
 
 // The message of the deepest cause. It comes from below HTTP, so it contains no URL.
-pub(super) fn deepest(error: &reqwest::Error) -> String {
+pub(in crate::platform) fn deepest(error: &reqwest::Error) -> String {
     let text = chain(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string);
     dialect::one_line(&text)
 }

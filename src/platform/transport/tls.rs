@@ -13,7 +13,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 ///
 /// # Errors
 /// A [`rustls::Error`] when the machine has none.
-pub(super) fn trusting_this_machine() -> Result<ClientConfig, Error> {
+pub(in crate::platform) fn trusting_this_machine() -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let mut config = builder.with_safe_default_protocol_versions()?.with_platform_verifier()?.with_no_client_auth();
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
@@ -24,7 +24,7 @@ pub(super) fn trusting_this_machine() -> Result<ClientConfig, Error> {
 ///
 /// # Errors
 /// A [`rustls::Error`] when the cryptography supports no version of the protocol.
-pub(super) fn trusting_nothing() -> Result<ClientConfig, Error> {
+pub(in crate::platform) fn trusting_nothing() -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let roots = RootCertStore::empty();
     Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())

@@ -24,7 +24,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
     let Settings { channels, journal, input, access, .. } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
-    let from = args.input.as_deref().map(|typed| input.input(Some(typed))).transpose()?;
+    let from = input.file(args.input.as_deref()).map(|file| input.input(Some(&file))).transpose()?;
     let mut reading = from.map(|from| Reading::open(&from, &input, channels.column())).transpose()?;
     if let Some(Reading { source, warnings, .. }) = &reading {
         for warning in warnings {

@@ -57,7 +57,7 @@ fn warn_of_values(input: &str, lists: &BTreeMap<String, usize>, console: &Consol
 // The mapping of the configuration that was written. Without a match field there is none yet.
 fn mapping(source: &Source, path: &Path) -> Option<Mapping> {
     // A file that others can write is refused by the next command.
-    let Config { layer, rules, .. } = Config::find(Some(path)).ok()?;
+    let Config { layer, rules, .. } = Config::find(Some(path), None).ok()?;
     let matches = layer.matching.matches.unwrap_or_default();
     Mapping::by(&Rules { matches, ..rules }, source.header(), Mode::Upsert).ok()
 }

@@ -28,12 +28,14 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     }
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))
         .with_history(args.history)
-        .with_look(&args.look);
+        .with_look(&args.look)
+        .with_metrics(&args.metrics);
     let Settings { channels, journal, input, bounds, access, read_back, .. } =
         Settings::of(typed, config, args.place.shard)?;
     let (clock, stop) = (Clock::system(), Stop::default());
     let begun = clock.now();
     let from = input.input(args.input.input.as_deref())?;
+    let planned = input.file(args.input.input.as_deref());
     let Reading { source, mapping, policy, warnings } = Reading::open(&from, &input, channels.column())?;
     let notices = InputNotices::of_reading(&source, &warnings, console);
     let runtime = runtime()?;
@@ -75,8 +77,8 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         return Err(refused.into());
     }
     if let (Some(path), Some(approval)) = (&args.save, &outcome.approval) {
-        let planned = args.input.input.as_deref().filter(|input| *input != "-");
-        saved_plan::write(path, planned, approval, &outcome.summary)?;
+        let planned = planned.filter(|input| input != "-");
+        saved_plan::write(path, planned.as_deref(), approval, &outcome.summary)?;
     }
     Ok(exit_code(&outcome, args.detailed_exitcode))
 }

@@ -10,11 +10,12 @@ use crate::commands::request::{holder, overrides, row_lists, run_options, timed}
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::notify::{self, Seen};
 use crate::open_files;
 use crate::options::Layer;
 use crate::render::console::Console;
 use crate::render::notices::{Announcement, Notices, report_upgrade};
-use crate::render::outcome::{Again, conclude, nothing_to_resume};
+use crate::render::outcome::{Again, SummaryOutput, conclude, nothing_to_resume};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
 use crate::render::runs::input_names;
@@ -22,11 +23,23 @@ use crate::settings::Settings;
 use crate::signals;
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed =
-        Layer::typed(&args.place, &args.connection, &args.lists, None).with_history(args.history).with_look(&args.look);
+    let watch = notify::begin(&typed(args), &config, console)?;
+    watch.around(&mut Seen::default(), |seen| run_one(args, config, seen, console))
+}
+
+/// The options of the command line.
+pub fn typed(args: &ResumeArgs) -> Layer {
+    Layer::typed(&args.place, &args.connection, &args.lists, None)
+        .with_history(args.history)
+        .with_look(&args.look)
+        .with_metrics(&args.metrics)
+}
+
+fn run_one(args: &ResumeArgs, config: Config, seen: &mut Seen, console: &Console) -> Result<Exit, Failure> {
+    let job = config.job.clone();
     let config_path = config.path.clone();
     let Settings { channels, journal, kept_values, bounds, access, read_back, lists, .. } =
-        Settings::of(typed, config, args.place.shard)?;
+        Settings::of(typed(args), config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
@@ -38,6 +51,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     }
     open_files::make_room(channels.here().len())?;
     let (stop, reading) = signals::listen_while_reading(console)?;
+    seen.stop = Some(stop.clone());
     let notices = Notices { console, announcement: Announcement::default() };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
     let workspace = Workspace::open_keeping(&journal, holder(), kept_values)?;
@@ -63,14 +77,16 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
         Some(mut outcome) => {
             outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
+            seen.outcome(&outcome);
             let again = Again {
                 place: &args.place,
                 connection: &args.connection,
                 look: &args.look,
                 lists: &args.lists,
+                job: job.as_deref(),
                 is_limited: false,
             };
-            conclude(outcome, args.json, &again, console)
+            conclude(outcome, SummaryOutput::of(args.json), &again, console)
         }
         None => nothing_to_resume(&channels, args.json, console),
     }

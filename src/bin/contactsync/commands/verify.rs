@@ -41,7 +41,7 @@ pub fn run(args: &VerifyArgs, config: Config, console: &Console) -> Result<Exit,
     let (options, begun) = (run_options(&bounds, false, &clock), clock.now());
     let (channel, announcement) = Connections::only(&channels)?;
     let (stop, reading) = signals::listen_while_reading(console)?;
-    let from = args.input.as_deref().map(|typed| input.input(Some(typed))).transpose()?;
+    let from = input.file(args.input.as_deref()).map(|file| input.input(Some(&file))).transpose()?;
     if let Some(from) = &from {
         signals::end_reading_at(options.limits.until, from, &clock, &reading, console);
     }

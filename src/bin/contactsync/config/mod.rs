@@ -4,13 +4,16 @@
 
 mod deserializer;
 mod file;
+mod jobs;
 mod lines;
 pub mod mapping;
+mod notify;
 mod table;
 #[cfg(test)]
 pub mod tests;
 
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use contactsync::Mark;
 use contactsync::mapping::rules::Rules;
@@ -19,12 +22,13 @@ use serde::Deserialize;
 use crate::args::one_run_options;
 use crate::options::value::{LogFormat, Name, OnMissingArg, ShellCommand, parsed};
 use crate::options::{
-    ChannelArgs, ConfigError, Layer, LimitArgs, Located, PolicyArgs, SourceNameArgs, TalkArgs, defaults,
+    ChannelArgs, ConfigError, Layer, LimitArgs, Located, PolicyArgs, SourceNameArgs, TalkArgs, defaults, did_you_mean,
 };
 
 use deserializer::{exclusive, group};
 use file::ConfigFile;
-use table::Table;
+pub use notify::NotifyTable;
+use table::{Table, TableEntry};
 
 /// A configuration file; empty if there is none.
 #[derive(Debug, Default)]
@@ -36,6 +40,13 @@ pub struct Config {
     /// The rules of the mapping, without the match fields, which are options.
     pub rules: Rules,
     pub channels: Vec<ChannelTable>,
+    pub notify: NotifyTable,
+    /// The name of the job whose keys these are.
+    pub job: Option<String>,
+    /// The input of the job.
+    pub input: Option<PathBuf>,
+    /// The jobs, each with the keys of the whole file below its own, in the order of the file.
+    pub jobs: Vec<Self>,
 }
 
 /// A table `[channel.NAME]`.
@@ -47,23 +58,62 @@ pub struct ChannelTable {
 }
 
 impl Config {
-    /// Reads the given file, or the default one if it exists.
-    pub fn find(given: Option<&Path>) -> Result<Self, ConfigError> {
-        let path = given.unwrap_or(Path::new(defaults::CONFIG));
-        match ConfigFile::read(path)? {
-            Some(file) => Self::of(&file).map(|config| Self { path: Some(path.to_owned()), ..config }),
-            None if given.is_some() => Err(ConfigError::of_file(format!("{}: no such file", path.display()))),
-            None => Ok(Self::default()),
+    /// Reads the given file, or the default one if it exists. With a job, its keys win over those of the whole file.
+    pub fn find(given: Option<&Path>, job: Option<&str>) -> Result<Self, ConfigError> {
+        let path = given.map(Path::to_owned).or_else(default_path);
+        let config = match &path {
+            None => Self::default(),
+            Some(path) => match ConfigFile::read(path)? {
+                Some(file) => Self::of(&file)?.at(path),
+                None => return Err(ConfigError::of_file(format!("{}: no such file", path.display()))),
+            },
+        };
+        match job {
+            Some(job) => config.of_job(job),
+            None => Ok(config),
         }
     }
 
-    // Errors list the keys in this order.
+    fn at(self, path: &Path) -> Self {
+        let jobs = self.jobs.into_iter().map(|job| job.at(path)).collect();
+        Self { path: Some(path.to_owned()), jobs, ..self }
+    }
+
+    fn of_job(self, name: &str) -> Result<Self, ConfigError> {
+        let path = self.path.as_deref().unwrap_or(Path::new(defaults::CONFIG)).display().to_string();
+        let names: Vec<String> = self.jobs.iter().filter_map(|job| job.job.clone()).collect();
+        let job = self.jobs.into_iter().find(|job| job.job.as_deref() == Some(name));
+        job.ok_or_else(|| {
+            let known = match names.as_slice() {
+                [] => "the file has no tables [job.NAME]".to_owned(),
+                names => {
+                    let known: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                    let meant = did_you_mean(name, names.iter().map(String::as_str));
+                    format!("expected one of {}{meant}", known.join(", "))
+                }
+            };
+            ConfigError::of_file(format!("{path}: no job `{name}`: {known}"))
+        })
+    }
+
     fn of(file: &ConfigFile) -> Result<Self, ConfigError> {
-        let mut table = file.root()?;
+        let mut whole = file.root()?;
+        let tables = whole.named("job")?;
+        let config = Self::of_table(whole.clone(), None)?;
+        let jobs = tables.into_iter().map(|(name, table)| jobs::job(name, table, whole.clone()));
+        Ok(Self { jobs: jobs.collect::<Result<_, _>>()?, ..config })
+    }
+
+    // The keys of a whole file. `channel` names a channel beside the tables of channels. Errors list the keys in this order.
+    fn of_table<'f>(mut table: Table<'f>, selected: Option<TableEntry<'f>>) -> Result<Self, ConfigError> {
         let channel = channel_args(&mut table)?;
         let access = group(&mut table)?;
         let has_tables = table.holds_table("channel");
         let tables = if has_tables { table.named("channel")? } else { Vec::new() };
+        if let Some(selected) = selected {
+            table.put_entry(selected);
+        }
+        let notify = notify::notify(&mut table)?;
         let layer = Layer {
             channel,
             access,
@@ -77,6 +127,7 @@ impl Config {
             history: group(&mut table)?,
             look: group(&mut table)?,
             lists: group(&mut table)?,
+            metrics: group(&mut table)?,
         };
         let TalkArgs { log_format, .. } = group(&mut table)?;
         let rules = mapping::rules(&mut table)?;
@@ -97,8 +148,22 @@ impl Config {
             Ok(ChannelTable { name, settings })
         });
         let channels = channels.collect::<Result<_, ConfigError>>()?;
-        Ok(Self { path: None, log_format, layer, rules, channels })
+        Ok(Self { log_format, layer, rules, channels, notify, ..Self::default() })
     }
+}
+
+/// The file that is read if no other one is given: that of the working directory, else that of the user.
+fn default_path() -> Option<PathBuf> {
+    let here = Path::new(defaults::CONFIG);
+    if here.symlink_metadata().is_ok() {
+        return Some(here.to_owned());
+    }
+    // An empty or a relative path does not count (XDG Base Directory Specification).
+    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
+    let path = folder.join("contactsync").join(defaults::CONFIG);
+    // A service may not be allowed to look into a home.
+    fs::metadata(&path).is_ok().then_some(path)
 }
 
 /// Keys under which users may try to set the token itself.

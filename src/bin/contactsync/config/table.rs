@@ -11,7 +11,7 @@ use super::lines::LineIndex;
 use crate::options::{ConfigError, Located, Location};
 
 /// A table with the keys that were not read yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table<'f> {
     lines: Arc<LineIndex>,
     entries: DeTable<'f>,
@@ -113,6 +113,43 @@ impl<'f> Table<'f> {
         Ok(tables.into_iter().map(|(_, table)| table).collect())
     }
 
+    /// Takes a key with its value out of the table, to put it into another one.
+    pub fn take_entry(&mut self, key: &str) -> Option<TableEntry<'f>> {
+        self.entries.remove_entry(key)
+    }
+
+    /// Puts a key with its value into the table, in place of one of the same name.
+    pub fn put_entry(&mut self, (key, value): TableEntry<'f>) {
+        self.entries.remove(key.get_ref().as_ref());
+        self.entries.insert(key, value);
+    }
+
+    /// The place of a key, if the table has it.
+    pub fn place_of(&self, key: &str) -> Option<Location> {
+        self.entries.get_key_value(key).map(|(key, _)| self.place(key))
+    }
+
+    /// The table with the keys of a higher one in place of its own. Of each group, a key of the higher table also replaces the
+    /// others. The keys of the table `merged` are replaced one by one.
+    pub fn overlaid(mut self, upper: Self, groups: &[&[&str]], merged: &str) -> Self {
+        let replaced = groups.iter().filter(|group| group.iter().any(|key| upper.entries.contains_key(*key)));
+        for key in replaced.copied().flatten() {
+            self.entries.remove(*key);
+        }
+        for (key, value) in upper.entries {
+            let is_merged = key.get_ref() == merged;
+            let value = match (self.entries.remove(key.get_ref().as_ref()), value.span(), value.into_inner()) {
+                (Some(lower), span, DeValue::Table(upper)) if is_merged => match lower.into_inner() {
+                    DeValue::Table(lower) => Spanned::new(span, DeValue::Table(merge(lower, upper))),
+                    _ => Spanned::new(span, DeValue::Table(upper)),
+                },
+                (_, span, value) => Spanned::new(span, value),
+            };
+            self.entries.insert(key, value);
+        }
+        self
+    }
+
     /// Refuses a key; `reason` states what to do instead.
     pub fn refuse(&self, key: &str, reason: &str) -> Result<(), ConfigError> {
         match self.entries.get_key_value(key) {
@@ -163,6 +200,22 @@ impl<'f> Table<'f> {
     fn place(&self, key: &Spanned<DeString<'_>>) -> Location {
         self.lines.place(key.span().start, key.get_ref().clone().into_owned())
     }
+}
+
+/// A key of a table, with its value.
+pub type TableEntry<'f> = (Spanned<DeString<'f>>, Spanned<DeValue<'f>>);
+
+// The entries of `lower`, with those of `upper` in their places; also in the tables among them.
+fn merge<'f>(mut lower: DeTable<'f>, upper: DeTable<'f>) -> DeTable<'f> {
+    for (key, value) in upper {
+        let (span, earlier) = (value.span(), lower.remove(key.get_ref().as_ref()).map(Spanned::into_inner));
+        let value = match (earlier, value.into_inner()) {
+            (Some(DeValue::Table(lower)), DeValue::Table(upper)) => DeValue::Table(merge(lower, upper)),
+            (_, value) => value,
+        };
+        lower.insert(key, Spanned::new(span, value));
+    }
+    lower
 }
 
 /// A value with its place.

@@ -347,6 +347,18 @@ pub struct ListArgs {
     pub results: Option<PathBuf>,
 }
 
+/// Figures for monitoring.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
+#[command(next_help_heading = "Output")]
+#[serde(default)]
+#[merge(strategy = overwrite_none)]
+pub struct MetricsArgs {
+    /// Write metrics in Prometheus text format to this file at the end, also if the run fails [default: none]
+    #[arg(long, value_name = "FILE")]
+    #[serde(deserialize_with = "path")]
+    pub metrics_file: Option<PathBuf>,
+}
+
 /// The output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "Output")]
@@ -386,6 +398,7 @@ pub struct Layer {
     pub history: HistoryArgs,
     pub look: LookArgs,
     pub lists: ListArgs,
+    pub metrics: MetricsArgs,
 }
 
 /// The address of a platform.

@@ -5,6 +5,7 @@ pub mod console;
 pub mod demo;
 pub mod diff;
 mod duration;
+pub mod failure;
 pub mod forgotten;
 pub mod input_notice;
 pub mod notices;

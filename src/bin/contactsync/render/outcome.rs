@@ -24,16 +24,43 @@ pub struct Again<'a> {
     pub connection: &'a ConnectionArgs,
     pub look: &'a LookArgs,
     pub lists: &'a ListArgs,
+    /// The job, also one of `--all`.
+    pub job: Option<&'a str>,
     /// Whether the run is limited to contacts or to a saved plan, so that the same `sync` would not continue it.
     pub is_limited: bool,
 }
 
+/// How a summary is printed.
+#[derive(Clone, Copy, Debug)]
+pub enum SummaryOutput<'a> {
+    /// As text, unless only errors are printed.
+    Text,
+    /// As text, with the name of the job.
+    OfJob(&'a str),
+    /// As JSON.
+    Json,
+    /// The caller prints it.
+    Deferred,
+}
+
+impl SummaryOutput<'_> {
+    /// The form that the option `--json` chooses.
+    pub const fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// Prints the outcome of the runs and how to continue, and returns the most severe of their exit codes.
-pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &Console) -> Result<Exit, Failure> {
+pub fn conclude(
+    outcome: SyncOutcome,
+    output: SummaryOutput<'_>,
+    again: &Again<'_>,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let SyncOutcome { summary, channels, refused, lists } = outcome;
     let refused: BTreeMap<String, Failure> =
         refused.into_iter().map(|(name, error)| (name, Failure::from(error))).collect();
-    let printed = summary.as_ref().map_or(Ok(()), |summary| print(summary, json, console));
+    let printed = summary.as_ref().map_or(Ok(()), |summary| print(summary, output, console));
     let mut exits = vec![Exit::Done];
     // Rows that were not sent in this run count as well: the exit code is that of the whole input.
     exits.extend(summary.iter().map(of_summary));
@@ -93,14 +120,21 @@ pub fn nothing_to_resume(channels: &Channels, json: bool, console: &Console) -> 
     Ok(Exit::Done)
 }
 
-fn print(summary: &RunSummary, json: bool, console: &Console) -> Result<(), Failure> {
-    if json {
-        summary::print_json(&summary.to_json())
-    } else if console.is_quiet() {
-        Ok(())
-    } else {
-        summary::print_lines(&summary::run_text(summary))
-    }
+fn print(summary: &RunSummary, output: SummaryOutput<'_>, console: &Console) -> Result<(), Failure> {
+    let lines = match output {
+        SummaryOutput::Json => return summary::print_json(&summary.to_json()),
+        SummaryOutput::Deferred => return Ok(()),
+        SummaryOutput::Text | SummaryOutput::OfJob(_) if console.is_quiet() => return Ok(()),
+        SummaryOutput::Text => summary::run_text(summary),
+        SummaryOutput::OfJob(job) => {
+            let mut lines = summary::run_text(summary);
+            if let Some(first) = lines.first_mut() {
+                *first = format!("job `{job}`: {first}");
+            }
+            lines
+        }
+    };
+    summary::print_lines(&lines)
 }
 
 fn of_summary(summary: &RunSummary) -> Exit {
@@ -260,6 +294,7 @@ impl Again<'_> {
         let ChannelArgs { address, token, .. } = &connection.channel;
         let options = [
             ("--config", path(&place.config.config)),
+            ("--job", self.job.map(quoted)),
             ("--channel", place.routing.channel.as_ref().map(|name| quoted(name))),
             ("--channel-column", place.routing.channel_column.as_ref().map(|name| quoted(name))),
             ("--shard", place.shard.map(|shard| shard.to_string())),
