@@ -112,7 +112,8 @@ pub use crate::sync::{
 /// The health of nightly runs, and when a message about it is due.
 pub mod alert {
     pub use crate::core::alert::{
-        AlertKind, Health, JobMemory, Judgement, Night, NightEnd, NightRows, ROWS_COMPARED, ROWS_LEAST, Thresholds, Unusual,
+        AlertKind, Health, JobMemory, Judgement, Night, NightEnd, NightRows, ROWS_COMPARED, ROWS_LEAST, Thresholds,
+        Unusual,
     };
 }
 

@@ -304,18 +304,18 @@ mod tests {
         check(&[ok(), ok()], &[None, None]);
         check(&[failed(), failed(), ok(), ok()], &[Some(Failure), None, Some(Recovered), None]);
         check(&[ok(), rejecting(), rejecting(), ok()], &[None, Some(Degraded), None, Some(Recovered)]);
-        check(&[rejecting(), failed(), rejecting(), ok()], &[Some(Degraded), Some(Failure), Some(Degraded), Some(Recovered)]);
+        check(
+            &[rejecting(), failed(), rejecting(), ok()],
+            &[Some(Degraded), Some(Failure), Some(Degraded), Some(Recovered)],
+        );
         // A night that stopped shows neither a failure nor a recovery, until it is the third one.
         check(&[stopped(), stopped(), stopped(), stopped()], &[None, None, Some(Degraded), None]);
         check(&[stopped(), stopped(), ok(), stopped(), stopped()], &[None; 5]);
         check(&[failed(), stopped(), ok()], &[Some(Failure), None, Some(Recovered)]);
-        assert_eq!(messages(&[failed(), failed(), stopped(), ok(), ok()], true), [
-            Some(Failure),
-            Some(Failure),
-            None,
-            Some(Recovered),
-            None
-        ]);
+        assert_eq!(
+            messages(&[failed(), failed(), stopped(), ok(), ok()], true),
+            [Some(Failure), Some(Failure), None, Some(Recovered), None]
+        );
     }
 
     #[test]
@@ -363,7 +363,8 @@ mod tests {
 
     #[test]
     fn the_usual_rows_follow_the_last_nights() {
-        let past: Vec<Night> = [10, 10, 10, 90, 90, 90, 90, 10, 10, 10].map(|rows| night(NightEnd::Finished, rows, 0)).into();
+        let past: Vec<Night> =
+            [10, 10, 10, 90, 90, 90, 90, 10, 10, 10].map(|rows| night(NightEnd::Finished, rows, 0)).into();
         assert_eq!(usual_rows(&past, "crm"), Some(90));
         assert_eq!(usual_rows(&past[..6], "crm"), Some(10));
     }

@@ -2,6 +2,7 @@
 //!
 //! Results are checked against the platform's ledger, never against the journal.
 
+mod alerts;
 mod answers;
 mod approvals;
 mod bad_input;
@@ -20,6 +21,7 @@ mod guards;
 mod hashed;
 mod hostile;
 mod init;
+mod jobs;
 mod json_shapes;
 mod json_values;
 mod kill;
@@ -29,6 +31,7 @@ mod lost;
 mod machine;
 mod maintenance;
 mod mapping;
+mod metrics;
 mod missing;
 mod nights;
 mod old_journals;

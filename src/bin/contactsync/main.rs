@@ -41,8 +41,10 @@ fn main() -> ExitCode {
         Err(error) => return refuse(error),
     };
     // It is read before the console is set up, because it may set the format of lines.
-    let config =
-        cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref(), args.job.as_deref()));
+    let config = cli
+        .command
+        .config()
+        .map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref(), args.job.as_deref()));
     let configured = config.as_ref().ok().and_then(|config| config.log_format);
     let console = Console::new(cli.talk, cli.talk.log_format.or(configured), cli.command.works_long());
     console.report_panics();

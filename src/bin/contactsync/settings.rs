@@ -162,8 +162,9 @@ impl InputSettings {
             (Some(path), _, _) => Ok(Input::Path(PathBuf::from(path))),
             (None, Some(command), _) => Ok(Input::Command(command.clone())),
             (None, None, Some(path)) => Ok(Input::Path(path.clone())),
-            (None, None, None) => Err(Failure::usage_text("no input is given")
-                .hint("name a file, `-` for standard input, a command with --input-command CMD, or a job with --job NAME")),
+            (None, None, None) => Err(Failure::usage_text("no input is given").hint(
+                "name a file, `-` for standard input, a command with --input-command CMD, or a job with --job NAME",
+            )),
         }
     }
 

@@ -20,7 +20,8 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         Ok(()) | Err(_) => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(part)?;
-    let written = writeln!(file, "{}", text.trim_end()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(part, path));
+    let written =
+        writeln!(file, "{}", text.trim_end()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(part, path));
     if written.is_err() {
         // The error is what matters. If this fails too, a part is left.
         let _ = fs::remove_file(part);

@@ -212,6 +212,7 @@ impl Program<'_> {
             .args(&self.arguments)
             .current_dir(self.harness.directory.path())
             .env_remove("CONTACTSYNC_TOKEN")
+            .env("XDG_CONFIG_HOME", self.harness.path("no-config"))
             .envs(self.environment)
             .stdin(stdin)
             .stdout(create(&stdout))

@@ -76,7 +76,7 @@ fn the_reference_lists_every_key_of_a_table() {
 fn every_key_is_an_option_of_sync() {
     let keys = keys_of("");
     for key in &keys[..keys.len() - KEYS.len()] {
-        assert!(sync().get_arguments().any(|option| key_of(option) == *key), "{key}");
+        assert!(key == "notify" || sync().get_arguments().any(|option| key_of(option) == *key), "{key}");
     }
     for key in keys_of("[channel.a]\n") {
         assert!(key == "kind" || keys.contains(&key), "{key}");
@@ -279,10 +279,13 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
 const KEYS_OF_FILE: &str = "
 ## Keys of `contactsync.toml`
 
-`contactsync.toml` is read from the working directory, or from the path of `--config`. Keys of the whole file come before \
-all tables. A relative path starts at the folder of the file. An unknown key is an error. A token is never written in the \
+`contactsync.toml` is read from the path of `--config`, else from the working directory, else from \
+`$XDG_CONFIG_HOME/contactsync` (`~/.config/contactsync`). Keys of the whole file come before all tables. A relative path starts at the folder of the file. An unknown key is an error. A token is never written in the \
 file. The keys of options are in the tables above: a key takes the value of its option as a text, flags as `true` or `false`, \
 numbers without quotes; `match` and `token_command` also take a list of texts.
+
+The table `[notify]` has what is told of how runs end: see [Alerts](alerts.md). Each table `[job.NAME]` has the keys of one job, \
+and `input`: see [Jobs](jobs.md).
 ";
 
 fn key_table(text: &mut String, title: &str, about: &str, keys: &[KeyInfo]) {

@@ -74,7 +74,8 @@ fn check_lists(typed: &ListArgs, jobs: &[Config]) -> Result<(), Failure> {
     let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for job in jobs {
         let (name, lists) = (job.job.as_deref().unwrap_or_default(), &job.layer.lists);
-        let both = [typed.rejects.as_ref().or(lists.rejects.as_ref()), typed.results.as_ref().or(lists.results.as_ref())];
+        let both =
+            [typed.rejects.as_ref().or(lists.rejects.as_ref()), typed.results.as_ref().or(lists.results.as_ref())];
         for path in both.into_iter().flatten() {
             if let Some(other) = written.insert(path.clone(), name) {
                 let text = format!("{}: jobs `{other}` and `{name}` would both write this file", shown(path));

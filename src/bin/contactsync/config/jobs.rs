@@ -29,7 +29,8 @@ pub(super) fn job<'f>(
     table.refuse("job", "a job has no jobs")?;
     let input_place = table.place_of("input");
     let input = table.item("input").map(input).transpose()?;
-    let command = table.place_of("input_command").or_else(|| table.place_of("source").filter(|_| table.holds_table("source")));
+    let command =
+        table.place_of("input_command").or_else(|| table.place_of("source").filter(|_| table.holds_table("source")));
     if let (Some(input), Some(command)) = (&input_place, table.place_of("input_command")) {
         return Err(both(input, &command));
     }
@@ -42,7 +43,9 @@ pub(super) fn job<'f>(
     let channel = table.take_entry("channel");
     if let (Some((_, value)), Some(place)) = (&channel, &channel_place) {
         if matches!(value.get_ref(), DeValue::Table(_)) {
-            return Err(place.wrong("tables [channel.NAME] belong to the whole file; name one of them, as in channel = \"a\""));
+            return Err(
+                place.wrong("tables [channel.NAME] belong to the whole file; name one of them, as in channel = \"a\"")
+            );
         }
         if let Some(column) = table.place_of("channel_column") {
             return Err(both(place, &column));

@@ -121,13 +121,19 @@ mod tests {
         check("notify = 5", "c.toml:1: key `notify`: expected a table [notify], found a whole number");
         check("[notify]\non_failed = \"a\"", "c.toml:2: unknown key `on_failed`; did you mean `on_failure`?");
         check("[notify]\non_failure = \" \"", "c.toml:2: key `on_failure`: expected a text, found an empty one");
-        check("[notify]\non_failure = 5", "c.toml:2: key `on_failure`: expected a text in quotes, found a whole number");
+        check(
+            "[notify]\non_failure = 5",
+            "c.toml:2: key `on_failure`: expected a text in quotes, found a whole number",
+        );
         check("[notify]\nrepeat = \"yes\"", "c.toml:2: key `repeat`: expected true or false, found text");
         check("[notify.degraded]\nrows = 5", "c.toml:2: key `rows`: expected a share such as 50%, found `5`");
         check(
             "[notify.degraded]\nstopped = 0",
             "c.toml:2: key `stopped`: expected a whole number from 1 to 365, found 0",
         );
-        check("[notify.degraded]\nspeed = 0", "c.toml:2: unknown key `speed`; expected one of rejects, duration, rows, stopped");
+        check(
+            "[notify.degraded]\nspeed = 0",
+            "c.toml:2: unknown key `speed`; expected one of rejects, duration, rows, stopped",
+        );
     }
 }

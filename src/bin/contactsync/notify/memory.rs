@@ -19,7 +19,8 @@ use crate::whole_file;
 /// The largest file, in bytes. A job takes about 5 kB.
 const LARGEST: usize = 16 << 20;
 
-const ABOUT: &str = "health of the runs of contactsync; written by `sync` and `resume` if [notify] or metrics_file is set";
+const ABOUT: &str =
+    "health of the runs of contactsync; written by `sync` and `resume` if [notify] or metrics_file is set";
 
 /// Where the memory of a journal's jobs is, and where their metrics are written.
 #[derive(Debug)]
@@ -145,6 +146,11 @@ impl Memory {
 
 impl StoredJob {
     fn shown(&self) -> Job<'_> {
-        Job { job: self.job.as_deref(), channel: self.channel.as_deref(), memory: &self.memory, last: self.last.as_ref() }
+        Job {
+            job: self.job.as_deref(),
+            channel: self.channel.as_deref(),
+            memory: &self.memory,
+            last: self.last.as_ref(),
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use contactsync::RowLimit;
 use contactsync::alert::{AlertKind, Thresholds};
 use contactsync::client::Webhook;
-use contactsync::RowLimit;
 
 use super::hook;
 use crate::config::{Config, NotifyTable};
