@@ -329,6 +329,12 @@ fn the_reference_and_the_mapping_page_name_every_key() {
     ] {
         assert_eq!(cells_after(&mapping, mark), keys_known(config), "{mark}");
     }
+    let alerts = read("docs/alerts.md");
+    for (mark, config) in
+        [("keys of notify", "[notify]\nnone_of_them = 1"), ("keys of degraded", "[notify.degraded]\nnone_of_them = 1")]
+    {
+        assert_eq!(cells_after(&alerts, mark), keys_known(config), "{mark}");
+    }
     assert_eq!(
         cells_after(&read("docs/channels.md"), "keys of a channel"),
         keys_known("[channel.a]\nnone_of_them = 1")
@@ -385,6 +391,23 @@ fn the_example_of_several_channels_is_valid() {
         assert_eq!(ran.status.code(), Some(0), "{channel}: {}", text(&ran.stderr));
         assert!(text(&ran.stdout).starts_with("1 row: 1 to send"), "{channel}: {}", text(&ran.stdout));
     }
+}
+
+#[test]
+fn the_examples_of_jobs_and_alerts_are_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("contactsync.toml"), block(&read("docs/jobs.md"), "jobs")).unwrap();
+    fs::create_dir(folder.path().join("exports")).unwrap();
+    let rows = "Mail,Teléfono,Estado\na@example.com,+525550001001,activo\nb@example.com,+525550001002,baja\n";
+    fs::write(folder.path().join("exports/customers.csv"), rows).unwrap();
+    let ran = contactsync_in(folder.path(), &["plan", "--job", "customers"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    assert!(text(&ran.stdout).contains("1 row"), "{}", text(&ran.stdout));
+    let ran = contactsync_in(folder.path(), &["plan", "--job", "lead"]);
+    assert!(text(&ran.stderr).contains("expected one of `customers`, `leads`"), "{}", text(&ran.stderr));
+    fs::write(folder.path().join("contactsync.toml"), block(&read("docs/alerts.md"), "notify")).unwrap();
+    let ran = contactsync_in(folder.path(), &["plan", "exports/customers.csv", "--match", "Mail"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
 }
 
 #[test]

@@ -100,8 +100,11 @@ async fn the_exit_codes_that_are_failures_are_told_as_failures() {
     harness.write("mixed.csv", format!("{REJECTED}{}", &GOOD["email,name\n".len()..].repeat(4).replace("@", ".x@")));
     check("rejected rows", &harness, harness.sync("mixed.csv").run().await, 3, false).await;
     let harness = well().await;
+    let ran = harness.sync("good.csv").shell("exec \"$@\" > /dev/full").run().await;
+    check("full disk", &harness, ran, 1, true).await;
+    let harness = well().await;
     harness.write("journal.db", "this is no journal");
-    check("damaged journal", &harness, harness.sync("good.csv").run().await, 1, true).await;
+    check("no journal", &harness, harness.sync("good.csv").run().await, 2, true).await;
     let harness = well().await;
     check("no input", &harness, harness.sync("").run().await, 2, true).await;
     let harness = well().await;
@@ -109,7 +112,8 @@ async fn the_exit_codes_that_are_failures_are_told_as_failures() {
     let harness = ready(Faults { bad_gateway: 1.0, ..Faults::default() }).await;
     check("outage", &harness, harness.sync("good.csv --outage-timeout 1s").run().await, 4, true).await;
     let harness = well().await;
-    check("token", &harness, harness.sync("good.csv").token(Some("wrong")).run().await, 5, true).await;
+    harness.sandbox.refuse_token(TOKEN);
+    check("token", &harness, harness.sync("good.csv").run().await, 5, true).await;
     let harness = well().await;
     check("guard", &harness, harness.sync("good.csv --min-rows 4").run().await, 7, true).await;
 }

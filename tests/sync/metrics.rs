@@ -220,12 +220,14 @@ async fn the_file_is_written_whole_or_not_at_all() {
     // No file may grow beyond 512 bytes, as on a full disk.
     let full = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
     let ran = harness.sync("good.csv").shell(full).run().await;
-    assert!(ran.code == Some(1) || ran.code == Some(0), "{ran:?}");
+    let warning = "warning: m.prom: the metrics cannot be written: ";
+    assert_eq!(ran.exits(2).stderr_lines(warning).len(), 1);
     assert_eq!(fs::read_to_string(harness.path("m.prom")).expect("metrics"), whole);
     let names = fs::read_dir(harness.path("")).expect("the folder").map(|entry| entry.expect("an entry").file_name());
     let parts: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".part")).collect();
     assert!(parts.is_empty(), "{parts:?}");
-    assert_eq!(harness.path("told").exists(), ran.code == Some(1));
+    // The message does not depend on the disk.
+    assert!(harness.path("told").exists());
 
     // A folder that does not exist is reported; the run is as it was.
     let ran = harness.sync("good.csv -q --metrics-file no/such/folder/m.prom").run().await.exits(0);

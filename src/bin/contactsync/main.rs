@@ -5,6 +5,7 @@ mod bounded_file;
 mod commands;
 mod config;
 mod escape;
+mod exit_signals;
 mod failure;
 mod notify;
 mod open_files;

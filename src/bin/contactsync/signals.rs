@@ -106,24 +106,8 @@ pub fn listen(stop: Stop, console: Console, reading: Arc<AtomicBool>) -> io::Res
 }
 
 fn end(console: &Console, text: &str) -> ! {
-    if notify::is_watching() {
-        exit_at_next_signal(console);
-        notify::end_early(text);
-    }
+    notify::end_early(text);
     exit_now(console, text)
-}
-
-// While the end is reported, which may take as long as the commands of `[notify]`.
-fn exit_at_next_signal(console: &Console) {
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        if let Ok(mut next) = signal(kind) {
-            let console = console.clone();
-            tokio::spawn(async move {
-                next.recv().await;
-                exit_now(&console, "exited immediately, before the end was reported");
-            });
-        }
-    }
 }
 
 fn exit_now(console: &Console, text: &str) -> ! {

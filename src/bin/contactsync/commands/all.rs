@@ -1,6 +1,7 @@
 //! `sync --all`: the jobs of the configuration, one after the other.
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 
 use contactsync::report::RunSummary;
@@ -53,7 +54,9 @@ fn run_job(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let output = if args.json { SummaryOutput::Deferred } else { SummaryOutput::OfJob(name) };
-    let ended = run_watched(args, job, (output, since), seen, console);
+    // A panic is reported already. It ends the job with the code of a failure.
+    let run = AssertUnwindSafe(|| run_watched(args, job, (output, since), seen, console));
+    let ended = panic::catch_unwind(run).unwrap_or(Ok(Exit::Failed));
     let message = ended.as_ref().err().map(|failure| failure.message.clone());
     let exit = ended.unwrap_or_else(|failure| {
         failure::print(&failure, &format!("job `{name}`: "), console);

@@ -248,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_metrics_names_each_of_them() {
+        let page = include_str!("../../../../docs/alerts.md");
+        for (name, _) in METRICS {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
     fn the_samples_of_other_jobs_and_the_last_success_are_kept() {
         let well = JobMemory { last_success: Some(Timestamp::from_millis(1_764_000_123_456)), ..JobMemory::default() };
         let (strange, never) = ("a \"b\" \\ c\n,job=\"x", JobMemory::default());

@@ -24,6 +24,7 @@ use self::metrics::Identity;
 use self::targets::{Targets, thresholds};
 use crate::config::Config;
 use crate::escape::escaped_json;
+use crate::exit_signals::ExitOnSignal;
 use crate::failure::{Exit, Failure};
 use crate::options::{Layer, defaults};
 use crate::render::console::{Console, Level};
@@ -123,11 +124,9 @@ pub fn begin(typed: &Layer, config: &Config, console: &Console) -> Result<Watchi
 // The settings of the run decide the same later. They may be invalid.
 fn identity(typed: &Layer, config: &Config) -> Identity {
     let (upper, lower) = (&typed.routing, &config.layer.routing);
-    let named = |name: &crate::options::value::Name| Some(name.0.clone());
     let channel = match (&upper.channel, &upper.channel_column, &lower.channel_column, &lower.channel) {
-        (Some(name), ..) => named(name),
+        (Some(name), ..) | (None, None, None, Some(name)) => Some(name.0.clone()),
         (None, Some(_), ..) | (None, None, Some(_), _) => None,
-        (None, None, None, Some(name)) => named(name),
         (None, None, None, None) => match config.channels.as_slice() {
             [] => Some(defaults::CHANNEL.to_owned()),
             [table] => Some(table.name.value.clone()),
@@ -218,6 +217,7 @@ impl Watch {
     }
 
     fn conclude(mut self, end: &End) {
+        let _signals = ExitOnSignal::listen(&self.console);
         let at = Clock::system().now();
         let rows = end.summary.as_ref().filter(|_| end.end != NightEnd::Failed);
         let night = Night {
