@@ -106,6 +106,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Init(args) => commands::init::run(args, console),
         Command::Check(args) => commands::check::run(args, config, console),
         Command::Plan(args) => commands::plan::run(args, config, console),
+        Command::Sync(args) if args.all => commands::all::run(args, config, console),
         Command::Sync(args) => commands::sync::run(args, config, console),
         Command::Resume(args) => commands::resume::run(args, config, console),
         Command::Pull(args) => commands::pull::run(args, config, console),

@@ -255,6 +255,14 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
          token.",
         named(&keys_of("[channel.a]\n"))
     );
+    let _ = writeln!(
+        text,
+        "\n### Keys of `notify`\n\nThe table `[notify]` names commands and URLs that are told how runs end: {}. Its table `degraded` has \
+         the thresholds of unusual runs: {}. [Alerts](alerts.md) explains them.\n\n### Keys of a job\n\nA table `[job.NAME]` takes all \
+         keys of the whole file except the tables of channels, and `input`. [Jobs](jobs.md) explains which value wins.",
+        named(&keys_of("[notify]\n")),
+        named(&keys_of("[notify.degraded]\n"))
+    );
     key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", KEYS);
     key_table(
         &mut text,
@@ -283,9 +291,6 @@ const KEYS_OF_FILE: &str = "
 `$XDG_CONFIG_HOME/contactsync` (`~/.config/contactsync`). Keys of the whole file come before all tables. A relative path starts at the folder of the file. An unknown key is an error. A token is never written in the \
 file. The keys of options are in the tables above: a key takes the value of its option as a text, flags as `true` or `false`, \
 numbers without quotes; `match` and `token_command` also take a list of texts.
-
-The table `[notify]` has what is told of how runs end: see [Alerts](alerts.md). Each table `[job.NAME]` has the keys of one job, \
-and `input`: see [Jobs](jobs.md).
 ";
 
 fn key_table(text: &mut String, title: &str, about: &str, keys: &[KeyInfo]) {

@@ -1,6 +1,6 @@
 //! The commands, one a file, and what they share: the runtime, and paths as people write them.
 
-mod all;
+pub mod all;
 pub mod check;
 mod connections;
 pub mod demo;

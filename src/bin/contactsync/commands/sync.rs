@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use contactsync::{Clock, Environment, RunOptions, SyncInput, Timestamp, Workspace, sync_input};
 
 use crate::args::SyncArgs;
-use crate::commands::all;
 use crate::commands::connections::Connections;
 use crate::commands::request::{holder, overrides, routing, row_lists, run_options, selection, timed};
 use crate::commands::runtime;
@@ -25,9 +24,6 @@ use crate::settings::{Reading, Settings};
 use crate::signals;
 
 pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    if args.all {
-        return all::run(args, config, console);
-    }
     let output = SummaryOutput::of(args.json);
     run_watched(args, config, (output, Clock::system().now()), &mut Seen::default(), console)
 }

@@ -1,4 +1,4 @@
-//! The tables `[job.NAME]`: each is the whole file with the keys of the job in place of its own.
+//! The tables `[job.NAME]`: each is the whole file with the keys of the job instead of the same keys there.
 
 use std::path::PathBuf;
 

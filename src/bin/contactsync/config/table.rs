@@ -129,7 +129,7 @@ impl<'f> Table<'f> {
         self.entries.get_key_value(key).map(|(key, _)| self.place(key))
     }
 
-    /// The table with the keys of a higher one in place of its own. Of each group, a key of the higher table also replaces the
+    /// The table with the keys of a higher one instead of the same keys here. Of each group, a key of the higher table also replaces the
     /// others. The keys of the table `merged` are replaced one by one.
     pub fn overlaid(mut self, upper: Self, groups: &[&[&str]], merged: &str) -> Self {
         let replaced = groups.iter().filter(|group| group.iter().any(|key| upper.entries.contains_key(*key)));
