@@ -166,7 +166,8 @@ fn of_unknown(name: &ContactRef) -> Option<(String, Option<Key>)> {
     }
 }
 
-// Files whose names begin with the journal's, other than its log and its locks.
+// Files whose names begin with the journal's, other than its log, its locks, and the memory for alerts, which has no data of
+// contacts.
 fn copies_beside(journal: &Path) -> Vec<PathBuf> {
     let (Some(name), folder) = (journal.file_name().and_then(|name| name.to_str()), journal.parent()) else {
         return Vec::new();
@@ -175,7 +176,7 @@ fn copies_beside(journal: &Path) -> Vec<PathBuf> {
     let is_copy = |found: &str| {
         let rest = found.strip_prefix(name).unwrap_or_default();
         let is_lock = Path::new(rest).extension().is_some_and(|extension| extension == "lock");
-        !rest.is_empty() && !["-wal", "-shm", "-journal"].contains(&rest) && !is_lock
+        !rest.is_empty() && !["-wal", "-shm", "-journal", ".alerts"].contains(&rest) && !is_lock
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let found = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_copy));

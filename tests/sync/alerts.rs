@@ -200,9 +200,19 @@ async fn a_hook_that_fails_or_hangs_is_reported_and_changes_nothing() {
     check("exit 3", "exit code 3").await;
     check("echo 'no route to host' >&2; exit 1", "exit code 1: no route to host").await;
     check("/no/such/program", "exit code 127: sh: 1: /no/such/program: not found").await;
-    check("sleep 300 & sleep 300; touch survived", "did not end within 1 s and was killed").await;
+    check("sleep 300 & echo $! > started; wait", "did not end within 1 s and was killed").await;
     check("printf 'a\\033[31mb'; exit 1", "exit code 1: a\\u{1b}[31mb").await;
-    assert!(!harness.path("survived").exists());
+    let started = fs::read_to_string(harness.path("started")).expect("the process that the hook started");
+    let stat = format!("/proc/{}/stat", started.trim());
+    // It has ended, or waits to be collected.
+    let is_over = || fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+    for _ in 0..1_000 {
+        if is_over() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(is_over(), "{stat}");
 
     // A message that could not be delivered is sent again.
     for (hook, told) in [("cat > /dev/null; exit 1", 0), ("cat >> messages", 1), ("cat >> messages", 1)] {
@@ -309,6 +319,35 @@ async fn a_run_that_a_signal_ends_at_once_is_reported() {
     let metrics = fs::read_to_string(harness.path("m.prom")).expect("metrics");
     assert!(metrics.contains("contactsync_last_run_exit_code{channel=\"default\"} 4\n"), "{metrics}");
     assert_eq!(harness.calls(), "none");
+}
+
+#[tokio::test]
+async fn a_signal_during_a_hook_ends_the_program_at_once() {
+    let harness = Harness::unlimited().await;
+    harness.write("good.csv", GOOD);
+    harness.write(
+        "contactsync.toml",
+        "match = \"email\"\n[notify]\ntimeout = \"2m\"\non_finish = \"touch begun; sleep 120\"\n",
+    );
+    let begun = Instant::now();
+    let mut running = harness.sync("good.csv").start();
+    assert!(running.until(|| harness.path("begun").exists()).await);
+    running.signal("TERM").await;
+    let ran = running.end().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_mins(1), "{ran:?}");
+    assert_eq!(ran.stderr_lines("warning: SIGTERM: ended before the end of the run was reported").len(), 1, "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_reaches_its_time_limit_while_it_reads_is_reported() {
+    let harness = Harness::unlimited().await;
+    let config =
+        "match = \"email\"\ninput_command = \"echo email; sleep 60\"\n[notify]\non_finish = \"cat >> messages\"\n";
+    harness.write("contactsync.toml", config);
+    harness.sync("--for 1s").run().await.exits(4);
+    let [end] = &messages(&harness)[..] else { panic!("{:?}", messages(&harness)) };
+    assert!(end["alert"]["message"].as_str().is_some_and(|text| text.starts_with("stopped at the deadline")), "{end}");
+    assert_eq!(end["alert"]["health"], "ok");
 }
 
 #[tokio::test]

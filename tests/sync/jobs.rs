@@ -142,6 +142,39 @@ async fn a_signal_stops_the_jobs_that_are_left() {
 }
 
 #[tokio::test]
+async fn a_signal_after_the_hooks_of_a_job_is_graceful_again() {
+    let harness = two_jobs().await;
+    configure(&harness, "[notify]\non_finish = \"cat >> ends\"\n");
+    harness.sandbox.set_faults(Faults { latency: std::time::Duration::from_millis(500), ..Faults::default() });
+    let mut running = harness.program(&format!("sync {CONFIG} --all --concurrency 1")).start();
+    assert!(running.until(|| harness.path("ends").exists()).await);
+    let before = harness.sandbox.ledger().len();
+    assert!(running.until(|| harness.sandbox.ledger().len() > before).await);
+    running.signal("TERM").await;
+    let ran = running.end().await.exits(4);
+    assert_eq!(ran.stderr_lines("SIGTERM: finishing the calls in flight").len(), 1, "{ran:?}");
+    let ends = objects(&fs::read_to_string(harness.path("ends")).expect("two ends"));
+    let states: Vec<_> = ends.iter().map(|end| (&end["alert"]["job"], &end["state"], &end["alert"]["exit"])).collect();
+    assert_eq!(
+        states,
+        [(&"customers".into(), &"finished".into(), &0.into()), (&"leads".into(), &"stopped".into(), &4.into())]
+    );
+}
+
+#[tokio::test]
+async fn the_time_limit_of_all_jobs_is_that_of_the_command() {
+    let harness = two_jobs().await;
+    configure(&harness, "");
+    // The first job takes all of the time, so the second one starts no call.
+    let text = fs::read_to_string(harness.path("etc/contactsync.toml")).expect("the configuration");
+    let slow = "input_command = \"sleep 3; cat etc/customers.csv\"";
+    harness.write("etc/contactsync.toml", text.replace("input = \"customers.csv\"", slow));
+    let ran = harness.program(&format!("sync {CONFIG} --all --for 33s --json")).run().await.exits(4);
+    let [_, leads] = &objects(&ran.stdout)[..] else { panic!("{ran:?}") };
+    assert_eq!((&leads["pending"], &leads["calls"]["total"]), (&3.into(), &0.into()), "{ran:?}");
+}
+
+#[tokio::test]
 async fn each_job_has_its_own_state() {
     let harness = two_jobs().await;
     configure(&harness, "[notify]\non_failure = \"cat >> told\"\non_recovered = \"cat >> told\"\n");

@@ -154,3 +154,46 @@ impl StoredJob {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use contactsync::Timestamp;
+    use contactsync::alert::NightEnd;
+
+    use super::*;
+
+    #[test]
+    fn runs_that_end_at_the_same_time_do_not_undo_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, metrics) = (folder.path().join("j.db"), folder.path().join("m.prom"));
+        let thresholds = Thresholds { rejects: None, duration: None, rows: None, stopped: None };
+        thread::scope(|scope| {
+            for number in 0..16 {
+                let memory = Memory::of(&journal, Some(metrics.clone()));
+                scope.spawn(move || {
+                    let identity = Identity { job: Some(format!("job {number}")), channel: None };
+                    for _ in 0..5 {
+                        let night = Night {
+                            at: Timestamp::from_millis(1),
+                            end: NightEnd::Failed,
+                            exit: 6,
+                            source: "crm".into(),
+                            rows: None,
+                            seconds: 0.1,
+                        };
+                        let noted = memory.note(&identity, (night, None), (&thresholds, false), |_| true);
+                        assert_eq!(noted.problems, Vec::<String>::new());
+                        memory.delivered(&identity, Health::Failed).unwrap();
+                    }
+                });
+            }
+        });
+        let stored = Memory::of(&journal, None).read().unwrap();
+        assert_eq!(stored.jobs.len(), 16);
+        assert!(stored.jobs.values().all(|job| job.memory.nights.len() == 5));
+        let text = std::fs::read_to_string(metrics).unwrap();
+        assert_eq!(text.matches("contactsync_last_run_exit_code{").count(), 16, "{text}");
+    }
+}
