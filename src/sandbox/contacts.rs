@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 
 use super::answer::{self, ApiError, ContactBody, Reply};
 use super::body::Fields;
 use super::fault::Fault;
 use super::faults::Lag;
 use super::request::ApiRequest;
+use super::saved_state::SavedContact;
 use super::search::SearchIndex;
 use super::stored_form::StoredForm;
 use crate::core::limits::CONTACTS_PER_PAGE;
@@ -64,10 +66,25 @@ pub struct StoredContact {
     pub seeded: bool,
 }
 
+/// A contact for people.
+#[derive(Debug, Serialize)]
+pub struct ContactRow {
+    id: ContactId,
+    created_at: Timestamp,
+    /// Names and values, in the order of the names. A field without a value is null.
+    fields: Vec<(String, Option<String>)>,
+    tags: Vec<String>,
+}
+
+/// Number of characters of a value that people are shown.
+const SHOWN_CHARACTERS: usize = 500;
+
 /// The contacts of one channel.
 #[derive(Debug)]
 pub struct Contacts {
     viber: bool,
+    // It grows with every change.
+    changes: u64,
     unique: Arc<[String]>,
     list: Vec<ContactEntry>,
     by_id: HashMap<String, usize>,
@@ -82,6 +99,8 @@ pub struct Contacts {
 struct ContactEntry {
     id: ContactId,
     fields: BTreeMap<String, Option<Value>>,
+    // The values that were sent in another form than the one that is stored.
+    sent: BTreeMap<String, Option<Value>>,
     tags: Vec<String>,
     created: Timestamp,
     seeded: bool,
@@ -92,7 +111,8 @@ impl Contacts {
     /// Base64.
     pub fn new(viber: bool, unique: Arc<[String]>) -> Self {
         let (list, by_id, owners) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { viber, unique, list, by_id, search: SearchIndex::default(), owners, reformed: BTreeSet::new() }
+        let search = SearchIndex::default();
+        Self { viber, changes: 0, unique, list, by_id, search, owners, reformed: BTreeSet::new() }
     }
 
     /// Applies a call, or refuses it and changes nothing.
@@ -110,6 +130,7 @@ impl Contacts {
                 Ok(answer::id(&format!("cus_{}", 112_233_344_555 + number)))
             }),
             ApiRequest::AddTags(id, tags) => self.about(&id, context, tags, |contacts, number, tags| {
+                contacts.changes += 1;
                 contacts.list[number].add_tags(tags);
                 Ok(answer::tags_changed("Contact Tags have been added successfully."))
             }),
@@ -119,6 +140,7 @@ impl Contacts {
                     return Err(ApiError::NoSuchTag(missing.clone()));
                 }
                 has.retain(|tag| !tags.contains(tag));
+                contacts.changes += 1;
                 Ok(answer::tags_changed("Contact Tags deleted successfully."))
             }),
         }
@@ -164,6 +186,47 @@ impl Contacts {
             ApiRequest::Create(fields) => carries(fields),
             ApiRequest::Update(id, fields) => carries(fields) || has(id),
             ApiRequest::Read(id) | ApiRequest::AddTags(id, _) | ApiRequest::RemoveTags(id, _) => has(id),
+        }
+    }
+
+    /// Number of contacts.
+    pub const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// A number that grows with every change of a contact.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The contacts with this text in their id, a tag, or a value, in any case; all if it is empty: their number, and `most` of
+    /// them after `skipped`, the newest first.
+    pub fn listed(&self, text: &str, skipped: usize, most: usize) -> (usize, Vec<ContactRow>) {
+        let newest = self.list.iter().rev();
+        if text.is_empty() {
+            return (self.list.len(), newest.skip(skipped).take(most).map(ContactEntry::row).collect());
+        }
+        let text = text.to_lowercase();
+        let matching: Vec<&ContactEntry> = newest.filter(|contact| contact.contains(&text)).collect();
+        (matching.len(), matching.iter().skip(skipped).take(most).map(|contact| contact.row()).collect())
+    }
+
+    /// All contacts, to be saved.
+    pub fn saved(&self) -> Vec<SavedContact> {
+        self.list.iter().map(ContactEntry::saved).collect()
+    }
+
+    /// Adds saved contacts. Searches find them at once.
+    pub fn restore(&mut self, contacts: Vec<SavedContact>) {
+        for SavedContact { id, created_at, seeded, fields, sent, tags } in contacts {
+            let number = self.list.len();
+            self.by_id.insert(id.as_str().to_owned(), number);
+            let (empty, created) = (BTreeMap::new(), created_at);
+            self.list.push(ContactEntry { id, fields: empty.clone(), sent: empty, tags, created, seeded });
+            for (name, kept) in fields {
+                let value = sent.get(&name).cloned().unwrap_or_else(|| kept.clone());
+                self.store(number, name, value, kept, (created, created));
+            }
         }
     }
 
@@ -265,13 +328,24 @@ impl Contacts {
 
     fn add(&mut self, serial: &AtomicU64, now: Timestamp, seeded: bool) -> usize {
         let number = self.list.len();
-        let serial = serial.fetch_add(1, Ordering::Relaxed);
-        // A Viber id has `/` and `+`, and so has its Base64: `?` and `~` in third place become them.
-        let id =
-            if self.viber { format!("vb?id~/+{serial:08}=") } else { format!("{}", 1_776_025_372_480_910 + serial) };
+        let id = loop {
+            let serial = serial.fetch_add(1, Ordering::Relaxed);
+            // A Viber id has `/` and `+`, and so has its Base64: `?` and `~` in third place become them.
+            let id = if self.viber {
+                format!("vb?id~/+{serial:08}=")
+            } else {
+                format!("{}", 1_776_025_372_480_910 + serial)
+            };
+            // A saved state that was edited may have any ids.
+            if !self.by_id.contains_key(&id) {
+                break id;
+            }
+        };
+        self.changes += 1;
         self.by_id.insert(id.clone(), number);
         let id = ContactId::new(id).expect("it has digits");
-        self.list.push(ContactEntry { id, fields: BTreeMap::new(), tags: Vec::new(), created: now, seeded });
+        let (fields, sent) = (BTreeMap::new(), BTreeMap::new());
+        self.list.push(ContactEntry { id, fields, sent, tags: Vec::new(), created: now, seeded });
         number
     }
 
@@ -281,28 +355,47 @@ impl Contacts {
             |field: &str| at.stored_forms.iter().any(|(name, form)| name == field && *form == StoredForm::Dropped);
         for (name, value) in fields.into_iter().filter(|(name, _)| !is_dropped(name)) {
             let kept = value.clone().map(|value| kept(at.stored_forms, &name, value));
-            let (sent, shown) = (value.as_ref().map(Value::text), kept.as_ref().map(Value::text));
-            let findable = at.now + at.lag.search;
-            self.search.write(number, &name, sent.as_deref(), findable, at.now);
-            if sent != shown {
-                self.reformed.insert(name.clone());
-            }
-            if self.reformed.contains(&name) {
-                self.search.write(number, &shown_name(&name), shown.as_deref(), findable, at.now);
-            }
-            if self.unique.contains(&name) {
-                if let Some(Some(old)) = self.list[number].fields.get(&name) {
-                    let key = (name.clone(), old.text().into_owned());
-                    if self.owners.get(&key) == Some(&number) {
-                        self.owners.remove(&key);
-                    }
-                }
-                if let Some(shown) = &shown {
-                    self.owners.entry((name.clone(), shown.clone().into_owned())).or_insert(number);
-                }
-            }
-            self.list[number].fields.insert(name, kept);
+            self.store(number, name, value, kept, (at.now, at.now + at.lag.search));
         }
+    }
+
+    // Stores a value that was sent, in the form in which it is kept. Searches find it from `findable` on.
+    fn store(
+        &mut self,
+        number: usize,
+        name: String,
+        value: Option<Value>,
+        kept: Option<Value>,
+        (now, findable): (Timestamp, Timestamp),
+    ) {
+        self.changes += 1;
+        let (sent, shown) = (value.as_ref().map(Value::text), kept.as_ref().map(Value::text));
+        self.search.write(number, &name, sent.as_deref(), findable, now);
+        let is_reformed = sent != shown;
+        if is_reformed {
+            self.reformed.insert(name.clone());
+        }
+        if self.reformed.contains(&name) {
+            self.search.write(number, &shown_name(&name), shown.as_deref(), findable, now);
+        }
+        if self.unique.contains(&name) {
+            if let Some(Some(old)) = self.list[number].fields.get(&name) {
+                let key = (name.clone(), old.text().into_owned());
+                if self.owners.get(&key) == Some(&number) {
+                    self.owners.remove(&key);
+                }
+            }
+            if let Some(shown) = &shown {
+                self.owners.entry((name.clone(), shown.clone().into_owned())).or_insert(number);
+            }
+        }
+        let entry = &mut self.list[number];
+        if is_reformed {
+            entry.sent.insert(name.clone(), value);
+        } else {
+            entry.sent.remove(&name);
+        }
+        entry.fields.insert(name, kept);
     }
 
     fn free_for(
@@ -350,6 +443,41 @@ impl ContactEntry {
     fn shown(&self) -> ContactBody<'_> {
         let created_at = self.created.as_millis() / 1_000;
         ContactBody { id: &self.id, custom_fields: &self.fields, tags: &self.tags, created_at }
+    }
+
+    // Whether its id, a tag or a value contains this text in lower case.
+    fn contains(&self, text: &str) -> bool {
+        let holds = |found: &str| found.to_lowercase().contains(text);
+        let mut values = self.fields.values().flatten();
+        holds(self.id.as_str()) || values.any(|value| holds(&value.text())) || self.tags.iter().any(|tag| holds(tag))
+    }
+
+    fn row(&self) -> ContactRow {
+        let shortened = |text: &str| match text.char_indices().nth(SHOWN_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        };
+        let field = |(name, value): (&String, &Option<Value>)| {
+            (shortened(name), value.as_ref().map(|value| shortened(&value.text())))
+        };
+        ContactRow {
+            id: self.id.clone(),
+            created_at: self.created,
+            fields: self.fields.iter().map(field).collect(),
+            tags: self.tags.iter().map(|tag| shortened(tag)).collect(),
+        }
+    }
+
+    fn saved(&self) -> SavedContact {
+        let Self { id, fields, sent, tags, created, seeded } = self;
+        SavedContact {
+            id: id.clone(),
+            created_at: *created,
+            seeded: *seeded,
+            fields: fields.clone(),
+            sent: sent.clone(),
+            tags: tags.clone(),
+        }
     }
 
     fn stored(&self) -> StoredContact {

@@ -1,4 +1,5 @@
-//! Debug routes, which list contacts and calls as JSON lines. They are outside the API, without token or limit.
+//! Debug routes: a page for people, and the contacts and calls as JSON lines. They are outside the API, without token or
+//! limit, and change nothing.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -12,12 +13,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
+use super::page_routes;
 use super::platform::Platform;
 
-/// `GET /_sandbox/contacts?token=…` and `GET /_sandbox/calls`, for a `Host` that is this machine.
+/// The [page](page_routes), `GET /_sandbox/contacts?token=…` and `GET /_sandbox/calls`, for a `Host` that is this machine.
 pub fn router() -> Router<Arc<Platform>> {
     let routes = Router::new().route("/_sandbox/contacts", get(contacts)).route("/_sandbox/calls", get(calls));
-    routes.route_layer(middleware::from_fn(of_this_machine))
+    routes.merge(page_routes::router()).route_layer(middleware::from_fn(of_this_machine))
 }
 
 // A web page whose name resolves to this machine (DNS rebinding) sends its own name, and a browser would let it read the

@@ -22,7 +22,7 @@ pub struct CallRecord {
     #[serde(rename = "since_start_ms", serialize_with = "as_millis")]
     pub since_start: Duration,
     /// Its token; empty if it had none. In JSON only the end is shown.
-    #[serde(serialize_with = "masked")]
+    #[serde(serialize_with = "as_masked")]
     pub token: Arc<str>,
     /// The kind of call; `None` for a path or a method that the API does not have.
     pub kind: Option<CallKind>,
@@ -42,6 +42,17 @@ pub struct CallRecord {
     pub contact: Option<ContactId>,
     /// The injected fault that affected it.
     pub fault: Option<Fault>,
+}
+
+/// The calls of one second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SecondCalls {
+    /// Those that count against the limit.
+    pub counted: usize,
+    /// Those that were refused with 429.
+    pub refused: usize,
+    /// The others.
+    pub other: usize,
 }
 
 /// Every call since the start.
@@ -119,6 +130,33 @@ impl Ledger {
         most
     }
 
+    /// The newest calls of all tokens, at most `most`, the newest first.
+    pub(super) fn newest(&self, most: usize) -> Vec<CallRecord> {
+        lock(&self.calls).iter().rev().take(most).cloned().collect()
+    }
+
+    /// The calls with this token in each of the 60 seconds before `now`, a time since the start; the newest second first.
+    pub(super) fn last_minute(&self, token: &str, now: Duration) -> Vec<SecondCalls> {
+        // Calls are recorded in almost the order of their times.
+        const DISORDER: Duration = Duration::from_secs(5);
+        let mut seconds = vec![SecondCalls::default(); 60];
+        let calls = lock(&self.calls);
+        let age = |call: &CallRecord| now.saturating_sub(call.since_start);
+        let recent = calls.iter().rev().take_while(|call| age(call) < MINUTE + DISORDER);
+        for call in recent.filter(|call| &*call.token == token) {
+            let second = usize::try_from(age(call).as_secs()).ok().and_then(|second| seconds.get_mut(second));
+            let Some(second) = second else { continue };
+            if call.counted {
+                second.counted += 1;
+            } else if call.status == Some(429) {
+                second.refused += 1;
+            } else {
+                second.other += 1;
+            }
+        }
+        seconds
+    }
+
     /// Adds a call and returns its index.
     pub(super) fn enter(&self, call: CallRecord) -> usize {
         let mut calls = lock(&self.calls);
@@ -151,15 +189,19 @@ fn as_millis_if_any<S: Serializer>(span: &Option<Duration>, serializer: S) -> Re
     }
 }
 
-// The token may be that of a real account.
-fn masked<S: Serializer>(token: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_masked<S: Serializer>(token: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&masked(token))
+}
+
+/// A token as people see it. A long one, which may be that of a real account, shows only its end.
+pub(super) fn masked(token: &str) -> String {
     const SHOWN: usize = 4;
     let length = token.chars().count();
     if length <= 2 * SHOWN {
-        return serializer.serialize_str(token);
+        return token.to_owned();
     }
     let end: String = token.chars().skip(length - SHOWN).collect();
-    serializer.serialize_str(&format!("…{end}"))
+    format!("…{end}")
 }
 
 #[cfg(test)]
@@ -193,6 +235,23 @@ mod tests {
         assert_eq!(ledger.busiest_minute("a"), 4);
         assert_eq!(ledger.busiest_minute("b"), 1);
         assert_eq!(ledger.busiest_minute("c"), 0);
+    }
+
+    #[test]
+    fn the_last_minute_is_counted_by_second() {
+        let ledger = Ledger::default();
+        for seconds in [0.0, 0.001, 59.0, 59.9, 60.0] {
+            ledger.enter(call(seconds, "a", true));
+        }
+        ledger.enter(CallRecord { status: Some(429), ..call(58.5, "a", false) });
+        ledger.enter(call(58.6, "a", false));
+        ledger.enter(call(58.6, "b", true));
+        let seconds = ledger.last_minute("a", Duration::from_secs(60));
+        assert_eq!(seconds.len(), 60);
+        let of = |counted, refused, other| SecondCalls { counted, refused, other };
+        assert_eq!((seconds[0], seconds[1], seconds[59]), (of(2, 0, 0), of(1, 1, 1), of(1, 0, 0)));
+        assert_eq!(seconds.iter().map(|second| second.counted).sum::<usize>(), 4);
+        assert_eq!(ledger.newest(2).len(), 2);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
+
 use crate::core::time::Timestamp;
 use crate::core::window::MINUTE;
 
@@ -68,6 +70,15 @@ impl RateVerdict {
     }
 }
 
+/// What is used of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LimiterUse {
+    /// The calls that count now.
+    pub used: usize,
+    /// The time until the first of them no longer counts, in milliseconds.
+    pub frees_in_ms: u64,
+}
+
 /// Another client with the same token.
 #[derive(Debug, Default)]
 pub struct Others {
@@ -100,6 +111,22 @@ impl Limiter {
             WindowKind::Sliding => Hits::Sliding(VecDeque::new()),
         };
         Self { rate: usize::try_from(rate).unwrap_or(usize::MAX), counted }
+    }
+
+    /// What is used of the limit at `now`.
+    pub fn in_use(&self, now: Timestamp) -> LimiterUse {
+        let (used, oldest) = match &self.counted {
+            Hits::Fixed { opened, hits } => {
+                let opened = opened.filter(|&opened| now.since(opened) < MINUTE);
+                (opened.map_or(0, |_| *hits), opened)
+            }
+            Hits::Sliding(moments) => {
+                let gone = moments.iter().take_while(|&&moment| now.since(moment) >= MINUTE).count();
+                (moments.len() - gone, moments.get(gone).copied())
+            }
+        };
+        let left = oldest.map(|oldest| MINUTE.saturating_sub(now.since(oldest))).unwrap_or_default();
+        LimiterUse { used, frees_in_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX) }
     }
 
     /// Counts one call at `now`, or refuses it.
@@ -262,6 +289,23 @@ mod tests {
         assert!(count(50_000).is_refused());
         // After a long pause, the six of the past minute.
         assert_eq!(count(9_000_000), counted(3));
+    }
+
+    #[test]
+    fn what_is_used_agrees_with_what_remains() {
+        let check = |kind, millis, used, frees_in_ms| {
+            let mut limiter = Limiter::new(3, kind);
+            limiter.count(at(0));
+            limiter.count(at(20_000));
+            assert_eq!(limiter.in_use(at(millis)), LimiterUse { used, frees_in_ms }, "{kind:?} at {millis} ms");
+        };
+        check(WindowKind::Fixed, 20_000, 2, 40_000);
+        check(WindowKind::Fixed, 59_999, 2, 1);
+        check(WindowKind::Fixed, 60_000, 0, 0);
+        check(WindowKind::Sliding, 20_000, 2, 40_000);
+        check(WindowKind::Sliding, 60_000, 1, 20_000);
+        check(WindowKind::Sliding, 80_000, 0, 0);
+        assert_eq!(Limiter::new(0, WindowKind::Fixed).in_use(at(0)), LimiterUse { used: 0, frees_in_ms: 0 });
     }
 
     #[test]

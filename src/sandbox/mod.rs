@@ -23,6 +23,7 @@
 
 mod answer;
 mod body;
+mod channels;
 mod contacts;
 mod debug_routes;
 mod fault;
@@ -30,9 +31,11 @@ mod fault_answers;
 mod faults;
 mod ledger;
 mod limit;
+mod page_routes;
 mod platform;
 mod request;
 mod routes;
+mod saved_state;
 mod search;
 mod server;
 mod stored_form;
@@ -47,6 +50,7 @@ pub use fault::Fault;
 pub use faults::{Faults, Rule};
 pub use ledger::{CallRecord, Ledger};
 pub use limit::WindowKind;
+pub use saved_state::{SavedState, SavedStateError};
 pub use stored_form::StoredForm;
 
 use crate::core::model::{ContactId, Field};
@@ -102,9 +106,17 @@ impl Sandbox {
     /// # Errors
     /// If the port is in use or not permitted.
     pub async fn start(config: Config) -> io::Result<Self> {
+        Self::start_with(config, SavedState::default()).await
+    }
+
+    /// Starts with the contacts of a saved state. The calls, and their count against the limit, begin anew.
+    ///
+    /// # Errors
+    /// If the port is in use or not permitted.
+    pub async fn start_with(config: Config, saved: SavedState) -> io::Result<Self> {
         let listener = server::listen(config.port).await?;
         let port = listener.local_addr()?.port();
-        let platform = Arc::new(Platform::new(config, format!("http://127.0.0.1:{port}")));
+        let platform = Arc::new(Platform::new(config, format!("http://127.0.0.1:{port}"), saved));
         let server = tokio::spawn(server::serve(listener, routes::router(Arc::clone(&platform))));
         Ok(Self { platform, port, server })
     }
@@ -173,6 +185,16 @@ impl Sandbox {
     /// The record of every call.
     pub fn ledger(&self) -> &Ledger {
         self.platform.ledger()
+    }
+
+    /// The contacts of all channels, to be saved.
+    pub fn saved_state(&self) -> SavedState {
+        self.platform.saved()
+    }
+
+    /// A number that grows with every change of a contact, so that an unchanged state need not be saved again.
+    pub fn changes(&self) -> u64 {
+        self.platform.changes()
     }
 
     /// Stops to listen and closes open connections; returns when that is done.

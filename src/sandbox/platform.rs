@@ -1,7 +1,7 @@
 //! The platform behind the routes: checks the token, the injected faults and the limiter, and then applies the call.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,13 +9,15 @@ use axum::response::Response;
 
 use super::answer::{ApiError, Reply};
 use super::body::Fields;
+use super::channels::{Channel, ChannelState, Channels};
 use super::contacts::{CallContext, Contacts, Done};
 use super::fault::{Fault, FaultStage};
 use super::fault_answers::{FaultContext, answer_instead};
 use super::faults::{Conditions, FaultInjector, Faults, Lag, Size, Subject};
 use super::ledger::{CallRecord, Ledger};
-use super::limit::{Limiter, Others, RateVerdict};
+use super::limit::RateVerdict;
 use super::request::ApiRequest;
+use super::saved_state::{SavedChannel, SavedState};
 use super::{Config, lock};
 use crate::core::call::CallKind;
 use crate::core::model::ContactId;
@@ -40,20 +42,20 @@ pub struct Caller {
 pub struct Platform {
     config: Config,
     origin: String,
-    unique: Arc<[String]>,
     clock: ServerClock,
     injector: Mutex<FaultInjector>,
-    channels: Mutex<HashMap<Arc<str>, Arc<Mutex<ChannelState>>>>,
+    channels: Channels,
     refused: Mutex<HashSet<String>>,
     serial: AtomicU64,
     ledger: Ledger,
 }
 
-#[derive(Debug)]
-struct ChannelState {
-    limiter: Limiter,
-    others: Others,
-    contacts: Contacts,
+/// A moment, by the platform's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub at: Timestamp,
+    /// The time since the start of the platform.
+    pub since_start: Duration,
 }
 
 // A monotonic clock, so that the two times of the ledger and that of the limiter agree.
@@ -76,16 +78,15 @@ struct HandledCall {
 }
 
 impl Platform {
-    /// Creates an empty platform at `origin` (`http://` and a host).
-    pub fn new(config: Config, origin: String) -> Self {
+    /// Creates a platform at `origin` (`http://` and a host) with the contacts of a saved state.
+    pub fn new(config: Config, origin: String, saved: SavedState) -> Self {
         Self {
             origin,
-            unique: config.unique_fields.iter().cloned().collect(),
             clock: ServerClock::start(),
             injector: Mutex::new(FaultInjector::new(config.faults.clone())),
-            channels: Mutex::default(),
+            channels: Channels::new(&config, saved.channels),
             refused: Mutex::default(),
-            serial: AtomicU64::new(0),
+            serial: AtomicU64::new(saved.created),
             ledger: Ledger::default(),
             config,
         }
@@ -136,13 +137,54 @@ impl Platform {
             stored_forms: &stored_forms,
             hit_bytes: 0,
         };
-        let channel = self.channel(token);
-        change(&mut lock(&channel).contacts, context)
+        change(&mut self.channels.of(token).state().contacts, context)
     }
 
     /// Returns what `read` returns for the contacts of a token.
     pub fn with_contacts<T>(&self, token: &str, read: impl FnOnce(&Contacts) -> T) -> T {
-        read(&lock(&self.channel(token)).contacts)
+        match self.channels.existing(token) {
+            Some(channel) => read(&channel.state().contacts),
+            None => read(&Contacts::new(false, Arc::default())),
+        }
+    }
+
+    /// All channels with their tokens, in the order in which they became known. The token of a restored channel is not known
+    /// until it is used.
+    pub fn channels(&self) -> Vec<(Option<Arc<str>>, Arc<Channel>)> {
+        self.channels.all()
+    }
+
+    /// The contacts of all channels, to be saved.
+    pub fn saved(&self) -> SavedState {
+        let saved = |(_, channel): (_, Arc<Channel>)| SavedChannel {
+            token: channel.label.clone(),
+            token_hash: channel.token_hash.clone(),
+            contacts: channel.state().contacts.saved(),
+        };
+        let channels = self.channels.all().into_iter().map(saved).filter(|channel| !channel.contacts.is_empty());
+        let channels = channels.collect();
+        SavedState { created: self.serial.load(Ordering::Relaxed), channels }
+    }
+
+    /// A number that grows with every change of a contact.
+    pub fn changes(&self) -> u64 {
+        self.channels.all().iter().map(|(_, channel)| channel.state().contacts.changes()).sum()
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The base URL of the API.
+    pub fn url(&self) -> String {
+        format!("{}/api/v1", self.origin)
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Moment {
+        let at = self.clock.now();
+        Moment { at, since_start: at.since(self.clock.started_at) }
     }
 
     /// Replaces the faults and restarts their random numbers.
@@ -157,8 +199,7 @@ impl Platform {
 
     /// Moves the channel of a token to another token.
     pub fn replace_token(&self, old: &str, new: &str) {
-        let channel = self.channel(old);
-        lock(&self.channels).insert(new.into(), channel);
+        self.channels.rename(old, new);
         self.refuse_token(old);
     }
 
@@ -174,8 +215,8 @@ impl Platform {
 
     fn conditions(&self, caller: &Caller, request: Option<&ApiRequest>) -> Conditions {
         let is_about = |value: &str| {
-            let channel = self.channel(&caller.token);
-            request.is_some_and(|request| lock(&channel).contacts.is_about(request, value))
+            let channel = self.channels.of(&caller.token);
+            request.is_some_and(|request| channel.state().contacts.is_about(request, value))
         };
         lock(&self.injector).conditions(&Subject { request, size: caller.size, is_about: &is_about })
     }
@@ -188,8 +229,8 @@ impl Platform {
         if !self.knows(&caller.token) {
             return HandledCall::refused(self.clock.now(), self.refuse(caller, &ApiError::Unauthorized));
         }
-        let channel = self.channel(&caller.token);
-        let mut channel = lock(&channel);
+        let channel = self.channels.of(&caller.token);
+        let mut channel = channel.state();
         let now = self.clock.now();
         let rate = self.config.rate;
         if let Some(handled) = self.injected(conditions, FaultStage::Gate, Some(&request), now) {
@@ -286,21 +327,6 @@ impl Platform {
         let listed = |tokens: &[String]| tokens.iter().any(|known| known == token);
         let known = !token.is_empty() && (tokens.is_empty() || listed(tokens) || listed(viber_tokens));
         known && !lock(&self.refused).contains(token)
-    }
-
-    fn channel(&self, token: &str) -> Arc<Mutex<ChannelState>> {
-        let mut channels = lock(&self.channels);
-        if let Some(channel) = channels.get(token) {
-            return Arc::clone(channel);
-        }
-        let viber = self.config.viber_tokens.iter().any(|known| known == token);
-        let channel = Arc::new(Mutex::new(ChannelState {
-            limiter: Limiter::new(self.config.rate, self.config.window),
-            others: Others::default(),
-            contacts: Contacts::new(viber, Arc::clone(&self.unique)),
-        }));
-        channels.insert(token.into(), Arc::clone(&channel));
-        channel
     }
 }
 
