@@ -199,6 +199,16 @@ impl Sandbox {
 
     /// Stops to listen and closes open connections; returns when that is done.
     pub async fn stop(mut self) {
+        self.close().await;
+    }
+
+    /// The same; returns the contacts of all channels, to be saved.
+    pub async fn stop_and_save(mut self) -> SavedState {
+        self.close().await;
+        self.saved_state()
+    }
+
+    async fn close(&mut self) {
         self.server.abort();
         // It always ends as canceled.
         let _ = (&mut self.server).await;

@@ -5,6 +5,7 @@ mod documented;
 mod faults;
 mod limit;
 mod misbehaviour;
+mod page;
 mod traps;
 
 use contactsync::Field;

@@ -4,9 +4,11 @@ mod journal;
 mod read_back;
 mod runs;
 mod sandbox;
+mod short_help;
 mod undo;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -18,6 +20,7 @@ pub use self::journal::JournalCommand;
 pub use self::read_back::{PullArgs, VerifyArgs};
 pub use self::runs::{ReportArgs, RunsArgs, RunsCommand};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
+pub use self::short_help::parse;
 pub use self::undo::UndoArgs;
 use crate::options::value::ContactCount;
 use crate::options::{
@@ -79,6 +82,11 @@ Examples:
     Journal(JournalCommand),
     /// Serve the platform's API on this machine, for tests and rehearsals
     Sandbox(SandboxArgs),
+    /// Print a JSON schema of `contactsync.toml`, for editors
+    #[command(after_help = "\
+Examples:
+  contactsync schema > contactsync.schema.json")]
+    Schema,
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -112,7 +120,7 @@ impl Command {
             Self::Report(args) => Some(&args.config),
             Self::Journal(command) => Some(command.config()),
             // `init` writes the configuration.
-            Self::Demo | Self::Init(_) | Self::Sandbox(_) | Self::Completions { .. } | Self::Man => None,
+            Self::Demo | Self::Init(_) | Self::Sandbox(_) | Self::Schema | Self::Completions { .. } | Self::Man => None,
         }
     }
 
@@ -128,6 +136,7 @@ impl Command {
             | Self::Report(_)
             | Self::Journal(_)
             | Self::Sandbox(_)
+            | Self::Schema
             | Self::Completions { .. }
             | Self::Man => false,
         }
@@ -417,13 +426,25 @@ impl Layer {
     }
 }
 
+/// The options of the commands that read a configuration, written as keys.
+fn options_as_keys() -> &'static [String] {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let command = Cli::command();
+        let with_configuration = command.get_subcommands().filter(|command| command.get_name() != "sandbox");
+        let options = with_configuration.chain([&command]).flat_map(clap::Command::get_arguments);
+        options.map(key_of).collect()
+    });
+    &NAMES
+}
+
+/// The key of an option in the configuration, if it has one.
+pub fn key_of(option: &clap::Arg) -> String {
+    option.get_long().unwrap_or(option.get_id().as_str()).replace('-', "_")
+}
+
 /// The options of all commands that have no key in the configuration, written as keys: they apply to one run.
 pub fn one_run_options(keys: &[&str]) -> Vec<String> {
-    let command = Cli::command();
-    let with_configuration = command.get_subcommands().filter(|command| command.get_name() != "sandbox");
-    let options = with_configuration.chain([&command]).flat_map(clap::Command::get_arguments);
-    let names = options.map(|option| option.get_long().unwrap_or(option.get_id().as_str()).replace('-', "_"));
-    names.filter(|name| !keys.contains(&name.as_str())).collect()
+    options_as_keys().iter().filter(|name| !keys.contains(&name.as_str())).cloned().collect()
 }
 
 /// The message for an invalid value or a renamed option, as it is for a key of the configuration. `None` for other errors,

@@ -12,6 +12,7 @@ mod open_files;
 mod options;
 mod ownership;
 mod render;
+mod sandbox_state;
 mod saved_plan;
 mod settings;
 mod shell;
@@ -25,10 +26,9 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::args::{Cli, Command, wrong_option};
+use crate::args::{Command, wrong_option};
 use crate::config::Config;
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
@@ -37,7 +37,7 @@ use crate::render::console::{self, Console, Level};
 
 fn main() -> ExitCode {
     Console::new(TalkArgs::default(), None, false).report_panics();
-    let cli = match Cli::try_parse() {
+    let cli = match args::parse(env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
     };
@@ -77,7 +77,7 @@ fn refuse(error: clap::Error) -> ExitCode {
         | ErrorKind::InvalidUtf8 => Ok(error),
         _ if is_safe => Ok(error),
         // The same mistake, made with arguments that are escaped: so the lines of its text are still clap's own.
-        _ => Cli::try_parse_from(arguments()).err().ok_or(error),
+        _ => args::parse(arguments()).err().ok_or(error),
     };
     let code = match error {
         Ok(error) => {
@@ -116,6 +116,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Report(args) => commands::report::run(args, config, console),
         Command::Journal(command) => commands::journal::run(command, config, console),
         Command::Sandbox(args) => commands::sandbox::run(args, console),
+        Command::Schema => commands::reference::schema(),
         Command::Completions { shell } => commands::reference::completions(*shell),
         Command::Man => commands::reference::man(),
     }

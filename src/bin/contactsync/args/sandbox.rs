@@ -1,5 +1,7 @@
 //! The options of `sandbox`.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
@@ -14,7 +16,7 @@ pub enum WindowArg {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = fault_names())]
+#[command(after_help = EXAMPLES, after_long_help = fault_names())]
 pub struct SandboxArgs {
     /// Listen on this port of 127.0.0.1; 0 picks a free port
     #[arg(long, value_name = "N", default_value_t = 8100)]
@@ -31,6 +33,9 @@ pub struct SandboxArgs {
     /// Accept this token for a Viber channel; repeat it for several [default: none]
     #[arg(long, value_name = "TOKEN")]
     pub viber_token: Vec<String>,
+    /// Load the contacts from this file if it exists, and save them to it every 5 s and at the end [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     #[command(flatten)]
     pub faults: FaultArgs,
 }
@@ -104,16 +109,16 @@ pub struct FaultArgs {
     pub strip_limit: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  contactsync sandbox --port 0 --rate 0
+  contactsync sandbox --state sandbox.json
+  contactsync sandbox --lose-after 0.01 --late-search 5s
+  contactsync sandbox --fault token-expired,from=20";
+
 fn fault_names() -> String {
     let names: Vec<String> = Fault::ALL.iter().map(|fault| fault.name().replace('_', "-")).collect();
-    format!(
-        "Faults for --fault: {}\n\n\
-         Examples:\n  \
-           contactsync sandbox --port 0 --rate 0\n  \
-           contactsync sandbox --lose-after 0.01 --late-search 5s\n  \
-           contactsync sandbox --fault token-expired,from=20",
-        names.join(", ")
-    )
+    format!("Faults for --fault: {}\n\n{EXAMPLES}", names.join(", "))
 }
 
 fn stored_form(text: &str) -> Result<(String, StoredForm), String> {

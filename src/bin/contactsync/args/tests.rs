@@ -170,10 +170,6 @@ fn subcommand(name: &str) -> clap::Command {
     program.get_subcommands().find(|command| command.get_name() == name).unwrap().clone()
 }
 
-fn key_of(option: &Arg) -> String {
-    option.get_long().unwrap_or(option.get_id().as_str()).replace('-', "_")
-}
-
 /// The keys of a table, as the program lists them for a key that does not exist.
 fn keys_of(table: &str) -> Vec<String> {
     let error = config(&format!("{table}no_such_key = 1")).unwrap_err().to_string();

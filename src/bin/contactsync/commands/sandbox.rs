@@ -10,7 +10,7 @@ use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::summary::print;
-use crate::signals;
+use crate::{sandbox_state, signals};
 
 pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
     let config = Config {
@@ -25,21 +25,34 @@ pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
         unique_fields: Vec::new(),
         faults: faults(&args.faults),
     };
+    let state = args.state.as_deref();
+    let saved = state.map(sandbox_state::read).transpose()?.unwrap_or_default();
     runtime()?.block_on(async {
         let stop = Stop::default();
         signals::listen(stop.clone(), console.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
-        let sandbox = Sandbox::start(config).await.map_err(|error| {
+        let sandbox = Sandbox::start_with(config, saved).await.map_err(|error| {
             Failure::usage_text(format!("cannot listen on 127.0.0.1:{}: {error}", args.port))
                 .hint("take another --port, or 0 for any that is free")
         })?;
+        if let Some(path) = state {
+            sandbox_state::begin(path, &sandbox)?;
+        }
         let url = sandbox.url();
         // The URL is what a script waits for, so it stands alone on standard output.
         print(&url)?;
         let root = url.trim_end_matches("/api/v1");
+        console.say(Level::Info, &format!("page: {root}/"));
         console.say(Level::Info, &format!("contacts: {root}/_sandbox/contacts?token=TOKEN"));
         console.say(Level::Info, &format!("calls: {root}/_sandbox/calls"));
-        stop.asked().await;
-        sandbox.stop().await;
+        let Some(path) = state else {
+            stop.asked().await;
+            sandbox.stop().await;
+            return Ok(Exit::Done);
+        };
+        sandbox_state::save_until(&stop, &sandbox, path, console).await;
+        let last = sandbox.stop_and_save().await;
+        sandbox_state::write(path, &last)?;
+        console.say(Level::Info, &format!("{}: saved {} contacts", path.display(), last.contacts()));
         Ok(Exit::Done)
     })
 }

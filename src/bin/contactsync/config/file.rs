@@ -37,7 +37,8 @@ impl ConfigFile {
         Self::of(path, bytes).map(Some)
     }
 
-    fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, ConfigError> {
+    /// The file at `path`, with this content.
+    pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, ConfigError> {
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.split(|&byte| byte == b'\n').count();

@@ -44,9 +44,9 @@ use contactsync::mapping::rules::{
     TagOrigin, TagRule, TakeRule, TakeWhen, Words, YES,
 };
 
-use super::table::{ConfigItem, Short, Table};
+use super::table::{ConfigItem, Short, Table, one_of};
 use super::value;
-use crate::options::{ConfigError, Located, Location, not_one_of};
+use crate::options::{ConfigError, Located, Location};
 
 use keys::{FieldTable, IdTable, NAMED_STEPS, RulesTable, STEPS_IN_BRACES, TagTable, TakeTable, steps_in_braces};
 
@@ -173,7 +173,7 @@ fn step(item: ConfigItem<'_>) -> Result<Step, ConfigError> {
     match item.short("a step such as \"lower\" or { e164 = \"MX\" }")? {
         Short::Text(name) => {
             let steps: Vec<(&str, Step)> = NAMED_STEPS.iter().map(|step| (step.name, step.step.clone())).collect();
-            one_of(&name, &steps).map_err(|expected| place.wrong(expected))
+            one_of(&name, &steps, &place)
         }
         Short::Table(mut table) => {
             let mut steps = steps_in_braces(&mut table)?.into_iter();
@@ -258,11 +258,6 @@ fn column(name: String, place: &Location) -> Result<ColumnName, ConfigError> {
         return Err(place.wrong("expected the name of a column, found an empty text"));
     }
     Ok(ColumnName { name, line: Some(place.line) })
-}
-
-fn one_of<T: Clone>(text: &str, all: &[(&str, T)]) -> Result<T, String> {
-    let found = all.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
-    found.ok_or_else(|| not_one_of(text, &all.iter().map(|&(name, _)| name).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod jobs;
 mod lines;
 pub mod mapping;
 mod notify;
+pub mod schema;
 mod table;
 #[cfg(test)]
 pub mod tests;

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::lines::LineIndex;
-use crate::options::{ConfigError, Located, Location};
+use crate::options::{ConfigError, Located, Location, not_one_of};
 
 /// A table with the keys that were not read yet.
 #[derive(Clone, Debug)]
@@ -56,11 +56,20 @@ impl<'f> Table<'f> {
         })
     }
 
+    /// One of these texts, as the value that it stands for.
+    pub fn choice<T: Clone>(
+        &mut self,
+        key: &'static str,
+        all: &[(&'static str, T)],
+    ) -> Result<Option<Located<T>>, ConfigError> {
+        self.read(key, |value, place| one_of(&text(value, place)?, all, place))
+    }
+
     /// `true` or `false`.
     pub fn flag(&mut self, key: &'static str) -> Result<Option<Located<bool>>, ConfigError> {
         self.read(key, |value, place| match value {
             DeValue::Boolean(value) => Ok(value),
-            other => Err(place.wrong(format!("expected true or false, found {}", kind(&other)))),
+            other => Err(place.wrong_type(format!("expected true or false, found {}", kind(&other)))),
         })
     }
 
@@ -95,7 +104,7 @@ impl<'f> Table<'f> {
     pub fn named(&mut self, key: &'static str) -> Result<Vec<(Located<String>, Table<'f>)>, ConfigError> {
         let Some((place, value)) = self.take(key) else { return Ok(Vec::new()) };
         let DeValue::Table(entries) = value else {
-            return Err(place.wrong(format!("expected tables [{key}.NAME], found {}", kind(&value))));
+            return Err(place.wrong_type(format!("expected tables [{key}.NAME], found {}", kind(&value))));
         };
         let mut tables = Vec::with_capacity(entries.len());
         for (name, value) in entries {
@@ -104,7 +113,7 @@ impl<'f> Table<'f> {
             let place = self.lines.place(start, format!("[{key}.{name}]"));
             let DeValue::Table(inner) = value.into_inner() else {
                 let what = format!("expected tables [{key}.NAME], found a key of [{key}]");
-                return Err(Location { key: name, ..place }.wrong(what));
+                return Err(Location { key: name, ..place }.wrong_type(what));
             };
             let table = Table::new(Arc::clone(&self.lines), inner);
             tables.push((start, (Located { value: name, place }, table)));
@@ -238,7 +247,7 @@ impl<'f> ConfigItem<'f> {
         match self.value {
             DeValue::String(text) => Ok(Short::Text(text.into_owned())),
             DeValue::Table(entries) => Ok(Short::Table(Table::new(self.lines, entries))),
-            other => Err(self.place.wrong(format!("expected {expected}, found {}", kind(&other)))),
+            other => Err(self.place.wrong_type(format!("expected {expected}, found {}", kind(&other)))),
         }
     }
 
@@ -251,7 +260,7 @@ impl<'f> ConfigItem<'f> {
     pub fn table(self, expected: &str) -> Result<Table<'f>, ConfigError> {
         match self.value {
             DeValue::Table(entries) => Ok(Table::new(self.lines, entries)),
-            other => Err(self.place.wrong(format!("expected {expected}, found {}", kind(&other)))),
+            other => Err(self.place.wrong_type(format!("expected {expected}, found {}", kind(&other)))),
         }
     }
 
@@ -270,7 +279,7 @@ impl<'f> ConfigItem<'f> {
     pub fn flag(self) -> Result<bool, ConfigError> {
         match self.value {
             DeValue::Boolean(flag) => Ok(flag),
-            other => Err(self.place.wrong(format!("expected true or false, found {}", kind(&other)))),
+            other => Err(self.place.wrong_type(format!("expected true or false, found {}", kind(&other)))),
         }
     }
 
@@ -278,7 +287,7 @@ impl<'f> ConfigItem<'f> {
     pub fn text(self) -> Result<Located<String>, ConfigError> {
         match self.value {
             DeValue::String(text) => Ok(Located { value: text.into_owned(), place: self.place }),
-            other => Err(self.place.wrong(format!("expected a text in quotes, found {}", kind(&other)))),
+            other => Err(self.place.wrong_type(format!("expected a text in quotes, found {}", kind(&other)))),
         }
     }
 
@@ -299,16 +308,25 @@ impl<'f> ConfigItem<'f> {
                     |_| place.wrong("expected a number of at most 18 digits, found a longer one; write it as text"),
                 )
             }
-            other => Err(place
-                .wrong(format!("expected a text in quotes, a whole number, or true or false, found {}", kind(&other)))),
+            other => Err(place.wrong_type(format!(
+                "expected a text in quotes, a whole number, or true or false, found {}",
+                kind(&other)
+            ))),
         }
     }
+}
+
+/// The value of a name, or the error that lists all names.
+pub fn one_of<T: Clone>(text: &str, all: &[(&'static str, T)], place: &Location) -> Result<T, ConfigError> {
+    let names = || all.iter().map(|&(name, _)| name);
+    let found = all.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
+    found.ok_or_else(|| place.wrong(not_one_of(text, &names().collect::<Vec<_>>())).with_values(names()))
 }
 
 fn text(value: DeValue<'_>, place: &Location) -> Result<String, ConfigError> {
     match value {
         DeValue::String(text) => Ok(text.into_owned()),
-        other => Err(place.wrong(format!("expected a text in quotes, found {}", kind(&other)))),
+        other => Err(place.wrong_type(format!("expected a text in quotes, found {}", kind(&other)))),
     }
 }
 

@@ -35,7 +35,7 @@ use value::{
 };
 
 pub use near::{did_you_mean, not_one_of};
-pub use place::{ConfigError, Located, Location, SettingOrigin, Sourced};
+pub use place::{ConfigError, Expected, Located, Location, SettingOrigin, Sourced};
 pub use renamed::renamed;
 pub use shard::Shard;
 pub use time_of_day::TimeOfDay;

@@ -22,7 +22,12 @@ pub struct Location {
 impl Location {
     /// The error for the value at this place.
     pub fn wrong(&self, what: impl Display) -> ConfigError {
-        ConfigError { place: Some(self.clone()), message: what.to_string() }
+        ConfigError { place: Some(self.clone()), message: what.to_string(), expected: Expected::Other }
+    }
+
+    /// The error for a value of another type than the expected one.
+    pub fn wrong_type(&self, what: impl Display) -> ConfigError {
+        ConfigError { expected: Expected::Type, ..self.wrong(what) }
     }
 
     /// A path of this file: a relative one starts at the folder of the file, because the working directory varies.
@@ -98,12 +103,36 @@ impl Display for SettingOrigin {
 pub struct ConfigError {
     place: Option<Location>,
     message: String,
+    expected: Expected,
+}
+
+/// What the parser expected instead of a wrong value. The schema is made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Another value.
+    Other,
+    /// A value of another type.
+    Type,
+    /// One of these values.
+    Values(Vec<&'static str>),
+    /// One of these keys.
+    Keys(Vec<&'static str>),
 }
 
 impl ConfigError {
     /// An error that is not about one key; the message names the place.
     pub fn of_file(message: impl Into<String>) -> Self {
-        Self { place: None, message: message.into() }
+        Self { place: None, message: message.into(), expected: Expected::Other }
+    }
+
+    /// The same error, with the values that are possible.
+    pub fn with_values(self, values: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { expected: Expected::Values(values.into_iter().collect()), ..self }
+    }
+
+    /// What was expected.
+    pub fn into_expected(self) -> Expected {
+        self.expected
     }
 
     /// The same error at `place`, unless it has a more exact place already.
@@ -112,15 +141,17 @@ impl ConfigError {
     }
 
     /// An unknown key, with the known ones.
-    pub fn unknown_key(place: &Location, known: &[&str]) -> Self {
+    pub fn unknown_key(place: &Location, known: &[&'static str]) -> Self {
         let Location { file, line, key } = place;
+        let keys = Expected::Keys(known.to_vec());
         let present = renamed(key).filter(|present| known.contains(present));
         let known = match (present, did_you_mean(key, known.iter().copied())) {
             (Some(present), _) => format!("; it was renamed to `{present}`"),
             (None, meant) if meant.is_empty() => format!("; expected one of {}", known.join(", ")),
             (None, meant) => meant,
         };
-        Self::of_file(format!("{}:{line}: unknown key `{key}`{known}", file.display()))
+        let message = format!("{}:{line}: unknown key `{key}`{known}", file.display());
+        Self { expected: keys, ..Self::of_file(message) }
     }
 }
 
@@ -141,11 +172,17 @@ impl de::Error for ConfigError {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {expected}, found {}", kind(&found)))
+        Self { expected: Expected::Type, ..Self::custom(format!("expected {expected}, found {}", kind(&found))) }
+    }
+
+    fn unknown_field(found: &str, expected: &'static [&'static str]) -> Self {
+        let names: Vec<String> = expected.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("expected {}, found `{found}`", names.join(" and "));
+        Self { expected: Expected::Keys(expected.to_vec()), ..Self::custom(message) }
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(not_one_of(found, expected))
+        Self::custom(not_one_of(found, expected)).with_values(expected.iter().copied())
     }
 }
 

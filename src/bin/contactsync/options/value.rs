@@ -392,7 +392,7 @@ pub fn field_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
                 match key.as_str() {
                     "field" => field = Some(table.next_value::<String>()?),
                     "value" => value = Some(table.next_value::<String>()?),
-                    _ => return Err(de::Error::custom(format!("expected `field` and `value`, found `{key}`"))),
+                    _ => return Err(de::Error::unknown_field(&key, &["field", "value"])),
                 }
             }
             let both = field.zip(value).and_then(|(field, value)| FieldValue::of(&field, &value));

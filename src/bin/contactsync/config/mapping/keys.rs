@@ -8,15 +8,15 @@ use contactsync::mapping::rules::{
     Blank, Country, DecimalMark, Pattern, Step, Template, Unmapped, ValueType, Words, WriteMode,
 };
 
-use super::{dates, one_of, step, word_table};
+use super::{dates, step, word_table};
 use crate::config::table::{ConfigItem, Table};
 use crate::config::value;
 use crate::options::{ConfigError, Located};
 
-/// A key, for the reference.
-#[cfg(test)]
+/// A key, for the reference and the schema.
 pub struct KeyInfo {
     pub name: &'static str,
+    #[cfg(test)]
     pub default: &'static str,
     pub meaning: &'static str,
 }
@@ -49,9 +49,9 @@ macro_rules! keys {
         }
 
         /// Its keys, in the order in which they are read.
-        #[cfg(test)]
         pub const $list: &[KeyInfo] = &[$(KeyInfo {
             name: keys!(@name $key $($name)?),
+            #[cfg(test)]
             default: $default,
             meaning: concat!($($meaning),+).trim_ascii_start(),
         },)+];
@@ -198,9 +198,9 @@ macro_rules! steps_in_braces {
         }
 
         /// The steps with their parameters. The default is an example.
-        #[cfg(test)]
         pub const STEP_KEYS: &[KeyInfo] = &[$(KeyInfo {
             name: stringify!($key),
+            #[cfg(test)]
             default: $example,
             meaning: concat!($($meaning),+).trim_ascii_start(),
         },)+];
@@ -238,7 +238,6 @@ steps_in_braces! {
 pub struct NamedStep {
     pub name: &'static str,
     pub step: Step,
-    #[cfg(test)]
     pub meaning: &'static str,
 }
 
@@ -248,7 +247,6 @@ macro_rules! named_steps {
         pub const NAMED_STEPS: &[NamedStep] = &[$(NamedStep {
             name: $name,
             step: $step,
-            #[cfg(test)]
             meaning: concat!($($meaning),+).trim_ascii_start(),
         },)+];
     };
@@ -310,7 +308,7 @@ fn parsed<T: FromStr<Err: Display>>(
 fn choice<T: Clone + Default>(
     all: &'static [(&'static str, T)],
 ) -> impl Fn(&mut Table<'_>, &'static str) -> Result<T, ConfigError> {
-    |table, key| Ok(table.parsed(key, |text| one_of(text, all))?.map(value).unwrap_or_default())
+    |table, key| Ok(table.choice(key, all)?.map(value).unwrap_or_default())
 }
 
 fn e164(table: &mut Table<'_>, key: &'static str) -> Result<Option<Step>, ConfigError> {
