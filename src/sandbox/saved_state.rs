@@ -204,7 +204,7 @@ mod tests {
         };
         let damaged = "the file is damaged, or is not the saved state of a sandbox";
         check("", &format!("line 1, column 0: {damaged}"));
-        check("phone\n+34600\n", &format!("line 1, column 2: {damaged}"));
+        check("phone\n+34600\n", &format!("line 1, column 1: {damaged}"));
         check("[]", &format!("line 1, column 1: {damaged}"));
         check(&WHOLE.replace("contactsync sandbox", "journal"), "not the saved state of a sandbox");
         check(r#"{"format":"journal","version":1}"#, "not the saved state of a sandbox");

@@ -6,6 +6,7 @@ mod faults;
 mod limit;
 mod misbehaviour;
 mod page;
+mod saved_state;
 mod traps;
 
 use contactsync::Field;

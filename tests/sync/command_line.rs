@@ -7,16 +7,20 @@ use support::{Harness, program_path};
 
 use crate::terminal::Terminal;
 
+/// What the program writes if standard output and standard error are a terminal of 80 columns.
+async fn in_terminal(harness: &Harness, arguments: &str, variables: &[(&str, &str)]) -> String {
+    const END: &str = "# end";
+    let terminal = Terminal::of(80);
+    let (_, path) = terminal.shell().split_once("2>").expect("its path");
+    let shell = format!("\"$@\" >{path} 2>&1; echo '{END}' >{path}");
+    harness.program(arguments).environment(variables).shell(&shell).run().await;
+    terminal.until(END).split(END).next().expect("a text").to_owned()
+}
+
 #[tokio::test]
 async fn no_color_and_pipes_have_no_escape_sequences() {
     let harness = Harness::unlimited().await;
-    let written = async |arguments: &str, variables: &[(&str, &str)]| {
-        let terminal = Terminal::of(80);
-        // Standard output is the terminal too, because helps go there.
-        let shell = terminal.shell().replace("2>", ">") + " 2>&1";
-        harness.program(arguments).environment(variables).shell(&shell).run().await;
-        terminal.until("")
-    };
+    let written = async |arguments: &str, variables: &[(&str, &str)]| in_terminal(&harness, arguments, variables).await;
     for arguments in ["--help", "sync -h", "sync --no-such-option"] {
         let term = ("TERM", "xterm-256color");
         assert!(written(arguments, &[term]).await.contains("\u{1b}["), "{arguments}");
@@ -33,10 +37,7 @@ async fn no_color_and_pipes_have_no_escape_sequences() {
 async fn a_short_help_fits_a_screen_of_eighty_columns() {
     let harness = Harness::unlimited().await;
     for (command, longer) in [("", true), ("sync", true), ("plan", true), ("sandbox", true), ("journal prune", false)] {
-        let terminal = Terminal::of(80);
-        let shell = terminal.shell().replace("2>", ">") + " 2>&1";
-        harness.program(&format!("{command} -h")).environment(&[("NO_COLOR", "1")]).shell(&shell).run().await.exits(0);
-        let text = terminal.until("");
+        let text = in_terminal(&harness, &format!("{command} -h"), &[("NO_COLOR", "1")]).await;
         let lines: Vec<&str> = text.lines().collect();
         assert!((10..=40).contains(&lines.len()), "{command}: {} lines\n{text}", lines.len());
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{command}: {text}");
@@ -48,7 +49,7 @@ async fn a_short_help_fits_a_screen_of_eighty_columns() {
 #[tokio::test]
 async fn bash_completes_commands_and_options() {
     let script = "source <(\"$0\" completions bash) && COMP_WORDS=(contactsync \"$@\") COMP_CWORD=$# && \
-                  _contactsync contactsync \"${!#}\" \"\" && printf '%s\\n' \"${COMPREPLY[@]}\"";
+                  _contactsync contactsync \"${COMP_WORDS[$#]}\" \"${COMP_WORDS[$#-1]}\" && printf '%s\\n' \"${COMPREPLY[@]}\"";
     let complete = |words: &[&str]| {
         let output = Command::new("bash").args(["-c", script]).arg(program_path()).args(words).output();
         let output = output.expect("bash");

@@ -31,10 +31,10 @@ fn contacts(harness: &Harness) -> usize {
 #[tokio::test]
 async fn contacts_outlive_a_sandbox_that_ends_by_a_signal() {
     let harness = Harness::unlimited().await;
-    harness.write("in.csv", "phone,name,tags\n34600000001,Ann,vip;new\n34600000002,Bo,\n");
-    harness.write("more.csv", "phone,name\n34600000003,Cy\n");
+    harness.write("in.csv", "email,phone,tags\na@example.com,34600000001,vip;new\nb@example.com,34600000002,\n");
+    harness.write("more.csv", "email\nc@example.com\n");
     let sync = async |file: &str, url: &str, journal: &str| {
-        let sync = format!("sync {file} --match phone --json --rate 100000 --url {url} --journal {journal}");
+        let sync = format!("sync {file} --match email --json --rate 100000 --url {url} --journal {journal}");
         let ran = harness.program(&sync).token(Some(SECRET)).run().await.exits(0);
         ran.summary().rows()
     };
@@ -52,9 +52,11 @@ async fn contacts_outlive_a_sandbox_that_ends_by_a_signal() {
     assert_eq!((&saved["format"], &saved["version"]), (&json!("contactsync sandbox"), &json!(1)));
     let first = &saved["channels"][0]["contacts"][0];
     assert_eq!((&first["fields"]["phone"], &first["tags"]), (&json!("+34600000001"), &json!(["vip", "new"])));
+    assert_eq!(first["sent"], json!({ "phone": "34600000001" }));
 
-    // Searches find the contacts by the values that were sent, and a new contact gets a new id.
+    // Searches find the contacts, and a new contact gets a new id.
     let (running, url) = sandbox(&harness, 2, "--port 0").await;
+    assert_eq!(sync("in.csv", &url, "b.db").await, "2 updated");
     assert_eq!(sync("in.csv", &url, "b.db").await, "2 unchanged");
     assert_eq!(sync("more.csv", &url, "b.db").await, "1 created");
     running.signal("INT").await;
@@ -101,7 +103,7 @@ async fn a_damaged_state_is_refused_and_left_alone() {
     let whole = r#"{"format":"contactsync sandbox","version":1,"created":0,"channels":[]}"#;
     check("", &format!("line 1, column 0: {damaged}")).await;
     check(&whole[..whole.len() - 1], &format!("line 1, column 69: {damaged}")).await;
-    check("phone\n+34600000001\n", &format!("line 1, column 2: {damaged}")).await;
+    check("phone\n+34600000001\n", &format!("line 1, column 1: {damaged}")).await;
     check(&whole.replace("sandbox", "journal"), "not the saved state of a sandbox").await;
     check(&whole.replace(":1,", ":2,"), "version 2 of the saved state is not supported; expected version 1").await;
     for (path, expected) in [(".", "cannot read it: it is a directory"), ("none/state.json", "cannot write it: ")] {
