@@ -59,7 +59,9 @@ async fn the_debug_routes_answer_only_requests_from_loopback_names() {
     let hosts = here.iter().map(|host| (host, 200)).chain(elsewhere.iter().map(|host| (host, 421)));
     for (host, expected) in hosts {
         for host in [(*host).to_owned(), format!("{host}:{port}")] {
-            for path in ["/_sandbox/contacts?token=token", "/_sandbox/calls"] {
+            for path in
+                ["/_sandbox/contacts?token=token", "/_sandbox/calls", "/_sandbox/overview", "/_sandbox/page", "/"]
+            {
                 let request = harness.client.get(format!("{root}{path}")).header("host", &host);
                 let status = request.send().await.expect("an answer").status().as_u16();
                 assert_eq!(status, expected, "{host} {path}");

@@ -26,8 +26,8 @@ async fn a_restored_sandbox_finds_refuses_and_numbers_contacts_as_before() {
     let first = with_config(config()).await;
     let ann = json!([{ "name": "email", "value": "a@example.com" }, { "name": "phone", "value": "34600000001" }]);
     let id = first.create(ann).await.body["data"]["id"].as_str().expect("an id").to_owned();
-    let tagged = first.call(reqwest::Method::POST, &format!("/contact/{id}/tags"), json!({ "tags": ["vip", "new"] }));
-    assert_eq!(tagged.await.status, 200);
+    let tags = json!({ "tags": ["vip", "new"] });
+    assert_eq!(first.call(reqwest::Method::POST, &format!("/contact/{id}/tags"), tags).await.status, 200);
     check(&first).await;
     let Harness { sandbox, client } = first;
     let text = sandbox.stop_and_save().await.to_string();
