@@ -173,7 +173,7 @@ mod tests {
 
     const WHOLE: &str = r#"{"format":"contactsync sandbox","version":1,"created":2,"channels":[
 {"token":"any","token_hash":"0011223344556677","contacts":[
-{"id":"1","created_at":1700000000000,"fields":{"email":"ann@example.com","gone":null,"points":12.50},"tags":["vip"]},
+{"id":"1","created_at":1700000000000,"fields":{"email":"ann@example.com","gone":null,"points":12.5},"tags":["vip"]},
 {"id":"2","created_at":1700000000001,"seeded":true,"fields":{"phone":"+34600"},"sent":{"phone":"34600"},"tags":[]}
 ]}
 ]}
@@ -205,14 +205,14 @@ mod tests {
         let damaged = "the file is damaged, or is not the saved state of a sandbox";
         check("", &format!("line 1, column 0: {damaged}"));
         check("phone\n+34600\n", &format!("line 1, column 1: {damaged}"));
-        check("[]", &format!("line 1, column 1: {damaged}"));
+        check("[]", &format!("line 1, column 2: {damaged}"));
         check(&WHOLE.replace("contactsync sandbox", "journal"), "not the saved state of a sandbox");
         check(r#"{"format":"journal","version":1}"#, "not the saved state of a sandbox");
         let other = "version 2 of the saved state is not supported; expected version 1";
         check(&WHOLE.replace("\"version\":1", "\"version\":2"), other);
         check(r#"{"format":"contactsync sandbox","version":2,"contacts":{}}"#, other);
-        check(&WHOLE.replace("\"tags\":[\"vip\"]", "\"tags\":7"), &format!("line 3, column 115: {damaged}"));
+        check(&WHOLE.replace("\"tags\":[\"vip\"]", "\"tags\":7"), &format!("line 3, column 108: {damaged}"));
         check(&WHOLE.replace("\"id\":\"2\"", "\"id\":\"1\""), "the file is damaged: the id of a contact occurs twice");
-        check(&WHOLE.replace("\"seeded\":true", "\"sown\":true"), &format!("line 4, column 44: {damaged}"));
+        check(&WHOLE.replace("\"seeded\":true", "\"sown\":true"), &format!("line 4, column 43: {damaged}"));
     }
 }

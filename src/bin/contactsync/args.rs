@@ -57,7 +57,7 @@ Examples:
   contactsync demo
   contactsync demo --verbose")]
     Demo,
-    /// Write a configuration with a mapping guessed from the columns of a file
+    /// Write a configuration with a mapping guessed from a file's columns
     Init(InitArgs),
     /// Check the configuration, the mapping, the input and the token; send nothing
     Check(CheckArgs),
@@ -67,7 +67,7 @@ Examples:
     Sync(SyncArgs),
     /// Finish an interrupted run without reading its input again
     Resume(ResumeArgs),
-    /// Learn the platform's contacts, ten a call, by a field that they have in common
+    /// Learn the platform's contacts by a field that they have in common; ten a call
     Pull(PullArgs),
     /// Read known contacts back and list what differs
     Verify(VerifyArgs),
@@ -80,7 +80,7 @@ Examples:
     /// Check, shrink or copy a journal, or erase a person from it
     #[command(subcommand)]
     Journal(JournalCommand),
-    /// Serve the platform's API on this machine, for tests and rehearsals
+    /// Serve the platform's API on this machine; for tests and rehearsals
     Sandbox(SandboxArgs),
     /// Print a JSON schema of `contactsync.toml`, for editors
     #[command(after_help = "\

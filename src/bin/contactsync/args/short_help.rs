@@ -85,7 +85,8 @@ fn shortened(command: Command, users: &BTreeMap<String, usize>) -> Command {
             let is_hidden = is_hidden(&option);
             shortened_option(option, is_hidden)
         })
-        .mut_subcommands(|command| shortened(command, users))
+        // What several commands share may be what one of these is about.
+        .mut_subcommands(|command| shortened(command, &BTreeMap::new()))
 }
 
 fn is_long_only(option: &Arg) -> bool {
