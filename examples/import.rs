@@ -2,7 +2,9 @@
 //!
 //! Run it with `cargo run --example import`. It needs no account and writes no file.
 
+use std::cell::RefCell;
 use std::error::Error;
+use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -25,32 +27,46 @@ phone,firstName,tags
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// What the sync reports goes where an observer takes it: a bar, a log, or, here, one line for each row.
-#[derive(Clone, Copy)]
-struct Printed;
+struct Printed<W>(RefCell<W>);
 
-impl Observer for Printed {
+impl<W: Write> Printed<W> {
+    // An observer cannot fail: a line that cannot be written is left out.
+    fn print(&self, line: &str) {
+        let _ = writeln!(self.0.borrow_mut(), "{line}");
+    }
+}
+
+impl<W: Write> Observer for Printed<W> {
     fn observe(&self, event: &Event<'_>) {
         if let Event::Done { line, outcome, .. } = event {
-            println!("line {line}: {outcome:?}");
+            self.print(&format!("line {line}: {outcome:?}"));
         }
     }
 }
 
-impl Reporter for Printed {
-    type Channel<'a> = Self;
+impl<W: Write> Reporter for Printed<W> {
+    type Channel<'a>
+        = &'a Self
+    where
+        Self: 'a;
 
     fn notify(&self, notification: &Notification<'_>) {
         if let Notification::JournalLoss { channel, loss } = notification {
-            println!("channel {channel}: {loss:?}");
+            self.print(&format!("channel {channel}: {loss:?}"));
         }
     }
 
-    fn channels(&self, names: &[&str]) -> Vec<Self> {
-        vec![Self; names.len()]
+    fn channels<'a>(&'a self, names: &[&str]) -> Vec<&'a Self> {
+        vec![self; names.len()]
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    run(&mut io::stdout())
+}
+
+/// Imports three rows, and writes one line for each and the summary.
+pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     // It drives connections and timers. The use cases block, so that they are called from outside of it.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
 
@@ -101,9 +117,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         },
     };
     let (clock, stop) = (Clock::system(), Stop::default());
-    let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &Printed };
+    let printed = Printed(RefCell::new(out));
+    let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printed };
     let outcome = sync_input(&workspace, input, environment)?;
-    println!("{}", outcome.summary?.to_json());
+    printed.print(&outcome.summary?.to_json());
 
     runtime.block_on(sandbox.stop());
     Ok(())

@@ -1,11 +1,26 @@
 //! Imports contacts into messaging platforms whose API accepts 100 calls a minute, and keeps them in sync.
 //!
+//! This is the library behind the program `contactsync`. A program that uses it has the guarantees of the command line: no
+//! duplicates, no dropped contacts, never over the rate limit; `docs/promises.md` states them with their assumptions.
+//!
+//! - [A sync](#a-sync)
+//! - [Progress](#progress)
+//! - [Stopping and resuming](#stopping-and-resuming)
+//! - [The other use cases](#the-other-use-cases)
+//! - [The six calls by hand](#the-six-calls-by-hand)
+//! - [Asynchronous programs](#asynchronous-programs)
+//! - [Tests without a platform](#tests-without-a-platform)
+//! - [Features](#features)
+//!
+//! # A sync
+//!
 //! A [`Workspace`] opens a [`Journal`], which stores what is known of each channel's contacts. [`sync_input`] makes a platform
 //! match an input: it locks the channels, compares their URL, match fields and token with what the journal knows, plans the
-//! input, and sends the calls for what differs, at the platform's rate limit. A run that was stopped or killed is
-//! [`Interrupted`]; resuming it sends what is left. [`dry_run`] makes the same plan without sending or storing anything.
+//! input, and sends the calls for what differs, at the platform's rate limit. [`dry_run`] makes the same plan without sending or
+//! storing anything.
 //!
-//! Use cases block. A program that is asynchronous calls them on a thread that may block.
+//! [`Connection`] is a platform and its pace, [`Source`] an input, [`Mapping`] the rules by which its rows become contacts. The
+//! other fields of [`SyncInput`] are the options of `contactsync sync`, and `docs/reference.md` describes them.
 //!
 //! ```no_run
 //! use std::error::Error;
@@ -74,8 +89,122 @@
 //! }
 //! ```
 //!
-//! `examples/import.rs` is a program that follows a sync with a [`Reporter`]. The modules contain the types that these items use.
-//! `docs/architecture.md` describes the layers, the invariants and the life of a row.
+//! # Progress
+//!
+//! A use case prints nothing. It emits an [`Event`] for each row, call, wait and failure to an [`Observer`], and a
+//! [`Notification`] for what concerns the whole run to a [`Reporter`]. [`Silent`] drops both. An observer of one method is enough
+//! to draw a progress bar:
+//!
+//! ```
+//! use std::cell::Cell;
+//!
+//! use contactsync::{Event, Observer};
+//!
+//! #[derive(Default)]
+//! struct Progress {
+//!     done: Cell<u64>,
+//! }
+//!
+//! impl Observer for Progress {
+//!     fn observe(&self, event: &Event<'_>) {
+//!         match event {
+//!             Event::Done { .. } => self.done.set(self.done.get() + 1),
+//!             Event::Tick { used, limit, .. } => println!("{} done, {used} of {limit} calls", self.done.get()),
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//!
+//! let progress = Progress::default();
+//! progress.observe(&Event::ReadBack { contacts: 1 });
+//! assert_eq!(progress.done.get(), 0);
+//! ```
+//!
+//! # Stopping and resuming
+//!
+//! [`Stop::ask`], from any thread, ends a use case early: it starts no further call and waits for those in flight. A run that was
+//! stopped or killed is [`Interrupted`]. Resuming it sends what is left, without the input; syncing the input again does the same
+//! for the input as it is now.
+//!
+//! ```
+//! use contactsync::{Stop, StopReason};
+//!
+//! let stop = Stop::default();
+//! let handle = stop.clone();
+//! std::thread::spawn(move || handle.ask(StopReason::Signal("SIGTERM"))).join().expect("it does not panic");
+//! assert_eq!(stop.reason().map(|reason| reason.text()), Some("stopped by SIGTERM".to_owned()));
+//! ```
+//!
+//! # The other use cases
+//!
+//! | function | does |
+//! | --- | --- |
+//! | [`check::check`] | checks an input, and with a few calls that change nothing, a platform and its token |
+//! | [`read_back::pull`] | learns the platform's contacts, ten a call |
+//! | [`read_back::verify`] | reads known contacts back and finds what differs |
+//! | [`undo::Undo`] | restores what a run changed |
+//! | [`history::history`], [`history::forget`] | lists the runs of a journal; erases a person from it |
+//! | [`suggestion::suggest`] | suggests a mapping for the columns of an input |
+//!
+//! Each takes an [`Environment`]: the runtime, the clock, how to stop, and the reporter.
+//!
+//! # The six calls by hand
+//!
+//! A [`client::Client`] finds, reads, creates and updates single contacts and changes their tags. Its calls wait for the same rate
+//! limit and are written to the same journal as those of a sync:
+//!
+//! ```
+//! # #[cfg(feature = "sandbox")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::num::NonZeroU32;
+//!
+//! use contactsync::client::{ChannelKind, Client, ClientOptions, Timeouts};
+//! use contactsync::sandbox::{Config, Sandbox};
+//! use contactsync::{BaseUrl, Clock, Connection, Environment, Field, Http, Silent, Stop, Token, Workspace};
+//!
+//! let runtime = tokio::runtime::Runtime::new()?;
+//! let sandbox = runtime.block_on(Sandbox::start(Config::default()))?;
+//!
+//! let url = BaseUrl::parse(&sandbox.url(), false)?;
+//! let http = Http::new(url, Token::new("any")?, ChannelKind::Standard, Timeouts::default())?;
+//! let connection = Connection::new(http, NonZeroU32::new(100).expect("100 is not 0"));
+//!
+//! let workspace = Workspace::in_memory()?;
+//! let (clock, stop) = (Clock::system(), Stop::default());
+//! let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &Silent };
+//! let client = Client::open(&workspace, ("default".into(), connection), ClientOptions::default(), environment)?;
+//!
+//! let phone = Field::text("phone", "+525550001001");
+//! let id = client.create(&[phone.clone()])?;
+//! client.add_tags(&id, &["lead"])?;
+//! assert_eq!(client.find(&phone)?.len(), 1);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "sandbox"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Asynchronous programs
+//!
+//! Use cases block, and drive their connections and timers on the runtime of the [`Environment`]. An asynchronous program calls
+//! them on a thread that may block, with `tokio::task::spawn_blocking`.
+//!
+//! # Tests without a platform
+//!
+//! With the feature `sandbox`, `sandbox::Sandbox` is the platform as a server on this machine, with its rate limit, its loose
+//! search, and faults on demand. Its ledger lists the calls that it received.
+//!
+//! # Features
+//!
+//! `cli` (default) builds the program; a library user leaves it out. `sandbox` (default) has the simulated platform.
+//!
+//! ```toml
+//! [dependencies]
+//! contactsync = { version = "0.1", default-features = false }
+//! ```
+//!
+//! The programs in `examples` run against a sandbox: `import`, `observer`, `client` and `verify`. The modules contain the types
+//! that the items here use. `docs/architecture.md` describes the layers, the invariants and the life of a row.
 
 mod core;
 mod input;
@@ -127,13 +256,13 @@ pub mod check {
     };
 }
 
-/// How a platform is reached.
+/// How a platform is reached, and its six calls by hand.
 pub mod client {
     pub use crate::platform::{
         ChannelKind, Clients, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, TokenError, UnknownPreset, UrlError,
         Webhook, WebhookError, preset,
     };
-    pub use crate::sync::RenewToken;
+    pub use crate::sync::{Client, ClientError, ClientOptions, FoundPage, RenewToken};
 }
 
 /// The parts of a contact, and the errors for invalid ones.

@@ -9,17 +9,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use contactsync::client::{ChannelKind, Timeouts};
+use contactsync::client::{ChannelKind, Client, ClientError, ClientOptions, Timeouts};
+use contactsync::contact::ContactId;
 use contactsync::engine::Rows;
 use contactsync::history::{JournalError, LockError};
-use contactsync::sandbox::{Config, Sandbox};
+use contactsync::report::CallKind;
+use contactsync::sandbox::{Config, Fault, Faults, Rule, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Format, GuardError, Http,
+    BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Field, Format, GuardError, Http,
     InputGuards, Interrupted, Journal, KEPT_BEFORE, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT,
     Observer, Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Selection, Silent, Source,
     Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
 };
 use tokio::runtime::Runtime;
+
+#[path = "../examples/client.rs"]
+#[expect(dead_code, reason = "`main` is for the program")]
+mod client_example;
+#[path = "../examples/import.rs"]
+#[expect(dead_code, reason = "`main` is for the program")]
+mod import_example;
+#[path = "../examples/observer.rs"]
+#[expect(dead_code, reason = "`main` is for the program")]
+mod observer_example;
+#[path = "../examples/verify.rs"]
+#[expect(dead_code, reason = "`main` is for the program")]
+mod verify_example;
 
 const TOKEN: &str = "token";
 
@@ -435,4 +450,178 @@ fn a_missing_journal_is_not_created_for_a_probe() {
     assert_eq!(held.name(), "c");
     let files = |dir: &Path| std::fs::read_dir(dir).unwrap().count();
     assert_eq!(files(harness.dir.path()), 0);
+}
+
+/// Opens a client of the harness's sandbox for the time of `work`.
+fn with_client<T>(harness: &Harness, wanted: &Wanted, work: impl FnOnce(&Client<'_, Silent>) -> T) -> T {
+    let workspace = harness.workspace();
+    let stop = Stop::default();
+    let environment =
+        Environment { runtime: harness.runtime.handle(), clock: &harness.clock, stop: &stop, reporter: &Silent };
+    let limits = Limits { max_calls: wanted.max_calls, until: None };
+    let options = ClientOptions { limits, ..ClientOptions::default() };
+    let client = Client::open(&workspace, ("c".into(), harness.connection(wanted)), options, environment);
+    work(&client.expect("a client"))
+}
+
+#[test]
+fn the_six_calls_do_what_their_names_say() {
+    let harness = Harness::new();
+    with_client(&harness, &Wanted::default(), |client| {
+        let email = Field::text("email", "ana@example.com");
+        assert_eq!(client.find(&email).unwrap(), []);
+        let id = client.create(&[email.clone(), Field::text("firstName", "Ana")]).unwrap();
+        client.update(&id, &[Field::text("plan", "pro")]).unwrap();
+        client.add_tags(&id, &["lead", "vip"]).unwrap();
+        client.remove_tags(&id, &["lead"]).unwrap();
+        let read = client.read(&id).unwrap().unwrap();
+        assert_eq!((read.fields["plan"].text().as_ref(), read.tags.len()), ("pro", 1));
+        assert_eq!(client.find(&email).unwrap(), [read]);
+
+        let missing = ContactId::new("0").unwrap();
+        assert_eq!(client.read(&missing).unwrap(), None);
+        assert!(matches!(client.update(&missing, &[email]), Err(ClientError::Missing(_))));
+    });
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 1);
+
+    // The next process counts the calls of this one.
+    let made = u32::try_from(harness.sandbox.ledger().len()).unwrap();
+    for (rate, is_full) in [(made, true), (made + 1, false)] {
+        let (workspace, stop) = (harness.workspace(), Stop::default());
+        let environment =
+            Environment { runtime: harness.runtime.handle(), clock: &harness.clock, stop: &stop, reporter: &Silent };
+        let mut connection = harness.connection(&Wanted::default());
+        connection.rate = NonZeroU32::new(rate).unwrap();
+        // Time for a call that starts at once, and not for one that waits for the minute to end.
+        let until = Some(harness.clock.now() + contactsync::client::TIMEOUT + Duration::from_secs(5));
+        let options = ClientOptions { limits: Limits { max_calls: None, until }, ..ClientOptions::default() };
+        let client = Client::open(&workspace, ("c".into(), connection), options, environment).unwrap();
+        let found = client.find(&Field::text("email", "ana@example.com"));
+        assert_eq!(matches!(found, Err(ClientError::Stopped(StopReason::Deadline))), is_full, "{rate}: {found:?}");
+    }
+}
+
+#[test]
+fn a_search_walks_all_pages_and_keeps_exact_hits() {
+    let harness = Harness::new();
+    let city = |city: &str| [Field::text("city", city)];
+    for _ in 0..23 {
+        harness.sandbox.insert(TOKEN, city("Lima"), Vec::<String>::new());
+    }
+    harness.sandbox.insert(TOKEN, city("Lima Norte"), Vec::<String>::new());
+    with_client(&harness, &Wanted::default(), |client| {
+        let lima = Field::text("city", "Lima");
+        assert_eq!(client.find(&lima).unwrap().len(), 23);
+        let first = client.find_page(&lima, 1).unwrap();
+        assert_eq!((first.contacts.len(), first.has_more, first.total), (10, true, Some(24)));
+    });
+}
+
+#[test]
+fn a_client_sends_no_call_that_the_platform_would_refuse_for_its_size() {
+    let harness = Harness::new();
+    with_client(&harness, &Wanted::default(), |client| {
+        let id = ContactId::new("1").unwrap();
+        let fields: Vec<Field> = (0..31).map(|at| Field::text(format!("f{at}"), "x")).collect();
+        let tags: Vec<String> = (0..11).map(|at| format!("tag{at}")).collect();
+        let check = |result: Result<(), ClientError>, expected: &str| {
+            assert_eq!(result.expect_err(expected).to_string(), expected);
+        };
+        check(client.create(&fields).map(drop), "31 fields in one call; the maximum is 30");
+        check(client.update(&id, &fields), "31 fields in one call; the maximum is 30");
+        check(client.add_tags(&id, &tags), "11 tags in one call; the maximum is 10");
+        check(client.remove_tags(&id, &["x".repeat(256)]), "a tag has 256 characters; the maximum is 255");
+    });
+    assert!(harness.sandbox.ledger().is_empty());
+}
+
+#[test]
+fn a_create_whose_answer_is_lost_is_in_doubt_and_not_repeated() {
+    let harness = Harness::new();
+    harness.sandbox.set_faults(Faults { lose_after: 1.0, ..Faults::default() });
+    with_client(&harness, &Wanted::default(), |client| {
+        let email = Field::text("email", "ana@example.com");
+        let created = client.create(std::slice::from_ref(&email));
+        assert!(matches!(created, Err(ClientError::InDoubt(_))), "{created:?}");
+        assert_eq!(harness.creates(), 1);
+        harness.sandbox.set_faults(Faults::default());
+        assert_eq!(client.find(&email).unwrap().len(), 1);
+    });
+    // An update is repeated.
+    let rule = Rule::always(Fault::LoseAfter).on(CallKind::Update).until_call(2);
+    harness.sandbox.set_faults(Faults { rules: vec![rule], ..Faults::default() });
+    with_client(&harness, &Wanted::default(), |client| {
+        let id = client.find(&Field::text("email", "ana@example.com")).unwrap().remove(0).id;
+        client.update(&id, &[Field::text("plan", "pro")]).unwrap();
+    });
+    assert_eq!(harness.sandbox.ledger().by_kind(TOKEN)[&CallKind::Update], 2);
+}
+
+#[test]
+fn a_client_keeps_to_its_limit_of_calls_and_to_a_refused_token() {
+    let harness = Harness::new();
+    let email = Field::text("email", "ana@example.com");
+    with_client(&harness, &Wanted { max_calls: Some(3), ..Wanted::default() }, |client| {
+        for _ in 0..3 {
+            client.find(&email).unwrap();
+        }
+        let refused = client.find(&email);
+        assert!(matches!(refused, Err(ClientError::Stopped(StopReason::MaxCalls(3)))), "{refused:?}");
+    });
+    assert_eq!(harness.sandbox.ledger().len(), 3);
+    harness.sandbox.refuse_token(TOKEN);
+    with_client(&harness, &Wanted::default(), |client| {
+        let refused = client.find(&email);
+        assert!(matches!(refused, Err(ClientError::Stopped(StopReason::Unauthorized(_)))), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_client_is_refused_a_channel_of_other_contacts_or_of_a_run() {
+    let harness = Harness::new();
+    harness.sync(&harness.workspace(), &Wanted::default(), &Silent).unwrap();
+    let (workspace, stop) = (harness.workspace(), Stop::default());
+    let environment =
+        Environment { runtime: harness.runtime.handle(), clock: &harness.clock, stop: &stop, reporter: &Silent };
+    let open = |wanted: &Wanted| {
+        let channel = ("c".to_owned(), harness.connection(wanted));
+        Client::open(&workspace, channel, ClientOptions::default(), environment).map(drop)
+    };
+    let other = harness.runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).unwrap();
+    let refused = open(&Wanted { url: Some(other.url()), ..Wanted::default() });
+    assert!(matches!(refused, Err(GuardError::OtherUrl { .. })), "{refused:?}");
+    open(&Wanted::default()).unwrap();
+
+    let second = harness.workspace();
+    let channel = ("c".to_owned(), harness.connection(&Wanted::default()));
+    let held = Client::open(&second, channel, ClientOptions::default(), environment).map(drop);
+    assert!(matches!(held, Err(GuardError::Lock(LockError::Held { .. }))), "{held:?}");
+    assert!(other.ledger().is_empty());
+}
+
+/// What an example writes.
+fn output(run: fn(&mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>>) -> String {
+    let mut out = Vec::new();
+    run(&mut out).expect("the example succeeds");
+    String::from_utf8(out).expect("text")
+}
+
+#[test]
+fn the_examples_run() {
+    let imported = output(import_example::run);
+    assert!(imported.starts_with("line "), "{imported}");
+    assert!(imported.contains("\"created\":2") && imported.contains("\"rejected\":1"), "{imported}");
+    assert_eq!(
+        output(client_example::run),
+        "found: 0\nfirstName: Ana\nphone: +525550001001\nplan: pro\ntags: customer\nfound: 1\n"
+    );
+    let observed = output(observer_example::run);
+    for line in ["the input is planned", "north: 5 contacts at 100 calls a minute", "south: all 5 contacts are done"] {
+        assert!(observed.contains(line), "{line}: {observed}");
+    }
+    assert!(observed.contains(" failed\n") && observed.contains("\"created\":10"), "{observed}");
+    assert_eq!(
+        output(verify_example::run),
+        "created 2\ndiffers: phone=+525550001001\nupdated 1, unchanged 1, calls 1\n"
+    );
 }

@@ -134,6 +134,20 @@ impl Attempt {
         }
     }
 
+    /// The attempt without the contacts that a search or a read showed.
+    #[must_use]
+    pub fn without_contacts(self) -> Self {
+        match self {
+            Self::Page(page) => Self::Page(Page { contacts: Vec::new(), others: Vec::new(), ..page }),
+            other => other.without_values(),
+        }
+    }
+
+    /// Whether a create that ended like this may have made its contact, so that only a search can tell.
+    pub const fn leaves_create_open(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::WrongPath { .. } | Self::Queued { .. })
+    }
+
     /// Whether the platform gave no answer. Such a failure concerns the platform or the network, not the contact.
     pub const fn is_no_answer(&self) -> bool {
         matches!(self, Self::WrongPath { .. } | Self::Unsent { .. } | Self::Lost { .. })

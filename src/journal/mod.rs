@@ -435,7 +435,7 @@ impl Journal {
         .await
     }
 
-    /// Records the intent of a read-only call that belongs to no run.
+    /// Records the intent of a call that belongs to no run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.

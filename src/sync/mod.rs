@@ -4,6 +4,7 @@ mod access;
 mod changed_columns;
 mod channels;
 mod check;
+mod client;
 mod connection;
 mod dry_run;
 mod environment;
@@ -45,6 +46,7 @@ pub use self::check::{
     ChannelGuards, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, InputCheck, InputToCheck, Lookup,
     RejectReason, TokenCheck, check,
 };
+pub use self::client::{Client, ClientError, ClientOptions, FoundPage};
 pub use self::connection::{Connection, RenewToken};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;

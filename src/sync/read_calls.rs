@@ -158,11 +158,15 @@ impl<'a, T: Transport, O: Observer> ReadCalls<'a, T, O> {
         rate_model.eta(calls, &self.budget.left(), self.job.call_timeout)
     }
 
-    /// Sends a call that changes nothing until it is answered. `key` names its contact.
+    /// Sends a call until it is answered. `key` names its contact. Repeating the call must change nothing, except for a create: one
+    /// that may have made its contact is not repeated.
     pub async fn ask(&self, call: &Call, key: &str) -> Result<Asked, JournalError> {
         let (kind, mut tries) = (call.kind(), TryCount::default());
         loop {
             let Some(ended) = self.try_once(call, key).await? else { return Ok(Asked::Stopped) };
+            if kind == CallKind::Create && ended.attempt.leaves_create_open() {
+                return Ok(Asked::Answered(ended));
+            }
             tries.record(kind, &self.breaker.borrow());
             let roll = self.random.borrow_mut().f64();
             let cause = match decide(&ended.attempt, false, tries.made(), &self.delays, roll) {

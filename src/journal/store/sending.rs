@@ -331,7 +331,12 @@ impl Store {
             params![number, window, kind_number(kind), millis(now)],
         )?;
         let number = self.db.last_insert_rowid();
-        self.looks(channel)?;
+        match kind {
+            CallKind::Find | CallKind::Read => self.looks(channel)?,
+            CallKind::Create | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
+                self.starts(channel, number)
+            }
+        }
         Ok(number)
     }
 

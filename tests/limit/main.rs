@@ -16,6 +16,8 @@
 //! `cargo test` runs it with 20 calls a minute for 65 s; `MINUTES=10 cargo test --release --test limit` with the platform's 100
 //! for ten minutes.
 
+mod takeover;
+
 use std::env;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
