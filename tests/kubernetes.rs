@@ -41,7 +41,9 @@ fn below<'a>(yaml: &'a str, key: &str) -> Vec<&'a str> {
 
 fn arguments(yaml: &str) -> Vec<&str> {
     let key = if yaml.contains("- args:") { "- args:" } else { "args:" };
-    let arguments: Vec<&str> = below(yaml, key).into_iter().filter_map(|line| line.strip_prefix("- ")).collect();
+    let is_argument = |line: &&str| line.starts_with("- ") || line.starts_with('#');
+    let lines = below(yaml, key).into_iter().take_while(is_argument);
+    let arguments: Vec<&str> = lines.filter_map(|line| line.strip_prefix("- ")).collect();
     assert_eq!(arguments[0], "sync");
     arguments
 }
@@ -170,8 +172,8 @@ fn the_orchestrators_know_each_exit_code() {
     }
 }
 
-/// Runs the activity without Temporal, on one shard of one, and returns the code, its name, and whether a retry can help.
-fn activity(python: &str, folder: &Path, token: &str) -> (i64, String, serde_json::Value) {
+/// Runs the activity without Temporal, on one shard of one, and returns the outcome that it prints.
+fn activity(python: &str, folder: &Path, token: &str) -> serde_json::Value {
     let place = |name: &str| folder.join(name);
     let ran = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/temporal/contactsync_activity.py"))
@@ -181,14 +183,12 @@ fn activity(python: &str, folder: &Path, token: &str) -> (i64, String, serde_jso
         .env("CONTACTSYNC_CONFIG", place("contactsync.toml"))
         .env("CONTACTSYNC_STATE", folder)
         .env("CONTACTSYNC_TOKEN", token)
+        .env("TOKEN_SOUTH", "south")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .unwrap();
     let stdout = String::from_utf8(ran.stdout).unwrap();
-    let outcome: serde_json::Value =
-        serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ran.stderr)));
-    let name = outcome["name"].as_str().unwrap().to_owned();
-    (outcome["code"].as_i64().unwrap(), name, outcome["retryable"].clone())
+    serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ran.stderr)))
 }
 
 #[test]
@@ -198,27 +198,56 @@ fn the_activity_for_temporal_translates_the_exit_code() {
         return support::tools::skip("kubernetes", "there is no python3");
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let sandbox =
-        runtime.block_on(Sandbox::start(Config { tokens: vec!["valid".into()], ..Config::default() })).unwrap();
+    let tokens = vec!["valid".into(), "south".into()];
+    let sandbox = runtime.block_on(Sandbox::start(Config { tokens, ..Config::default() })).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-    let (retry, no_retry, success) = (serde_json::json!(true), serde_json::json!(false), serde_json::Value::Null);
-
-    write("contacts.csv", "phone\n+525550001001\n");
-    write("contactsync.toml", "match = \"phone\"\n");
-    let check = |token: &str, expected: (i64, &str, &serde_json::Value)| {
-        let (code, name, retryable) = activity(python, folder.path(), token);
-        assert_eq!((code, name.as_str(), &retryable), expected);
+    let configure = |keys: &str| {
+        let channels =
+            "[channel.north]\ntoken_env = \"CONTACTSYNC_TOKEN\"\n[channel.south]\ntoken_env = \"TOKEN_SOUTH\"\n";
+        let url = sandbox.url();
+        write("contactsync.toml", &format!("url = \"{url}\"\nchannel_column = \"office\"\n{keys}\n{channels}"));
     };
-    check("valid", (2, "misconfigured", &no_retry));
-    write("contactsync.toml", &format!("url = \"{}\"\nmatch = \"phone\"\n", sandbox.url()));
-    check("invalid", (5, "unauthorized", &no_retry));
-    check("valid", (0, "finished", &success));
-    write("contacts.csv", "phone\n+525550001001\n+525550001002\n,\n");
-    check("valid", (3, "finished with rejected rows", &success));
-    write("contacts.csv", "phone\n+525550001003\n");
-    write("contactsync.toml", &format!("url = \"{}\"\nmatch = \"phone\"\nmax_calls = 1\n", sandbox.url()));
-    check("valid", (4, "stopped", &retry));
+    let check = |token: &str, expected: (i64, &str, Option<bool>)| {
+        let outcome = activity(python, folder.path(), token);
+        let found = (outcome["code"].as_i64().unwrap(), outcome["name"].as_str().unwrap());
+        assert_eq!((found.0, found.1, outcome["retryable"].as_bool()), expected, "{outcome}");
+    };
+
+    write("contacts.csv", "phone,office\n+525550001001,north\n+525550001002,south\n");
+    configure("");
+    check("valid", (2, "misconfigured", Some(false)));
+    configure("match = \"phone\"");
+    check("invalid", (5, "unauthorized", Some(false)));
+    check("valid", (0, "finished", None));
+    write("contacts.csv", "phone,office\n+525550001001,north\n,south\n");
+    check("valid", (3, "finished with rejected rows", None));
+    write("contacts.csv", "phone,office\n+525550001003,north\n+525550001004,south\n");
+    configure("match = \"phone\"\nmax_calls = 1");
+    check("valid", (4, "stopped", Some(true)));
+}
+
+/// The unit of a job starts the program with arguments that reach its first call, and the page shows its lines.
+#[test]
+fn the_unit_for_jobs_starts_the_program_and_is_shown() {
+    let unit = include_str!("../packaging/systemd/contactsync@.service");
+    let page = include_str!("../docs/install.md");
+    let (_, shown) = page.split_once("<!-- job unit -->\n```ini\n").unwrap();
+    for line in shown.split("```").next().unwrap().lines() {
+        assert!(unit.lines().any(|other| other == line), "{line}");
+    }
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/contactsync ")).unwrap();
+    // The configuration has no job: its input and its options are those of the other examples.
+    let command = command
+        .replace("--job %i", "/srv/crm/contacts.csv")
+        .replace("${STATE_DIRECTORY}", "/var/lib/contactsync")
+        .replace("%i", "customers");
+    let config = below(SETUP, "contactsync.toml: |").join("\n");
+    reaches_its_first_call(&config, command.split(' ').map(str::to_owned).collect(), "contactsync.db");
+    for file in ["contactsync@.timer", "contactsync-failed@.service"] {
+        assert!(unit.contains(file.trim_end_matches("@.service").trim_end_matches("@.timer")), "{file}");
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd").join(file).exists(), "{file}");
+    }
 }
 
 /// The paths that the image's Dockerfile copies and ignores.

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 try:
@@ -138,4 +138,4 @@ if __name__ == "__main__":
     if len(sys.argv) != 4 or sys.argv[1] != "--sync":
         sys.exit(__doc__)
     result = asyncio.run(sync(int(sys.argv[2]), int(sys.argv[3])))
-    print(json.dumps({"code": result.code, "name": result.name, "retryable": result.retryable, "summary": result.summary}))
+    print(json.dumps(asdict(result)))
