@@ -298,6 +298,19 @@ pub mod run_report {
     pub use crate::sync::{Left, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report};
 }
 
+/// One contact at a time: its story, and calls by hand.
+pub mod one_contact {
+    pub use crate::core::by_hand::{BadEdit, Edit, When};
+    pub use crate::core::contact_change::{ContactChange, FieldChange};
+    pub use crate::core::verification::Difference;
+    pub use crate::sync::{
+        CallStory, ContactAction, ContactEdit, ContactError, ContactSearch, EditOutcome, EditSummary, EditedContact,
+        ExplainError, ExplainedInput, FoundContacts, InputStory, LiveStory, PastTry, PlannedRequest, ReadContact,
+        ReadOutcome, RowStory, RunStory, Story, StoryState, WrittenValue, edit_contact, explain, explain_live,
+        find_contacts, get_contact, preview_edit,
+    };
+}
+
 /// Channels whose locks are held.
 pub mod locks {
     pub use crate::sync::{HeldChannel, Locked, LockedChannel};

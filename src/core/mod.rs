@@ -6,6 +6,7 @@ pub mod alert;
 pub mod answer;
 pub mod approval;
 pub mod attempt;
+pub mod by_hand;
 pub mod call;
 pub mod call_failures;
 pub mod call_rate;

@@ -3,6 +3,7 @@
 //! This is the only place with SQL. One thread owns the connection and commits requests in groups (`synchronous=FULL`): an
 //! answered request is on disk.
 
+mod by_hand;
 mod error;
 mod files;
 mod forget;
@@ -17,6 +18,7 @@ mod run_report;
 mod sending;
 mod snapshots;
 mod store;
+mod story;
 mod tokens;
 mod undo;
 mod verifications;
@@ -27,6 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::by_hand::{Addressed, HandRow, OpenHand};
 pub use self::error::JournalError;
 pub(crate) use self::forget::Obstacle;
 use self::group_commit::{Durability, StoreOwner};
@@ -47,6 +50,7 @@ pub use self::sending::{Ended, MarkUpdate, Recorded, SendJournal, StateUpdate};
 pub(crate) use self::snapshots::{BaseSnapshot, NewSnapshot, RowTrace};
 use self::store::Store;
 use self::store::open_files::Noted;
+pub(crate) use self::story::{NamedRow, StoredStory, StoryCall, StoryRejection, StoryRow, StoryRun};
 pub(crate) use self::undo::{ChangedContact, NotRestored};
 pub(crate) use self::verifications::{OpenVerification, Unread, VerifyAsked};
 use crate::core::attempt::Attempt;
@@ -130,6 +134,21 @@ impl Journal {
     /// As [`Journal::open`].
     pub(crate) fn open_read_only(path: &Path) -> Result<Self, JournalError> {
         Ok(Self::on_callers_thread(Store::open_to_read(path)?))
+    }
+
+    /// Reads the journal at `path`, and writes nothing to it: it may be that of a run that is in progress.
+    ///
+    /// # Errors
+    /// As [`Journal::open`], and those of `work`.
+    pub(crate) fn read<T, E: From<JournalError>>(
+        path: &Path,
+        work: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let journal = Self::on_callers_thread(Store::open_to_read(path)?);
+        let worked = work(&journal);
+        drop(journal);
+        store::tidy(path);
+        worked
     }
 
     fn on_callers_thread(store: Store) -> Self {

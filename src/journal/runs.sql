@@ -25,7 +25,7 @@ CREATE TABLE runs (
     pruned     INTEGER NOT NULL DEFAULT 0, -- whether items are gone
     is_limited INTEGER NOT NULL DEFAULT 0, -- whether it is limited to some contacts
     summary    TEXT,            -- JSON, once the run has ended; the items it counts may be gone later
-    undoes     INTEGER,         -- the run whose changes it undoes
+    undoes     INTEGER,         -- the run whose changes it undoes; 0 for a contact that is changed by hand, which is no input's
     missing    INTEGER NOT NULL DEFAULT 0, -- contacts of its source that the input no longer has
     mark       TEXT             -- JSON of the mark that they get; NULL when they get none
 );

@@ -2,6 +2,7 @@
 //! its caller begins and ends.
 
 mod attempts;
+mod by_hand;
 mod changes;
 mod checked_json;
 mod clock;
@@ -42,6 +43,7 @@ mod sending;
 mod snapshots;
 mod state;
 mod stored_cells;
+mod story;
 mod suppressed;
 mod tokens;
 mod undo;

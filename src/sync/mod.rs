@@ -6,10 +6,12 @@ mod channels;
 mod check;
 mod client;
 mod connection;
+mod contact;
 mod dry_run;
 mod environment;
 mod event;
 mod execute;
+mod explain;
 mod forget;
 mod guard_error;
 mod history;
@@ -48,10 +50,18 @@ pub use self::check::{
 };
 pub use self::client::{Client, ClientError, ClientOptions, FoundPage};
 pub use self::connection::{Connection, RenewToken};
+pub use self::contact::{
+    ContactAction, ContactEdit, ContactError, ContactSearch, EditOutcome, EditSummary, EditedContact, FoundContacts,
+    PlannedRequest, ReadContact, ReadOutcome, edit_contact, find_contacts, get_contact, preview_edit,
+};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;
 pub use self::event::{Event, Observer, Wait};
 pub use self::execute::{ChannelOutcome, KEPT_HISTORY, RunOptions, SyncOutcome};
+pub use self::explain::{
+    CallStory, ExplainError, ExplainedInput, InputStory, LiveStory, PastTry, RowStory, RunStory, Story, StoryState,
+    WrittenValue, explain, explain_live,
+};
 pub use self::forget::{ForgetError, Forgotten, forget};
 pub use self::guard_error::{GuardError, Mismatch};
 pub use self::history::{PastRun, history};

@@ -1,5 +1,7 @@
 //! The commands and the options that each takes. Options that several commands share are declared in `options`.
 
+mod contact;
+mod explain;
 mod journal;
 mod read_back;
 mod runs;
@@ -16,6 +18,8 @@ use clap_complete::Shell;
 use contactsync::ContactRef;
 use contactsync::mapping::rules::Country;
 
+pub use self::contact::{Assignment, ContactCommand, OneContactArgs};
+pub use self::explain::ExplainArgs;
 pub use self::journal::JournalCommand;
 pub use self::read_back::{PullArgs, VerifyArgs};
 pub use self::runs::{ReportArgs, RunsArgs, RunsCommand};
@@ -77,6 +81,11 @@ Examples:
     Runs(RunsArgs),
     /// Report what happened in a run: rows, calls, waits, refusals, rejected rows, and what is left
     Report(ReportArgs),
+    /// Tell one contact's story: rows, decisions, calls, answers, and what differs now
+    Explain(ExplainArgs),
+    /// Read, find, create, update, tag or untag single contacts by hand
+    #[command(subcommand)]
+    Contact(ContactCommand),
     /// Check, shrink or copy a journal, or erase a person from it
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -118,6 +127,8 @@ impl Command {
             Self::Undo(args) => Some(&args.place.config),
             Self::Runs(args) => Some(args.config()),
             Self::Report(args) => Some(&args.config),
+            Self::Explain(args) => Some(&args.place.config),
+            Self::Contact(command) => Some(command.config()),
             Self::Journal(command) => Some(command.config()),
             // `init` writes the configuration.
             Self::Demo | Self::Init(_) | Self::Sandbox(_) | Self::Schema | Self::Completions { .. } | Self::Man => None,
@@ -134,6 +145,8 @@ impl Command {
             | Self::Plan(_)
             | Self::Runs(_)
             | Self::Report(_)
+            | Self::Explain(_)
+            | Self::Contact(_)
             | Self::Journal(_)
             | Self::Sandbox(_)
             | Self::Schema

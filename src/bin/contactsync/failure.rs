@@ -1,5 +1,7 @@
 //! Error messages with hints, and exit codes: the only place that assigns them to errors of the library.
 
+mod one_contact;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;

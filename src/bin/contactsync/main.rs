@@ -114,6 +114,8 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Undo(args) => commands::undo::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
         Command::Report(args) => commands::report::run(args, config, console),
+        Command::Explain(args) => commands::explain::run(args, config, console),
+        Command::Contact(command) => commands::contact::run(command, config, console),
         Command::Journal(command) => commands::journal::run(command, config, console),
         Command::Sandbox(args) => commands::sandbox::run(args, console),
         Command::Schema => commands::reference::schema(),

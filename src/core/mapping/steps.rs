@@ -7,8 +7,8 @@ use crate::core::decimal::Decimal;
 use crate::core::mapping::date::{DateForm, NoDate, iso};
 use crate::core::mapping::number::{DecimalMark, Fraction, NoDecimal, decimal, is_scientific, without_fraction};
 use crate::core::mapping::phone::{Country, ROUNDED, digits_of, e164};
-use crate::core::mapping::rules::{Accept, FALSE, Step, TRUE, ValueType, Words};
-use crate::core::model::Value;
+use crate::core::mapping::rules::{Accept, FALSE, Rules, Step, TRUE, ValueType, Words};
+use crate::core::model::{Field, Value};
 use crate::core::text::is_invisible;
 
 /// What was expected of a value, and what was found. It does not repeat the value.
@@ -97,6 +97,20 @@ pub(super) fn check(accept: &Accept, text: &str) -> Result<(), Unfit> {
         Accept::Pattern(pattern) => {
             Err(Unfit { expected: format!("a value of the pattern `{pattern}`"), found: "another" })
         }
+    }
+}
+
+impl Rules {
+    /// The field with its value in the type that its rule gives it; as text if no rule does.
+    ///
+    /// # Errors
+    /// What was expected of the value, with the name of the field.
+    pub fn typed(&self, field: Field) -> Result<Field, String> {
+        let rule = self.fields.iter().find(|rule| *rule.name.trim() == *field.name);
+        let value_type = rule.map_or(ValueType::Text, |rule| rule.value_type);
+        let unfit = |Unfit { expected, found }| format!("`{}`: expected {expected}, found {found}", field.name);
+        let value = typed(&field.value, value_type).map_err(unfit)?;
+        Ok(Field { value, ..field })
     }
 }
 

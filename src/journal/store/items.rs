@@ -320,7 +320,7 @@ impl Store {
     }
 
     // From now on, a row with any of these match values belongs to this contact.
-    fn add_aliases(&self, open: &mut OpenPlan, run: i64, contact: &Contact, number: i64) -> Result<()> {
+    pub(super) fn add_aliases(&self, open: &mut OpenPlan, run: i64, contact: &Contact, number: i64) -> Result<()> {
         let key = self.key_parts(contact.key());
         for value in aliases(contact) {
             let value = self.key_parts(&value);

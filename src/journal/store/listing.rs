@@ -132,7 +132,7 @@ impl Store {
 }
 
 // The state of a row in one word; 0 for one that is pending.
-fn state_name(state: i64) -> Result<&'static str> {
+pub(super) fn state_name(state: i64) -> Result<&'static str> {
     Ok(match state {
         0 => "pending",
         state::CREATED => "created",

@@ -58,7 +58,7 @@ impl Store {
         Ok(self.names.number(self, &asked.field)? << 32 | i64::from(asked.page))
     }
 
-    fn asked_of(&self, number: i64) -> Result<Asked> {
+    pub(super) fn asked_of(&self, number: i64) -> Result<Asked> {
         let page = u32::try_from(number & i64::from(u32::MAX));
         let page = page.map_err(|_| damaged("what was asked", "its page is too large"))?;
         Ok(Asked { field: self.names.text(self, number >> 32)?.to_string(), page })

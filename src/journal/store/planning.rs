@@ -45,6 +45,8 @@ pub(super) struct FinishedPlan {
     pub forecast: Option<(Policy, Forecast)>,
     // The new contacts of a dry run.
     pub keys: Option<Arc<OpenPlan>>,
+    /// The contacts to which it was limited by name.
+    pub named: Arc<HashSet<i64>>,
 }
 
 /// A plan in progress.

@@ -270,6 +270,7 @@ impl Store {
                     (*policy, forecast)
                 }),
                 keys: self.is_read_only.then(|| Arc::clone(&open)),
+                named: Arc::new(open.selected.named.clone()),
             };
             self.finish_run(*run, channel, planned.channel, &finished)?;
             match snapshot {

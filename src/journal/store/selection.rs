@@ -36,6 +36,7 @@ impl Store {
             open.store(self)?;
             self.choose_rows(&mut open, &selection, &named)?;
         }
+        open.selected.named = named;
         self.plans.borrow_mut().open.insert(plan.sync, open);
         let missing = selection.only.into_iter().enumerate().filter(|(at, _)| !found.contains(at));
         Ok(missing.map(|(_, name)| name).collect())

@@ -3,8 +3,10 @@
 pub mod all;
 pub mod check;
 mod connections;
+pub mod contact;
 pub mod demo;
 mod demo_sync;
+pub mod explain;
 pub mod init;
 pub mod journal;
 pub mod plan;

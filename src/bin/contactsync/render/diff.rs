@@ -27,6 +27,11 @@ impl<'a> DiffView<'a> {
         Self { changes: &outcome.changes, more, shows_values, names_channels }
     }
 
+    /// These changes, and no more.
+    pub const fn of_changes(changes: &'a [ContactChange], shows_values: bool, names_channels: bool) -> Self {
+        Self { changes, more: 0, shows_values, names_channels }
+    }
+
     /// A line for each contact, and how many more there are.
     pub fn lines(&self) -> Vec<String> {
         let line = |change: &ContactChange| {

@@ -2,10 +2,12 @@
 
 pub mod check;
 pub mod console;
+pub mod contact;
 pub mod demo;
 pub mod diff;
 mod duration;
 pub mod failure;
+pub mod explain;
 pub mod forgotten;
 pub mod input_notice;
 pub mod notices;
@@ -22,3 +24,4 @@ pub mod suggestion;
 pub mod summary;
 pub mod time;
 pub mod undo;
+pub mod value;

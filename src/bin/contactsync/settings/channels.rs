@@ -284,6 +284,11 @@ impl Channel {
         self.rate.unwrap_or(defaults::RATE)
     }
 
+    /// The kind, if it is set.
+    pub fn kind(&self) -> ChannelKind {
+        self.kind.unwrap_or_default()
+    }
+
     /// Calls at once, if set.
     pub const fn burst(&self) -> Option<NonZeroU32> {
         self.burst

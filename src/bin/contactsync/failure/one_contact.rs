@@ -1,0 +1,52 @@
+//! The errors of `contact` and `explain`.
+
+use contactsync::one_contact::{BadEdit, ContactError, ExplainError};
+
+use super::{Exit, Failure};
+
+const NAME_ONE: &str = "name one of them as FIELD=VALUE or id:ID";
+
+impl From<ContactError> for Failure {
+    fn from(error: ContactError) -> Self {
+        let (exit, hint) = match error {
+            ContactError::Guard(error) => return error.into(),
+            ContactError::Journal(error) => return error.into(),
+            ContactError::Unknown(_) => (Exit::Usage, "name a contact by its id, a match value, FIELD=VALUE, or id:ID"),
+            ContactError::Ambiguous { .. } => (Exit::Usage, NAME_ONE),
+            ContactError::Edit(BadEdit::NoMatch(_)) => (
+                Exit::Usage,
+                "name the field that identifies a contact with --match FIELD, and give it a value; if the answer to the create \
+                 is lost, the contact is searched for by it",
+            ),
+            ContactError::Edit(BadEdit::Flaw(_)) => return Self::usage(&error),
+            ContactError::Known { .. } | ContactError::Exists { .. } => {
+                (Exit::Refused, "change it with `contactsync contact update`")
+            }
+            ContactError::InDoubt { .. } => {
+                (Exit::Refused, "run a sync first, which searches for the contact: it could be created twice")
+            }
+            ContactError::Unfinished { .. } => {
+                (Exit::Refused, "finish it with `contactsync resume`, or replace it with another `sync`; nothing was sent")
+            }
+            ContactError::SearchRefused { .. } => {
+                return Self { exit: Exit::Rejected, ..Self::usage(&error) };
+            }
+            ContactError::SearchFailed { .. } => (Exit::Stopped, "run the same command again"),
+        };
+        Self { exit, ..Self::usage(&error) }.hint(hint)
+    }
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Input(error) => error.into(),
+            ExplainError::Journal(error) => error.into(),
+            ExplainError::Ambiguous { .. } => Self::usage(&error).hint(format!("{NAME_ONE}, and its channel with --channel")),
+            ExplainError::Unknown(_) => Self::usage(&error).hint(
+                "name a contact by a match value, FIELD=VALUE, id:ID, or line:N of a row of the last input that needed a call; \
+                 with INPUT, line:N is any row of it",
+            ),
+        }
+    }
+}
