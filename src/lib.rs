@@ -285,7 +285,7 @@ pub mod history {
     pub use crate::journal::{
         Counts, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL, Removed, RunRow, RunState,
     };
-    pub use crate::sync::{ForgetError, Forgotten, PastRun, forget, history};
+    pub use crate::sync::{ForgetError, Forgotten, INTERRUPTED, PastRun, forget, history};
 }
 
 /// What happened in a run, and in what two runs differ.

@@ -65,12 +65,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub(crate) fn plan_by_hand(
-        &self,
-        plan: &Arc<Plan>,
-        contact: Contact,
-        rewrites: bool,
-    ) -> Result<(), JournalError> {
+    pub(crate) fn plan_by_hand(&self, plan: &Arc<Plan>, contact: Contact, rewrites: bool) -> Result<(), JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.plan_by_hand(&plan, &contact, rewrites))
     }

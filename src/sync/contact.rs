@@ -48,6 +48,12 @@ pub enum ContactError {
         /// Its id, or those of the first two.
         ids: Vec<ContactId>,
     },
+    /// The person was forgotten and must not return.
+    #[error("contact `{key}` was erased with suppression, and must not return; nothing was sent")]
+    Suppressed {
+        /// Its key, as it is printed.
+        key: String,
+    },
     /// A contact with one of its match values is in doubt, and has another key.
     #[error("contact `{key}` is in doubt: the answer to its create was lost; nothing was sent")]
     InDoubt {
@@ -97,8 +103,11 @@ fn subject(journal: &Journal, channel: &str, name: &ContactRef) -> Result<Subjec
         Ok(found.into_iter().filter(|contact| contact.channel == channel).collect())
     };
     let mut found = of_channel(name.clone())?;
-    if let (true, ContactRef::Match(text)) = (found.is_empty(), name) {
-        found = of_channel(ContactRef::Id(text.clone()))?;
+    if let ContactRef::Match(text) = name {
+        // The text may be the id of another contact.
+        found.extend(of_channel(ContactRef::Id(text.clone()))?);
+        found.sort_by_key(|contact| contact.number);
+        found.dedup_by_key(|contact| contact.number);
     }
     // A contact may be known both by its key and, from an input without match fields, by its id.
     if found.len() > 1 && found.iter().any(|contact| !matches!(contact.key, Key::Id(_))) {

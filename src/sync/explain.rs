@@ -23,6 +23,7 @@ use crate::journal::{
 };
 use crate::sync::contact::{ContactError, ContactSearch, ReadContact, get_contact};
 use crate::sync::environment::Environment;
+use crate::sync::history::{INTERRUPTED, is_interrupted};
 use crate::sync::plan::{PlanError, PlanOptions};
 use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
 use crate::sync::report::Calls;
@@ -254,9 +255,9 @@ pub fn explain<R: Reporter>(
             return Err(ExplainError::Ambiguous { name: name.clone(), keys });
         }
         let mut story = match (stories.pop(), name) {
-            (Some(stored), _) => Story::of(stored),
+            (Some(stored), _) => Story::of(stored, path),
             (None, ContactRef::Line(line)) if planned.is_none() => {
-                Story { runs: runs_of(journal.rows_without_contact(*line)?), ..Story::unknown() }
+                Story { runs: runs_of(journal.rows_without_contact(*line)?, path), ..Story::unknown() }
             }
             (None, ContactRef::Line(_) | ContactRef::Match(_) | ContactRef::Id(_)) => Story::unknown(),
         };
@@ -284,8 +285,8 @@ fn numbers(
     let mut numbers: BTreeSet<i64> = of_input.collect();
     if planned.is_none() || !matches!(name, ContactRef::Line(_)) {
         let mut found = journal.addressed(name.clone())?;
-        if let (true, ContactRef::Match(text)) = (found.is_empty(), name) {
-            found = journal.addressed(ContactRef::Id(text.clone()))?;
+        if let ContactRef::Match(text) = name {
+            found.extend(journal.addressed(ContactRef::Id(text.clone()))?);
         }
         numbers.extend(found.into_iter().map(|contact| contact.number));
     }
@@ -373,7 +374,7 @@ impl Story {
         }
     }
 
-    fn of(stored: StoredStory) -> Self {
+    fn of(stored: StoredStory, path: &Path) -> Self {
         let StoredStory { channel, key, aliases, match_field, remote_state, runs, rejections, missing } = stored;
         let (state, known) = match remote_state {
             RemoteState::Unknown => (StoryState::Unknown, None),
@@ -401,7 +402,7 @@ impl Story {
             channel: Some(channel),
             aliases,
             state,
-            runs: runs_of(runs),
+            runs: runs_of(runs, path),
             rejections: rejections.into_iter().map(past).collect(),
             missing,
             input: None,
@@ -410,12 +411,12 @@ impl Story {
     }
 }
 
-fn runs_of(runs: Vec<StoryRun>) -> Vec<RunStory> {
-    runs.into_iter().map(RunStory::of).collect()
+fn runs_of(runs: Vec<StoryRun>, journal: &Path) -> Vec<RunStory> {
+    runs.into_iter().map(|run| RunStory::of(run, journal)).collect()
 }
 
 impl RunStory {
-    fn of(part: StoryRun) -> Self {
+    fn of(part: StoryRun, journal: &Path) -> Self {
         let StoryRun { run, is_by_hand, rows, calls, written } = part;
         let Written { fields, added, removed } = written.unwrap_or_default();
         let value = |(name, written): (String, crate::core::undo::WrittenField)| WrittenValue {
@@ -425,8 +426,8 @@ impl RunStory {
         };
         Self {
             run: run.id,
+            state: if is_interrupted(&run, journal) { INTERRUPTED } else { run.state.name() },
             input: run.input,
-            state: run.state.name(),
             started_at: run.started_at,
             is_by_hand,
             rows: rows.into_iter().map(RowStory::of).collect(),

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use crate::journal::{Counts, Journal, JournalError, Lock, RunRow, RunState};
 
+/// The state of a run whose process ended before the run did. It can be resumed.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// A run of the past, or one that is in progress.
 #[derive(Clone, Debug)]
 pub struct PastRun {
@@ -35,7 +38,7 @@ fn is_json(summary: &str) -> bool {
 }
 
 // Whether a run that is in progress by the journal has no process any more.
-fn is_interrupted(run: &RunRow, journal: &Path) -> bool {
+pub(super) fn is_interrupted(run: &RunRow, journal: &Path) -> bool {
     match run.state {
         RunState::Planning | RunState::Planned | RunState::Sending => !Lock::is_held(journal, &run.channel),
         RunState::Finished | RunState::Stopped | RunState::Failed | RunState::Replaced => false,

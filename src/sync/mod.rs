@@ -64,7 +64,7 @@ pub use self::explain::{
 };
 pub use self::forget::{ForgetError, Forgotten, forget};
 pub use self::guard_error::{GuardError, Mismatch};
-pub use self::history::{PastRun, history};
+pub use self::history::{INTERRUPTED, PastRun, history};
 pub use self::init::{InitError, Judged, Suggestion, suggest};
 pub use self::other_runs::WITHOUT_CHANNEL;
 pub use self::plan::{Approving, PlanError, PlanOptions, PlannedRuns, RefusedInput, Routes, plan};

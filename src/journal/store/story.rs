@@ -32,8 +32,7 @@ impl Store {
         let parts = KeyParts::stored(self, field, value)?;
         let channel = self.channels.text(self, channel_number)?.to_string();
         let stored = self.find_contact(channel_number, &parts)?;
-        let remote_state =
-            stored.map_or(Ok(RemoteState::Unknown), |stored| stored.remote_state(self, &parts))?;
+        let remote_state = stored.map_or(Ok(RemoteState::Unknown), |stored| stored.remote_state(self, &parts))?;
         let match_field = match &remote_state {
             RemoteState::Known(known) => parts.match_field(self, known),
             RemoteState::Unknown | RemoteState::InDoubt(_) => None,
@@ -51,8 +50,7 @@ impl Store {
     }
 
     fn aliases_of(&self, contact: i64) -> Result<Vec<String>> {
-        let mut query =
-            self.db.prepare("SELECT field, value FROM aliases WHERE contact = ?1 ORDER BY field, value")?;
+        let mut query = self.db.prepare("SELECT field, value FROM aliases WHERE contact = ?1 ORDER BY field, value")?;
         let found = query.query_map([contact], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let found = found.collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
         found.into_iter().map(|(field, value)| Ok(KeyParts::stored(self, field, value)?.shown())).collect()
@@ -130,9 +128,8 @@ impl Store {
              JOIN snapshots ON snapshots.id = missing_contacts.snapshot
              WHERE missing_contacts.contact = ?1 AND missing_contacts.is_sure ORDER BY snapshots.source",
         )?;
-        let found = query.query_map([contact], |row| {
-            Ok((row.get(0)?, Timestamp::from_millis(natural(row.get(1)?))))
-        })?;
+        let found =
+            query.query_map([contact], |row| Ok((row.get(0)?, Timestamp::from_millis(natural(row.get(1)?)))))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 

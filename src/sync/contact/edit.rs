@@ -119,11 +119,13 @@ impl ContactAction {
     fn name(&self) -> &'static str {
         match self {
             Self::Create(_) => "contact create",
-            Self::Change(_, Edit { fields, clear, tags, .. }) => match (fields.is_empty() && clear.is_empty(), tags.is_empty()) {
-                (false, _) => "contact update",
-                (true, false) => "contact tag",
-                (true, true) => "contact untag",
-            },
+            Self::Change(_, Edit { fields, clear, tags, .. }) => {
+                match (fields.is_empty() && clear.is_empty(), tags.is_empty()) {
+                    (false, _) => "contact update",
+                    (true, false) => "contact tag",
+                    (true, true) => "contact untag",
+                }
+            }
         }
     }
 
@@ -152,9 +154,7 @@ impl ContactAction {
                 let subject = subject(journal, channel, name)?;
                 let contact = edit.contact(&subject)?;
                 let state = match subject {
-                    Subject::Journaled(_, RemoteState::Known(known)) => {
-                        RemoteState::Known(to_rewrite(known, &contact))
-                    }
+                    Subject::Journaled(_, RemoteState::Known(known)) => RemoteState::Known(to_rewrite(known, &contact)),
                     Subject::Journaled(_, state) => state,
                     Subject::Id(_) | Subject::Found(_) => RemoteState::Unknown,
                 };
@@ -317,12 +317,7 @@ impl Question for Absence<'_> {
     }
 }
 
-fn plan(
-    journal: &Journal,
-    run: NewRun,
-    contact: Contact,
-    rewrites: bool,
-) -> Result<(i64, Policy), JournalError> {
+fn plan(journal: &Journal, run: NewRun, contact: Contact, rewrites: bool) -> Result<(i64, Policy), JournalError> {
     let policy = run.policy;
     let plan = journal.begin_plan(NewPlan { runs: vec![run], planner: Planner::default(), lists_rows: false })?;
     journal.plan_by_hand(&plan, contact, rewrites)?;
@@ -362,7 +357,8 @@ fn send<R: Reporter>(
 impl EditOutcome {
     // Nothing was planned yet.
     fn stopped_before(contact: &Contact, reason: StopReason) -> Self {
-        let contact = EditedContact { key: contact.key().shown(), outcome: "pending".into(), ..EditedContact::default() };
+        let contact =
+            EditedContact { key: contact.key().shown(), outcome: "pending".into(), ..EditedContact::default() };
         let summary = EditSummary { state: "stopped", reason: Some(reason.text()), contact, ..EditSummary::default() };
         Self { summary, stopped: Some(reason), failed: None }
     }

@@ -125,7 +125,8 @@ fn change(
     output: &ContactOutput,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let (lag, access, matches) = (settings.input.policy.search_lag, settings.access.clone(), settings.input.rules.matches.clone());
+    let (lag, access, matches) =
+        (settings.input.policy.search_lag, settings.access.clone(), settings.input.rules.matches.clone());
     if is_dry {
         let [channel] = settings.channels.here() else {
             return Err(Failure::usage_text("the configuration has several channels, and one is changed at a time")

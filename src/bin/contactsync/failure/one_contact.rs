@@ -25,9 +25,10 @@ impl From<ContactError> for Failure {
             ContactError::InDoubt { .. } => {
                 (Exit::Refused, "run a sync first, which searches for the contact: it could be created twice")
             }
-            ContactError::Unfinished { .. } => {
-                (Exit::Refused, "finish it with `contactsync resume`, or replace it with another `sync`; nothing was sent")
-            }
+            ContactError::Unfinished { .. } => (
+                Exit::Refused,
+                "finish it with `contactsync resume`, or replace it with another `sync`; nothing was sent",
+            ),
             ContactError::SearchRefused { .. } => {
                 return Self { exit: Exit::Rejected, ..Self::usage(&error) };
             }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use contactsync::Field;
 use contactsync::contact::{Remote, Value};
-use contactsync::one_contact::{EditOutcome, EditSummary, EditedContact, FoundContacts, PlannedRequest, ReadContact, ReadOutcome, When};
+use contactsync::one_contact::{
+    EditOutcome, EditSummary, EditedContact, FoundContacts, PlannedRequest, ReadContact, ReadOutcome, When,
+};
 use serde_json::{Value as Json, json};
 
 use crate::failure::{Exit, Failure};
@@ -172,7 +174,8 @@ const fn word(when: When) -> Option<&'static str> {
 // The body of a request, with masked values.
 fn body(request: &PlannedRequest, shown: &Shown) -> Option<Json> {
     let mut body = request.body.clone()?;
-    for field in body["custom_fields"].as_array_mut().into_iter().flatten() {
+    let fields = body.get_mut("custom_fields").and_then(Json::as_array_mut);
+    for field in fields.into_iter().flatten() {
         let name = field["name"].as_str().unwrap_or_default().to_owned();
         if let Ok(value) = serde_json::from_value::<Value>(field["value"].take()) {
             field["value"] = shown.json(&name, &value);

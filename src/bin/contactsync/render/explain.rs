@@ -3,7 +3,8 @@
 use contactsync::Timestamp;
 use contactsync::contact::{HASHED, Value};
 use contactsync::one_contact::{
-    CallStory, Difference, InputStory, LiveStory, PastTry, ReadContact, RowStory, RunStory, Story, StoryState, WrittenValue,
+    CallStory, Difference, InputStory, LiveStory, PastTry, ReadContact, RowStory, RunStory, Story, StoryState,
+    WrittenValue,
 };
 use serde_json::{Value as Json, json};
 
@@ -12,8 +13,8 @@ use crate::render::console::{Console, Level};
 use crate::render::contact::{ContactOutput, json_of, lines_of};
 use crate::render::diff::DiffView;
 use crate::render::read_back::print_stop;
-use crate::render::summary::{print_json, print_lines};
-use crate::render::time::{instant, moment, offset_time, time_of_day};
+use crate::render::summary::{print_json, print_lines, state};
+use crate::render::time::{instant, moment, offset_time};
 use crate::render::value::Shown;
 
 /// Prints a story, with what the platform has if that was asked for.
@@ -74,16 +75,15 @@ fn head(story: &Story, shown: &Shown) -> Vec<String> {
             }
         }
     }
-    let missing = |(source, since): &(String, Timestamp)| {
-        format!("  missing from source `{source}` since {}", moment(*since))
-    };
+    let missing =
+        |(source, since): &(String, Timestamp)| format!("  missing from source `{source}` since {}", moment(*since));
     lines.extend(story.missing.iter().map(missing));
     lines
 }
 
 fn run_lines(run: &RunStory, shown: &Shown) -> Vec<String> {
-    let RunStory { run: number, input, state, started_at, is_by_hand, rows, calls, written, tags } = run;
-    let mut lines = vec![format!("run {number}, {}, {input} ({state})", moment(*started_at))];
+    let RunStory { run: number, input, state: word, started_at, is_by_hand, rows, calls, written, tags } = run;
+    let mut lines = vec![format!("run {number}, {}, {input} ({word})", moment(*started_at))];
     let place = |row: &RowStory| if *is_by_hand { String::new() } else { format!("line {}: ", row.line) };
     lines.extend(rows.iter().map(|row| format!("  {}{}", place(row), outcome(row))));
     lines.extend(calls.iter().map(call));
@@ -98,10 +98,10 @@ fn run_lines(run: &RunStory, shown: &Shown) -> Vec<String> {
 }
 
 fn outcome(row: &RowStory) -> String {
-    row.reason.as_ref().map_or_else(|| row.state.to_owned(), |reason| format!("{}: {reason}", row.state))
+    state(row.state, row.reason.as_deref())
 }
 
-// `10:00:01 find phone, page 1: page, no contact (12 ms)`.
+// `2026-11-27 10:00:01 find phone, page 1: page, no contact (12 ms)`.
 fn call(call: &CallStory) -> String {
     let CallStory { kind, asked, at, took, result, detail } = call;
     let asked = match asked {
@@ -111,7 +111,7 @@ fn call(call: &CallStory) -> String {
     };
     let detail = detail.as_ref().map(|detail| format!(", {detail}")).unwrap_or_default();
     let took = took.map(|took| format!(" ({} ms)", took.as_millis())).unwrap_or_default();
-    format!("  {} {}{asked}: {result}{detail}{took}", time_of_day(*at), kind.name())
+    format!("  {} {}{asked}: {result}{detail}{took}", moment(*at), kind.name())
 }
 
 fn rejection(past: &PastTry) -> String {
@@ -151,7 +151,11 @@ fn live_lines(live: &LiveStory, shown: &Shown) -> Vec<String> {
     };
     lines.extend(live.differences.iter().map(|difference| match difference {
         Difference::Field { name, wanted, found } => {
-            format!("  differs: {name}: expected {}, found {}", value(name, wanted.as_ref()), value(name, found.as_ref()))
+            format!(
+                "  differs: {name}: expected {}, found {}",
+                value(name, wanted.as_ref()),
+                value(name, found.as_ref())
+            )
         }
         Difference::TagMissing { tag } => format!("  differs: tag `{tag}` is missing"),
         Difference::TagPresent { tag } => format!("  differs: tag `{tag}` was removed but is still there"),
@@ -171,7 +175,8 @@ fn time(at: Timestamp) -> Option<String> {
 fn object(story: &Story, live: Option<&LiveStory>, (output, all_values): (&ContactOutput, bool)) -> Json {
     let shown = &output.shown;
     let missing = |(source, since): &(String, Timestamp)| json!({ "source": source, "since": time(*since) });
-    let rejection = |past: &PastTry| json!({ "tries": past.tries, "tried": time(past.tried_at), "reason": past.reason });
+    let rejection =
+        |past: &PastTry| json!({ "tries": past.tries, "tried": time(past.tried_at), "reason": past.reason });
     let mut object = json!({
         "key": story.key,
         "channel": story.channel,
@@ -228,7 +233,7 @@ fn state_object(state: &StoryState, shown: &Shown) -> Json {
 }
 
 fn run_object(run: &RunStory, shown: &Shown) -> Json {
-    let RunStory { run: number, input, state, started_at, is_by_hand, rows, calls, written: wrote, tags } = run;
+    let RunStory { run: number, input, state: word, started_at, is_by_hand, rows, calls, written: wrote, tags } = run;
     let call = |call: &CallStory| {
         let CallStory { kind, asked, at, took, result, detail } = call;
         json!({
@@ -249,7 +254,7 @@ fn run_object(run: &RunStory, shown: &Shown) -> Json {
     json!({
         "run": number,
         "input": input,
-        "state": state,
+        "state": word,
         "started": time(*started_at),
         "by_hand": is_by_hand,
         "rows": rows.iter().map(row_object).collect::<Vec<_>>(),

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use contactsync::history::{Counts, NO_CHANNEL, PastRun, RunRow};
+use contactsync::history::{Counts, INTERRUPTED, NO_CHANNEL, PastRun, RunRow};
 use contactsync::report::WITHOUT_CHANNEL;
 use serde_json::{Value, json};
 
@@ -12,9 +12,6 @@ use crate::render::time::{instant, moment, offset_time};
 
 /// What a line shows: number, beginning, channel, input, rows, calls, state.
 const COLUMNS: usize = 7;
-
-/// The state of a run whose process ended before the run did. It can be resumed.
-pub const INTERRUPTED: &str = "interrupted";
 
 /// Maximum length of the names that a line shows, in characters.
 pub const LONGEST_NAME: usize = 80;

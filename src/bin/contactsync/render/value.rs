@@ -1,8 +1,8 @@
 //! Values of contacts as they are printed: keys as they are, other values masked unless they are asked for.
 
+use contactsync::Field;
 use contactsync::contact::{HASHED, Key, Value};
 use contactsync::report::masked;
-use contactsync::Field;
 use serde_json::json;
 
 /// Which values are printed as they are.
