@@ -61,6 +61,14 @@ impl Journal {
         self.ask_blocking(move |store| store.remote_state(&channel, &key))
     }
 
+    /// Whether the contact is of a person who was forgotten and must not return.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn is_suppressed(&self, contact: Contact) -> Result<bool, JournalError> {
+        self.ask_blocking(move |store| store.is_suppressed(&contact))
+    }
+
     /// Plans the only contact of a run by hand. With `rewrites`, all of it is written, also what the platform is known to have.
     ///
     /// # Errors

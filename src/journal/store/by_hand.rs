@@ -35,6 +35,10 @@ impl Store {
         Ok(found)
     }
 
+    pub(in crate::journal) fn is_suppressed(&self, contact: &Contact) -> Result<bool> {
+        Ok(self.suppressed()?.has(&self.snapshot_key()?, contact))
+    }
+
     pub(in crate::journal) fn plan_by_hand(&self, plan: &Plan, contact: &Contact, rewrites: bool) -> Result<()> {
         let ended = || damaged("a plan", "it ended with an error before");
         let planning = plan.runs.first().ok_or_else(ended)?;

@@ -144,11 +144,11 @@ impl ContactAction {
         channel: &str,
         match_fields: &[String],
     ) -> Result<(Contact, RemoteState), ContactError> {
-        match self {
+        let (contact, state) = match self {
             Self::Create(edit) => {
                 let contact = edit.new_contact(match_fields)?;
                 let state = journal.state_of(channel, contact.key())?;
-                Ok((contact, state))
+                (contact, state)
             }
             Self::Change(name, edit) => {
                 let subject = subject(journal, channel, name)?;
@@ -158,9 +158,13 @@ impl ContactAction {
                     Subject::Journaled(_, state) => state,
                     Subject::Id(_) | Subject::Found(_) => RemoteState::Unknown,
                 };
-                Ok((contact, state))
+                (contact, state)
             }
+        };
+        if journal.is_suppressed(contact.clone())? {
+            return Err(ContactError::Suppressed { key: contact.key().shown() });
         }
+        Ok((contact, state))
     }
 }
 

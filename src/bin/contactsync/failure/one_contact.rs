@@ -22,6 +22,9 @@ impl From<ContactError> for Failure {
             ContactError::Known { .. } | ContactError::Exists { .. } => {
                 (Exit::Refused, "change it with `contactsync contact update`")
             }
+            ContactError::Suppressed { .. } => {
+                (Exit::Refused, "the journal skips this person since `contactsync journal forget --suppress`")
+            }
             ContactError::InDoubt { .. } => {
                 (Exit::Refused, "run a sync first, which searches for the contact: it could be created twice")
             }
