@@ -244,10 +244,9 @@ async fn a_create_whose_answer_is_lost_is_settled_by_a_search() {
         (Fault::BadGateway, "4 find, 2 create"),
     ] {
         let harness = Harness::unlimited().await;
-        harness.write("contactsync.toml", "search_lag = \"200ms\"\n");
         let rules = vec![Rule::always(fault).on(CallKind::Create).until_call(2)];
         harness.sandbox.set_faults(Faults { rules, ..Faults::default() });
-        let created = contact(&harness, &format!("create {PHONE} name=Ann --json")).run().await.exits(0);
+        let created = contact(&harness, &format!("create {PHONE} name=Ann --json --search-lag 200ms")).run().await.exits(0);
         assert_eq!((outcome(&created), harness.calls().as_str()), (format!("created {PHONE}"), calls), "{fault}");
         stored(&harness);
     }

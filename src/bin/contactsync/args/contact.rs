@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use contactsync::{ContactRef, Field};
 
 use super::{ConfigArgs, ConnectionArgs, OUTPUT, PlaceArgs};
-use crate::options::value::{ContactCount, Tag};
-use crate::options::{HistoryArgs, MatchArgs};
+use crate::options::HistoryArgs;
+use crate::options::value::{ContactCount, Tag, TimeSpan};
 
 /// What to do with a contact.
 #[derive(Debug, Subcommand)]
@@ -136,6 +136,9 @@ pub struct EditArgs {
     /// Print the requests that would be sent, and send nothing
     #[arg(long, help_heading = "Contact")]
     pub dry_run: bool,
+    /// Wait this long before a create whose answer was lost, and that no search finds, is sent again [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = "Contact")]
+    pub search_lag: Option<TimeSpan>,
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]
@@ -145,8 +148,9 @@ pub struct EditArgs {
 /// The options of all commands of `contact`.
 #[derive(Debug, Args)]
 pub struct OneContactArgs {
-    #[command(flatten)]
-    pub matching: MatchArgs,
+    /// Search for contacts by this field, and print its values unmasked; repeat it for several [default: none]
+    #[arg(long = "match", value_name = "FIELD", help_heading = "Contact")]
+    pub matches: Option<Vec<String>>,
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::value::{ContactCount, Tag};
-use crate::options::{HistoryArgs, Layer, ListArgs};
+use crate::options::{Layer, ListArgs};
 use crate::render::console::Console;
 use crate::render::contact::{ContactOutput, conclude_edit, conclude_find, conclude_get, print_requests};
 use crate::render::notices::{Notices, report_upgrade};
@@ -26,13 +26,7 @@ use crate::signals;
 
 pub fn run(command: &ContactCommand, config: Config, console: &Console) -> Result<Exit, Failure> {
     let args = command.shared();
-    let history = match command {
-        ContactCommand::Get(_) | ContactCommand::Find(_) => HistoryArgs::default(),
-        ContactCommand::Create(args) => args.edit.history,
-        ContactCommand::Update(args) => args.edit.history,
-        ContactCommand::Tag(args) | ContactCommand::Untag(args) => args.edit.history,
-    };
-    let settings = settings(args, history, config)?;
+    let settings = settings(command, config)?;
     let output = output(args, &settings);
     match command {
         ContactCommand::Get(get) => with_search(args, settings, console, |workspace, search, environment| {
@@ -72,9 +66,21 @@ pub fn run(command: &ContactCommand, config: Config, console: &Console) -> Resul
     }
 }
 
-fn settings(args: &OneContactArgs, history: HistoryArgs, config: Config) -> Result<Settings, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None).with_history(history);
-    Settings::of(Layer { matching: args.matching.clone(), ..typed }, config, args.place.shard)
+fn settings(command: &ContactCommand, config: Config) -> Result<Settings, Failure> {
+    let args = command.shared();
+    let edit = match command {
+        ContactCommand::Get(_) | ContactCommand::Find(_) => None,
+        ContactCommand::Create(args) => Some(&args.edit),
+        ContactCommand::Update(args) => Some(&args.edit),
+        ContactCommand::Tag(args) | ContactCommand::Untag(args) => Some(&args.edit),
+    };
+    let mut typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None);
+    typed.matching.matches.clone_from(&args.matches);
+    if let Some(edit) = edit {
+        typed.history = edit.history;
+        typed.policy.search_lag = edit.search_lag;
+    }
+    Settings::of(typed, config, args.place.shard)
 }
 
 fn output(args: &OneContactArgs, settings: &Settings) -> ContactOutput {
