@@ -127,16 +127,8 @@ impl Journal {
         Store::open_earlier(path)?.map_or_else(|| Self::open(path), |store| Ok(Self::on_callers_thread(store)))
     }
 
-    /// Opens the journal at `path` and never writes to it, also while runs use it. One of an earlier version is read from an upgraded
-    /// copy. [`tidied`](Self::tidied) ends it.
-    ///
-    /// # Errors
-    /// As [`Journal::open`].
-    pub(crate) fn open_read_only(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self::on_callers_thread(Store::open_to_read(path)?))
-    }
-
-    /// Reads the journal at `path`, and writes nothing to it: it may be that of a run that is in progress.
+    /// Reads the journal at `path`, and writes nothing to it: it may be that of a run that is in progress. One of an earlier
+    /// version is read from an upgraded copy.
     ///
     /// # Errors
     /// As [`Journal::open`], and those of `work`.

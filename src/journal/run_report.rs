@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::store::tidy;
 use super::{Counts, Journal, JournalError, LearntLimit, RunRow};
 use crate::core::call::CallKind;
 use crate::core::call_failures::CallFailures;
@@ -104,11 +103,5 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be read.
     pub(crate) fn call_starts(&self, run: i64) -> Result<Vec<Timestamp>, JournalError> {
         self.ask_blocking(move |store| store.call_starts(run))
-    }
-
-    /// Removes the empty files that reading left beside the journal at `path`.
-    pub(crate) fn tidied(self, path: &Path) {
-        drop(self);
-        tidy(path);
     }
 }

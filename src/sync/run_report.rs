@@ -127,22 +127,17 @@ pub fn compare_runs(path: &Path, (before, after): (i64, i64), now: Timestamp) ->
 /// # Errors
 /// A [`JournalError`] when the journal cannot be read.
 pub fn call_rates(path: &Path, runs: &[i64], bars: usize) -> Result<Vec<Vec<u64>>, JournalError> {
-    let journal = Journal::open_read_only(path)?;
-    let rates = runs.iter().map(|run| Ok(spread(&journal.call_starts(*run)?, bars))).collect();
-    journal.tidied(path);
-    rates
+    Journal::read(path, |journal| runs.iter().map(|run| Ok(spread(&journal.call_starts(*run)?, bars))).collect())
 }
 
 fn reports(path: &Path, runs: Vec<Option<i64>>, now: Timestamp) -> Result<Vec<RunReport>, RunReportError> {
-    let journal = Journal::open_read_only(path)?;
-    let found = journal.run_details(runs.clone(), BOUNDS, now);
-    journal.tidied(path);
+    let found = Journal::read(path, |journal| journal.run_details(runs.clone(), BOUNDS, now))?;
     let report = |(run, details): (Option<i64>, Option<RunDetails>)| match (details, run) {
         (Some(details), _) => Ok(report_of(path, details, now)),
         (None, Some(run)) => Err(RunReportError::NoRun { run }),
         (None, None) => Err(RunReportError::NoRuns),
     };
-    runs.into_iter().zip(found?).map(report).collect()
+    runs.into_iter().zip(found).map(report).collect()
 }
 
 fn report_of(path: &Path, details: RunDetails, now: Timestamp) -> RunReport {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use contactsync::Timestamp;
-use contactsync::history::NO_CHANNEL;
+use contactsync::history::{INTERRUPTED, NO_CHANNEL};
 use contactsync::report::{CallKind, WITHOUT_CHANNEL};
 use contactsync::run_report::{CallFailure, Left, RunProgress, RunReport};
 
 use crate::render::duration::time_range;
-use crate::render::runs::{INTERRUPTED, LONGEST_NAME};
+use crate::render::runs::LONGEST_NAME;
 use crate::render::summary::{counted_calls, counted_contacts, counted_rows, grouped, shortened, took};
 use crate::render::time::{moment, time_of_day};
 
