@@ -282,6 +282,31 @@ async fn fifty_thousand_rejected_rows_are_a_small_page() {
 }
 
 #[tokio::test]
+async fn each_channel_of_an_input_has_its_report() {
+    let harness = Harness::unlimited().await;
+    let channel = format!("url = \"{}\"\ntoken_env = \"CONTACTSYNC_TOKEN\"\nrate = 1000000\n", harness.sandbox.url());
+    let config =
+        format!("match = \"email\"\nchannel_column = \"office\"\n[channel.north]\n{channel}[channel.south]\n{channel}");
+    harness.write("contactsync.toml", config);
+    harness.write(
+        "in.csv",
+        "email,office\na@example.com,north\nb@example.com,south\nc@example.com,south\nd@example.com,west\n",
+    );
+    harness.program(&format!("sync in.csv --journal {JOURNAL} -q")).run().await.exits(3);
+    let runs = [1, 2, 3].map(|run| run.to_string());
+    let mut found = Vec::new();
+    for run in &runs {
+        let one = json(&harness, run).await;
+        found.push(format!("{} {} {} {}", one["channel"], one["created"], one["rejected"], one["other_runs"]));
+    }
+    assert_eq!(found, [r#""north" 1 0 [2,3]"#, r#""south" 2 0 [1,3]"#, r#""" 0 1 [1,2]"#]);
+    // The newest run is one that sent something.
+    assert_eq!(json(&harness, "").await["run"], 2);
+    let text = report(&harness, "").run().await.exits(0).stdout;
+    assert!(text.contains("\n  same input  runs 1, 3\n"), "{text}");
+}
+
+#[tokio::test]
 async fn what_was_removed_from_the_journal_is_counted() {
     let (harness, ran) = eventful().await;
     ran.exits(3);

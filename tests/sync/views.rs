@@ -122,6 +122,11 @@ async fn the_views_of_a_journal_of_hashes_have_no_key_and_no_value() {
             assert!(!row.contains('@') && !row.contains("Quixote") && !row.contains("email="), "{view}: {row}");
         }
     }
+    for arguments in ["", "--json", "--html -"] {
+        let report = harness.program(&format!("report 1 {arguments} --journal {JOURNAL}")).run().await.exits(0);
+        assert!(!report.stdout.contains("@example") && !report.stdout.contains("refuse me"), "{report:?}");
+        assert!(report.stdout.contains("email=…"), "{report:?}");
+    }
     let keys =
         "SELECT count(key) FROM (SELECT key FROM contactsync_results UNION ALL SELECT key FROM contactsync_calls)";
     assert_eq!(texts(&db, keys), ["0"]);
