@@ -60,7 +60,18 @@ fn main() {
 
 fn sync(dir: &Path, url: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
-    command.args(["sync", "in.csv", "--match", "phone", "--rate", "1000000", "--quiet", "--no-read-back", "--url", url]);
+    command.args([
+        "sync",
+        "in.csv",
+        "--match",
+        "phone",
+        "--rate",
+        "1000000",
+        "--quiet",
+        "--no-read-back",
+        "--url",
+        url,
+    ]);
     command.args(["--journal", "journal.db"]).current_dir(dir).env("CONTACTSYNC_TOKEN", TOKEN).stdout(Stdio::null());
     let exit = command.status().expect("the binary starts");
     assert!(exit.success(), "{exit:?}");
@@ -69,7 +80,8 @@ fn sync(dir: &Path, url: &str) {
 // Moves all moments in the journal back by a day.
 fn pass_a_day(journal: &Path) -> rusqlite::Result<()> {
     let journal = rusqlite::Connection::open(journal)?;
-    let columns = "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+    let columns =
+        "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
         WHERE tables.type = 'table' AND columns.name GLOB '*_at'";
     let mut query = journal.prepare(columns)?;
     let columns = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

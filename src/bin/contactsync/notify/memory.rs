@@ -12,7 +12,7 @@ use contactsync::alert::{AlertKind, Health, JobMemory, Judgement, Night, Thresho
 use contactsync::report::RunSummary;
 use serde::{Deserialize, Serialize};
 
-use super::metrics::{self, Identity, Job, LastRun};
+use super::metrics::{self, Identity, JobState, LastRun};
 use crate::bounded_file;
 use crate::whole_file;
 
@@ -145,8 +145,8 @@ impl Memory {
 }
 
 impl StoredJob {
-    fn shown(&self) -> Job<'_> {
-        Job {
+    fn shown(&self) -> JobState<'_> {
+        JobState {
             job: self.job.as_deref(),
             channel: self.channel.as_deref(),
             memory: &self.memory,

@@ -53,7 +53,7 @@ impl Identity {
 }
 
 /// A job with its memory.
-pub struct Job<'a> {
+pub struct JobState<'a> {
     pub job: Option<&'a str>,
     pub channel: Option<&'a str>,
     pub memory: &'a JobMemory,
@@ -156,7 +156,7 @@ pub fn last_success(earlier: &Earlier, identity: &Identity) -> Option<Timestamp>
 }
 
 /// The text of a file with the metrics of these jobs. It keeps the samples of other jobs in the earlier file.
-pub fn text(jobs: &[Job<'_>], earlier: &Earlier) -> String {
+pub fn text(jobs: &[JobState<'_>], earlier: &Earlier) -> String {
     let mut samples: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for job in jobs {
         for (name, sample) in samples_of(job) {
@@ -180,7 +180,7 @@ pub fn text(jobs: &[Job<'_>], earlier: &Earlier) -> String {
     text
 }
 
-fn samples_of(job: &Job<'_>) -> Vec<(&'static str, String)> {
+fn samples_of(job: &JobState<'_>) -> Vec<(&'static str, String)> {
     let mut samples = Vec::new();
     let mut add = |name: &'static str, more: &[(&str, Option<&str>)], channel: Option<&str>, value: String| {
         let all = [&[("channel", channel), ("job", job.job)], more].concat();
@@ -243,8 +243,8 @@ fn label<'l>(line: &'l str, name: &str) -> Option<&'l str> {
 mod tests {
     use super::*;
 
-    fn of<'a>(job: &'a str, channel: &'a str, memory: &'a JobMemory) -> Job<'a> {
-        Job { job: Some(job), channel: Some(channel), memory, last: None }
+    fn of<'a>(job: &'a str, channel: &'a str, memory: &'a JobMemory) -> JobState<'a> {
+        JobState { job: Some(job), channel: Some(channel), memory, last: None }
     }
 
     #[test]

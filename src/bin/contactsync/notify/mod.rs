@@ -82,7 +82,7 @@ struct Watch {
 }
 
 /// How a run ended.
-struct End {
+struct RunEnd {
     end: NightEnd,
     exit: Exit,
     /// Why, if it failed or stopped.
@@ -148,8 +148,8 @@ impl Watching {
         *WATCHED.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
         let ended = panic::catch_unwind(AssertUnwindSafe(|| run(seen)));
         let end = match &ended {
-            Ok(ended) => End::of(ended, seen),
-            Err(_) => End {
+            Ok(ended) => RunEnd::of(ended, seen),
+            Err(_) => RunEnd {
                 end: NightEnd::Failed,
                 exit: Exit::Failed,
                 message: Some("unexpected failure".to_owned()),
@@ -179,12 +179,13 @@ pub fn is_watching() -> bool {
 /// Reports the end of a run that a signal or a time limit ends at once. The caller then ends the process.
 pub fn end_early(message: &str) {
     if let Some(watch) = take() {
-        let end = End { end: NightEnd::Stopped, exit: Exit::Stopped, message: Some(message.to_owned()), summary: None };
+        let end =
+            RunEnd { end: NightEnd::Stopped, exit: Exit::Stopped, message: Some(message.to_owned()), summary: None };
         watch.conclude(&end);
     }
 }
 
-impl End {
+impl RunEnd {
     fn of(ended: &Result<Exit, Failure>, seen: &Seen) -> Self {
         let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
         let message = ended.as_ref().err().map(|failure| failure.message.clone());
@@ -216,7 +217,7 @@ impl Watch {
         }
     }
 
-    fn conclude(mut self, end: &End) {
+    fn conclude(mut self, end: &RunEnd) {
         let _signals = ExitOnSignal::listen(&self.console);
         let at = Clock::system().now();
         let rows = end.summary.as_ref().filter(|_| end.end != NightEnd::Failed);
@@ -272,7 +273,7 @@ impl Watch {
     }
 
     // The summary with a sentence and the circumstances.
-    fn message(&self, kind: Option<AlertKind>, end: &End, night: &Night, noted: &Noted) -> String {
+    fn message(&self, kind: Option<AlertKind>, end: &RunEnd, night: &Night, noted: &Noted) -> String {
         let Judgement { health, unusual, .. } = &noted.judgement;
         let reasons: Vec<String> = unusual.iter().map(ToString::to_string).collect();
         let alert = json!({
@@ -305,7 +306,7 @@ impl Watch {
         escaped_json(&format!("{open},\"text\":{text},\"alert\":{alert}}}")).into_owned()
     }
 
-    fn sentence(&self, kind: Option<AlertKind>, end: &End, health: Health, reasons: &[String]) -> String {
+    fn sentence(&self, kind: Option<AlertKind>, end: &RunEnd, health: Health, reasons: &[String]) -> String {
         let who = match &self.identity {
             Identity { job: Some(job), .. } => format!("job `{job}`"),
             Identity { job: None, channel: Some(channel) } => format!("channel `{channel}`"),
