@@ -1,6 +1,5 @@
 //! What the journal has of single runs, for reports about them.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Counts, Journal, JournalError, LearntLimit, RunRow};

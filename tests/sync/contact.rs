@@ -246,7 +246,8 @@ async fn a_create_whose_answer_is_lost_is_settled_by_a_search() {
         let harness = Harness::unlimited().await;
         let rules = vec![Rule::always(fault).on(CallKind::Create).until_call(2)];
         harness.sandbox.set_faults(Faults { rules, ..Faults::default() });
-        let created = contact(&harness, &format!("create {PHONE} name=Ann --json --search-lag 200ms")).run().await.exits(0);
+        let created =
+            contact(&harness, &format!("create {PHONE} name=Ann --json --search-lag 200ms")).run().await.exits(0);
         assert_eq!((outcome(&created), harness.calls().as_str()), (format!("created {PHONE}"), calls), "{fault}");
         stored(&harness);
     }

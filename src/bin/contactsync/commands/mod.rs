@@ -47,8 +47,11 @@ pub fn without_config(command: &Command, failure: Failure, console: &Console) ->
         | Command::Undo(_)
         | Command::Runs(_)
         | Command::Report(_)
+        | Command::Explain(_)
+        | Command::Contact(_)
         | Command::Journal(_)
         | Command::Sandbox(_)
+        | Command::Schema
         | Command::Completions { .. }
         | Command::Man => return failure,
     };
