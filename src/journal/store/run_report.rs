@@ -53,7 +53,7 @@ impl Store {
         }))
     }
 
-    // The run of rows without a known channel is the last of its input's, and the least telling.
+    // The run of rows without a known channel has the highest number of its input, and sent nothing.
     fn newest_run(&self) -> Result<Option<RunRow>> {
         let which = "WHERE state <> 'planning' ORDER BY channel = ?1, id DESC LIMIT 1";
         Ok(self.select_runs(which, params![NO_CHANNEL])?.into_iter().next())
