@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contactsync::Field;
+use contactsync::contact::Value;
 use contactsync::report::CallKind;
 use contactsync::sandbox::{Fault, Faults, Rule, StoredContact};
 use serde_json::{Value as Json, json};
@@ -308,6 +309,18 @@ async fn a_contact_that_the_journal_does_not_know_is_found_by_its_id_or_a_value(
     harness.sync("in.csv --match phone").run().await.exits(0);
     assert_eq!(harness.calls(), "none");
     check_journal(&harness).await;
+}
+
+#[tokio::test]
+async fn a_value_is_sent_in_the_type_of_its_field() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "[fields]\nage = { column = \"Age\", type = \"number\" }\n");
+    contact(&harness, &format!("create {PHONE} age=41 zip=0041")).run().await.exits(0);
+    let stored = stored(&harness);
+    assert!(matches!(stored.fields["age"], Value::Number(_)), "{stored:?}");
+    assert_eq!(stored.fields["zip"], Value::Text("0041".into()));
+    let refused = contact(&harness, &format!("update {PHONE} age=old")).run().await.exits(2);
+    assert!(refused.stderr.contains("`age`: expected a number, found other text"), "{refused:?}");
 }
 
 #[tokio::test]
