@@ -15,6 +15,7 @@ use crate::core::duplicates::Duplicates;
 use crate::core::guard::{InputGuards, Refused, RowCounts};
 use crate::core::mapping::Mapping;
 use crate::core::missing::{Mark, MissingCounts, MissingUnsure};
+use crate::core::model::Mode;
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::routing::{NotRoutedCounts, RoutingTable};
@@ -334,11 +335,16 @@ fn admit(
     approver.map(|approver| approver.finish(journal, plan, counts)).transpose()
 }
 
-// Asks the last guard about the channels that something would be sent to.
+// Makes sure of what is known before something is created, and asks the last guard about the channels that something would
+// be sent to.
 fn pass(journal: &Journal, plan: &Arc<Plan>, last_guard: &mut LastGuard<'_>) -> Result<(), PlanError> {
     let to_send = journal.extent(plan)?.to_send;
     let channels = plan.runs.iter().filter(|run| to_send.contains(&run.run)).map(|run| run.channel.as_str());
     let channels: Vec<&str> = channels.filter(|name| *name != NO_CHANNEL).collect();
+    // Contacts that are known are not created again only if the journal finds them.
+    if !channels.is_empty() && plan.runs.iter().any(|run| run.policy.mode == Mode::Create) {
+        journal.verify_known()?;
+    }
     Ok(last_guard(&channels)?)
 }
 

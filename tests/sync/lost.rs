@@ -329,3 +329,34 @@ async fn a_row_in_doubt_that_the_file_has_is_rejected_and_not_reported_as_missin
     assert!(ran.stderr.contains(&format!("1 contact that is {MISSING}")), "{ran:?}");
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
 }
+
+#[tokio::test]
+async fn known_contacts_with_damaged_keys_are_not_created_again() {
+    let harness = Harness::unlimited().await;
+    let people = |count| People::new(count, 3, 1).csv();
+    harness.write("in.csv", people(8));
+    let sync = || harness.sync("in.csv --match email --mode create");
+    sync().run().await.exits(0);
+    sync().run().await.exits(0);
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
+    // The index loses a contact: it is made again as if it were of the others alone.
+    let damage = "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = sql || ' WHERE number <> 3' WHERE name = 'contacts_by_key';
+         PRAGMA writable_schema = RESET;
+         REINDEX contacts_by_key;
+         PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(sql, ' WHERE number <> 3', '') WHERE name = 'contacts_by_key';
+         PRAGMA writable_schema = RESET;";
+    journal.execute_batch(damage).expect("no other process has it open");
+    let found: String = journal.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).expect("a result");
+    assert!(found.contains("contacts_by_key"), "{found}");
+    drop(journal);
+    assert_eq!(harness.calls(), "8 create, 8 add_tags");
+    // Nothing is to be created, and no contact is looked up.
+    let ran = sync().run().await.exits(0);
+    assert_eq!((ran.summary().rows().as_str(), harness.calls().as_str()), ("8 unchanged", "none"));
+    harness.write("in.csv", people(9));
+    let ran = sync().run().await.exits(1);
+    assert!(ran.stderr.contains("damaged"), "{ran:?}");
+    assert_eq!(harness.calls(), "none");
+}

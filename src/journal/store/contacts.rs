@@ -236,8 +236,18 @@ impl Store {
         Ok(holders.iter().map(|holder| holder.key.shown()).collect())
     }
 
+    // Whether anything is known of any contact. Of contacts that were only read, nothing is, and all of them would be looked through.
+    fn knows_any_contact(&self) -> Result<bool> {
+        let mut query =
+            self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM states) OR EXISTS (SELECT 1 FROM doubts)")?;
+        Ok(query.query_row([], |row| row.get(0))?)
+    }
+
     /// Whether anything is known of a contact of the channel.
     pub(super) fn has_known_contacts(&self, channel: i64) -> Result<bool> {
+        if !self.knows_any_contact()? {
+            return Ok(false);
+        }
         let mut query = self.db.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM contacts WHERE channel = ?1 AND (EXISTS (SELECT 1 FROM states WHERE contact = number)
                                 OR EXISTS (SELECT 1 FROM doubts WHERE contact = number)))",
@@ -247,6 +257,9 @@ impl Store {
 
     /// A key of the channel's known contacts for each of the fields that they have as keys, contact ids left out.
     pub(super) fn fields_of_keys(&self, channel: i64) -> Result<Vec<KeyParts<'static>>> {
+        if !self.knows_any_contact()? {
+            return Ok(Vec::new());
+        }
         let mut next = self
             .db
             .prepare_cached("SELECT field FROM contacts WHERE channel = ?1 AND field > ?2 ORDER BY field LIMIT 1")?;

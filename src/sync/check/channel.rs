@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::CheckedContact;
 use crate::core::attempt::Attempt;
-use crate::core::model::Field;
+use crate::core::model::{Field, Mode};
 use crate::core::sample::{CHECK_CALLS, Change, Sample, change, other_forms, sampled};
 use crate::core::task::Policy;
 use crate::journal::{JournalError, LockError};
@@ -193,6 +193,9 @@ pub(super) fn check<R: Reporter>(
         Err(error) => return Err(error),
     };
     let ChannelGuards { match_fields, policy, overrides, access } = guards;
+    if policy.mode == Mode::Create {
+        workspace.journal().verify_known()?;
+    }
     checked.refused = workspace.mismatches(&held, (match_fields, policy), overrides)?;
     // A token is not sent to another platform than that of the known contacts.
     if !checked.refused.is_empty() {
