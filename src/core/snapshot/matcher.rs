@@ -16,6 +16,10 @@ const FEW_MISSES: usize = if cfg!(test) { 6 } else { 256 };
 /// The order counts as changed when at least one row in this many is missed.
 const MISSED_OF: usize = 16;
 
+/// How many rows are searched for in the table together. Each search waits for memory twice, and these wait at the same time
+/// (`benches/night`).
+pub const TOGETHER: usize = 64;
+
 /// The rows of the snapshots of one input, one snapshot for each of its runs. Several threads may search it.
 #[derive(Debug)]
 pub struct Matcher {
@@ -88,6 +92,17 @@ impl Matcher {
     /// The place of the row with this hash, whether it was found before or not, without taking note of it.
     pub fn peek(&self, row: u64, hash: RowHash) -> Option<usize> {
         self.place(row, hash.number())
+    }
+
+    /// The places of the rows with these hashes, at most [`TOGETHER`], whether they were found before or not, without taking note
+    /// of it. `None` as long as rows are searched for where they were.
+    pub fn peek_all(&self, hashes: &[RowHash]) -> Option<[Option<usize>; TOGETHER]> {
+        Some(self.table.get()?.places(hashes, &self.hashes))
+    }
+
+    /// Whether rows are searched for in a table.
+    pub fn has_table(&self) -> bool {
+        self.table.get().is_some()
     }
 
     /// Notes that a row is not in the snapshots.
@@ -197,6 +212,38 @@ impl Table {
         low & (self.slots.len() - 1)
     }
 
+    // As `place`, of many hashes step by step: no step waits for that of another hash.
+    fn places(&self, wanted: &[RowHash], hashes: &[u128]) -> [Option<usize>; TOGETHER] {
+        let mut places = [None; TOGETHER];
+        let mut slots = [0; TOGETHER];
+        let mut found = [0; TOGETHER];
+        let mut left = wanted.len().min(TOGETHER);
+        let mut open: [usize; TOGETHER] = std::array::from_fn(|at| at);
+        for (slot, hash) in slots.iter_mut().zip(wanted) {
+            *slot = self.slot(hash.number());
+        }
+        while left > 0 {
+            for at in &open[..left] {
+                found[*at] = self.slots.get(slots[*at]).map_or(0, |number| *number as usize);
+            }
+            let mut still = 0;
+            for next in 0..left {
+                let at = open[next];
+                // An empty slot ends the search.
+                let Some(place) = found[at].checked_sub(1) else { continue };
+                if hashes.get(place) == Some(&wanted[at].number()) {
+                    places[at] = Some(place);
+                } else {
+                    slots[at] = (slots[at] + 1) & (self.slots.len() - 1);
+                    open[still] = at;
+                    still += 1;
+                }
+            }
+            left = still;
+        }
+        places
+    }
+
     fn place(&self, hash: u128, hashes: &[u128]) -> Option<usize> {
         let mut slot = self.slot(hash);
         loop {
@@ -254,6 +301,30 @@ mod tests {
         assert!((1..).zip(&found).all(right));
         // Only the first ones are taken for new rows, and a few that the other order has twice.
         assert!(found.iter().flatten().count() > 9_000, "{}", found.iter().flatten().count());
+    }
+
+    #[test]
+    fn rows_that_are_searched_for_together_are_found_where_each_is() {
+        let matcher = Matcher::new([snapshot(1..=3_000)]);
+        let all: Vec<RowHash> = (1..=6_000).rev().map(hash).collect();
+        assert_eq!(matcher.peek_all(&all[..TOGETHER]), None);
+        matcher.table.get_or_init(|| Table::new(&matcher.hashes));
+        // Hashes that differ from those of rows in the bits that the table does not use.
+        let near = all.iter().map(|hash| RowHash::from_stored(hash.number() ^ 1 << 100).unwrap());
+        let wanted: Vec<RowHash> = all.iter().copied().zip(near).flat_map(|(hash, near)| [hash, near]).collect();
+        for count in [0, 1, 7, TOGETHER] {
+            for wanted in wanted.chunks(count.max(1)) {
+                let wanted = &wanted[..count.min(wanted.len())];
+                let places = matcher.peek_all(wanted).unwrap();
+                let each: Vec<_> = wanted.iter().map(|hash| matcher.peek(1, *hash)).collect();
+                assert_eq!(places[..wanted.len()], each);
+                assert!(places[wanted.len()..].iter().all(Option::is_none));
+            }
+        }
+        assert_eq!(Matcher::new([Vec::new(), Vec::new()]).peek_all(&[]), None);
+        let empty = Matcher::new([Vec::new()]);
+        empty.table.get_or_init(|| Table::new(&empty.hashes));
+        assert_eq!(empty.peek_all(&all[..3]).unwrap()[..3], [None; 3]);
     }
 
     #[test]

@@ -16,6 +16,6 @@ mod next;
 mod recognition;
 
 pub use self::hash::{Basis, ContactTag, LineHasher, RowHash, SnapshotKey, SuppressedHash};
-pub use self::matcher::Matcher;
+pub use self::matcher::{Matcher, TOGETHER};
 pub use self::next::{CHUNK, Entry, KeptRows, NextRow, NextSnapshot, RowPosition};
 pub use self::recognition::Recognition;

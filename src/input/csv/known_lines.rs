@@ -19,7 +19,7 @@ use super::super::encoding::Found as FoundCharset;
 use super::super::lines::Lines;
 use super::super::{BOM, Bytes};
 use super::block::Block;
-use crate::core::snapshot::{LineHasher, Matcher, Recognition, RowHash, RowPosition, SnapshotKey};
+use crate::core::snapshot::{LineHasher, Matcher, Recognition, RowHash, RowPosition, SnapshotKey, TOGETHER};
 
 /// Maximum length of a line that is hashed. A longer row is recognised by its cells.
 const LONGEST: usize = if cfg!(test) { 120 } else { 64 * 1024 };
@@ -33,12 +33,21 @@ pub(super) struct LineHashers {
     // For other lines: whether they look wrong depends on the encoding, which is known once the first such line is read.
     other: Option<LineHasher>,
     charset: FoundCharset,
+    ahead: LinesAhead,
+}
+
+/// Lines that come next, which are searched for together when the order of the rows changed.
+#[derive(Debug, Default)]
+struct LinesAhead {
+    // Where each begins in the view, with its hash and its place in the last input.
+    lines: Vec<(usize, RowHash, Option<usize>)>,
+    next: usize,
 }
 
 impl LineHashers {
     /// `context` is everything besides a line that decides which cells it has, without the encoding.
     pub(super) fn new(key: &SnapshotKey, context: String, charset: FoundCharset) -> Self {
-        Self { key: *key, ascii: key.lines(&context), other: None, context, charset }
+        Self { key: *key, ascii: key.lines(&context), other: None, context, charset, ahead: LinesAhead::default() }
     }
 
     fn hash(&mut self, line: &[u8]) -> RowHash {
@@ -105,6 +114,7 @@ pub(super) fn skip(
             return skipping;
         }
         seen = view.bytes.len();
+        hashers.ahead.clear();
         let (mut at, mut done) = (0, 0);
         let mut candidate: Option<Candidate> = None;
         let is_over = loop {
@@ -116,8 +126,7 @@ pub(super) fn skip(
                 break view.whole || rest.len() > LONGEST;
             };
             let number = row + skipping.rows + u64::from(candidate.is_some());
-            let line = &rest[..length];
-            let place = if line.starts_with(BOM) { None } else { hashers.known(line, matcher, (number, all_quoted)) };
+            let place = hashers.known((view.bytes, start..start + length), matcher, (number, all_quoted));
             if let Some(Candidate { place, breaks, end }) =
                 candidate.take_if(|known| (place.is_some() || !recognition.looks_ahead()) && matcher.take(known.place))
             {
@@ -149,17 +158,76 @@ pub(super) fn skip(
 
 impl LineHashers {
     // The place of a line in the last input, for the row with this number.
-    fn known(&mut self, line: &[u8], matcher: &Matcher, (row, all_quoted): (u64, bool)) -> Option<usize> {
-        let hash = self.hash(line);
-        let place = if all_quoted {
-            matcher.peek(row, hash.quoted())
+    fn known(
+        &mut self,
+        (text, line): (&[u8], Range<usize>),
+        matcher: &Matcher,
+        (row, all_quoted): (u64, bool),
+    ) -> Option<usize> {
+        if text[line.clone()].starts_with(BOM) {
+            return None;
+        }
+        let (hash, found) = if matcher.has_table() {
+            self.known_ahead(text, line, matcher, all_quoted)
         } else {
-            matcher.peek(row, hash).or_else(|| matcher.peek(row, hash.quoted()))
+            let hash = self.hash(&text[line]);
+            (hash, matcher.peek(row, if all_quoted { hash.quoted() } else { hash }))
         };
+        let place = if all_quoted { found } else { found.or_else(|| matcher.peek(row, hash.quoted())) };
         if place.is_none() {
             matcher.note_miss();
         }
         place.filter(|place| !matcher.is_taken(*place))
+    }
+
+    // The hash of a line and its place in the table, which is searched for the lines after it as well.
+    fn known_ahead(
+        &mut self,
+        text: &[u8],
+        line: Range<usize>,
+        matcher: &Matcher,
+        all_quoted: bool,
+    ) -> (RowHash, Option<usize>) {
+        if let Some((_, hash, place)) = self.ahead.take(line.start) {
+            return (hash, place);
+        }
+        let (first, start) = (self.hash(&text[line.clone()]), line.start);
+        self.ahead.clear();
+        let mut hashes = vec![first];
+        let mut starts = vec![start];
+        let mut at = line.end + 1;
+        while hashes.len() < TOGETHER {
+            let rest = text.get(at..).unwrap_or_default();
+            let start = at + rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            let Some(length) = text.get(start..).and_then(|rest| memchr2(b'\n', b'\r', rest)) else { break };
+            if length > LONGEST {
+                break;
+            }
+            starts.push(start);
+            hashes.push(self.hash(&text[start..start + length]));
+            at = start + length + 1;
+        }
+        let wanted: Vec<RowHash> = hashes.iter().map(|hash| if all_quoted { hash.quoted() } else { *hash }).collect();
+        let Some(places) = matcher.peek_all(&wanted) else { return (first, None) };
+        self.ahead
+            .lines
+            .extend(starts.into_iter().zip(hashes).zip(places).map(|((start, hash), place)| (start, hash, place)));
+        self.ahead.next = 1;
+        (first, places[0])
+    }
+}
+
+impl LinesAhead {
+    fn clear(&mut self) {
+        self.lines.clear();
+        self.next = 0;
+    }
+
+    // The next line, if it begins there.
+    fn take(&mut self, start: usize) -> Option<(usize, RowHash, Option<usize>)> {
+        let next = self.lines.get(self.next).filter(|(at, ..)| *at == start).copied()?;
+        self.next += 1;
+        Some(next)
     }
 }
 

@@ -38,25 +38,44 @@ pub(super) struct Change {
 /// A column of the chunks, of values of this type.
 struct Column<T> {
     name: &'static str,
-    open: fn(&[u8]) -> Option<Vec<T>>,
+    // Adds the values of a chunk to others. `None` where it is damaged.
+    open: fn(&[u8], &mut Vec<T>) -> Option<()>,
     of_row: fn(&StoredRow) -> T,
 }
 
 const HASHES: Column<u128> = Column {
     name: "hashes",
-    open: |stored| Some(checked_parts::<HASH>(stored)?.map(u128::from_le_bytes).collect()),
+    open: |stored, values| {
+        values.extend(checked_parts::<HASH>(stored)?.map(u128::from_le_bytes));
+        Some(())
+    },
     of_row: |row| row.hash,
 };
 const CONTACTS: Column<u64> = Column {
     name: "contacts",
-    open: |stored| Some(checked_parts::<TAG>(stored)?.map(u64::from_le_bytes).collect()),
+    open: |stored, values| {
+        values.extend(checked_parts::<TAG>(stored)?.map(u64::from_le_bytes));
+        Some(())
+    },
     of_row: |row| row.contact,
 };
 const NUMBERS: Column<i64> = Column {
     name: "numbers",
-    open: |stored| Some(sums(unpacked(checked(stored)?)?).collect()),
+    open: |stored, values| {
+        values.extend(sums(unpacked(checked(stored)?)?));
+        Some(())
+    },
     of_row: |row| row.number,
 };
+
+impl<T> Column<T> {
+    // The values of one chunk.
+    fn opened(&self, stored: &[u8]) -> Option<Vec<T>> {
+        let mut values = Vec::new();
+        (self.open)(stored, &mut values)?;
+        Some(values)
+    }
+}
 
 /// The rows of a snapshot that stand in the next one, by their places.
 struct KeptRows<'a> {
@@ -115,10 +134,9 @@ impl Store {
         let mut values: Vec<T> = Vec::with_capacity(usize::try_from(rows).unwrap_or(0).min(CHUNK * CHUNK));
         while let Some(chunk) = chunks.next()? {
             let start = values.len();
-            let Some(chunk_values) = (column.open)(chunk.get_ref(0)?.as_blob().unwrap_or_default()) else {
+            if (column.open)(chunk.get_ref(0)?.as_blob().unwrap_or_default(), &mut values).is_none() {
                 return Ok(None);
-            };
-            values.extend(chunk_values);
+            }
             let Some(changes) = chunk.get_ref(1)?.as_blob_or_null().map_or(None, changes_of) else { return Ok(None) };
             for Change { at, row } in changes {
                 let Some(value) = values.get_mut(start + usize::from(at)) else { return Ok(None) };
@@ -136,8 +154,8 @@ impl Store {
         )?;
         let read = query.query_row([snapshot, number], |chunk| {
             let bytes = |at| Ok::<_, rusqlite::Error>(chunk.get_ref(at)?.as_blob().unwrap_or_default());
-            let (hashes, contacts) = ((HASHES.open)(bytes(0)?), (CONTACTS.open)(bytes(1)?));
-            let (numbers, changes) = ((NUMBERS.open)(bytes(2)?), chunk.get_ref(3)?.as_blob_or_null().ok());
+            let (hashes, contacts) = (HASHES.opened(bytes(0)?), CONTACTS.opened(bytes(1)?));
+            let (numbers, changes) = (NUMBERS.opened(bytes(2)?), chunk.get_ref(3)?.as_blob_or_null().ok());
             Ok((hashes, contacts, numbers, changes.and_then(changes_of)))
         });
         let Some((Some(hashes), Some(contacts), Some(numbers), Some(changes))) = read.optional()? else {
@@ -274,7 +292,7 @@ impl Store {
         let mut query =
             self.db.prepare_cached("SELECT contacts FROM snapshot_chunks WHERE snapshot = ?1 AND number = ?2")?;
         let contacts: Vec<u8> = query.query_row([snapshot, number], |row| row.get(0))?;
-        Ok((CONTACTS.open)(&contacts).is_some_and(|contacts| contacts.contains(&tag)))
+        Ok(CONTACTS.opened(&contacts).is_some_and(|contacts| contacts.contains(&tag)))
     }
 
     fn store_chunk(&self, snapshot: i64, number: i64, rows: &[StoredRow]) -> Result<()> {
