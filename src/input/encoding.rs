@@ -321,7 +321,7 @@ impl Found {
     pub(super) fn watch(&self, text: &[u8], line: u64) -> bool {
         let doubtful = self.mojibake.get();
         // Of most rows, this is known without decoding them.
-        if text.is_ascii() || (doubtful.is_none() && !mojibake::has_two_in_a_row(text)) {
+        if text.is_ascii() || (doubtful.is_none() && !mojibake::may_be_double_encoded(text)) {
             return false;
         }
         let text = String::from_utf8_lossy(text);

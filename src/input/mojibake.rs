@@ -185,8 +185,7 @@ fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
 
 /// Whether text contains UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
 pub(super) fn is_double_encoded(text: &str) -> bool {
-    // Each such character became at least two. In most text, non-ASCII letters stand alone.
-    if !has_two_in_a_row(text.as_bytes()) {
+    if !may_be_double_encoded(text.as_bytes()) {
         return false;
     }
     let mut rest = text;
@@ -205,14 +204,19 @@ pub(super) fn is_double_encoded(text: &str) -> bool {
     false
 }
 
-/// Whether two non-ASCII characters follow each other in UTF-8.
-pub(super) fn has_two_in_a_row(bytes: &[u8]) -> bool {
+/// The first byte of the letters of Western Europe in UTF-8, from U+00C0 to U+00FF. In Windows-1252 they are none of the bytes with which
+/// a character of UTF-8 goes on.
+const LETTER: u8 = 0xC3;
+
+/// Whether text may contain such UTF-8: each character became at least two, the second of which is no letter. Hardly any other text
+/// has such a pair.
+pub(super) fn may_be_double_encoded(bytes: &[u8]) -> bool {
     let mut at = 0;
     while let Some(start) = bytes[at..].iter().position(|byte| !byte.is_ascii()) {
         let first = at + start;
         // The bytes of a character that follow its first one.
         let next = first + 1 + bytes[first + 1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count();
-        if bytes.get(next).is_some_and(|byte| !byte.is_ascii()) {
+        if bytes.get(next).is_some_and(|byte| !byte.is_ascii() && *byte != LETTER) {
             return true;
         }
         at = next;
@@ -406,6 +410,31 @@ mod tests {
         for text in ["JosÃ©", "JosÃƒÂ©", "Ã±", "NÃºÃ±ez", "ConceiÃ§Ã£o", "Oâ€™Brien"] {
             assert!(is_double_encoded(text), "{text}");
         }
+    }
+
+    #[test]
+    fn the_first_look_passes_over_no_double_encoding() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        let letters: Vec<char> =
+            NAMES.concat().chars().chain("Łódź Иван 山田 😀 5 € O’Brien \u{fffd}".chars()).collect();
+        let mut told = 0;
+        for _ in 0..20_000 {
+            let text: String = (0..chance.usize(0..6)).map(|_| *chance.choice(&letters).unwrap()).collect();
+            let again = WINDOWS_1252.decode_without_bom_handling(text.as_bytes()).0;
+            for text in [&*text, &*again, &format!("{text}{again}"), &format!("{again}{text}")] {
+                let (mut rest, mut is_double) = (text, false);
+                while let Some(start) = rest.find(|character: char| !character.is_ascii()) {
+                    let run = &rest[start..];
+                    let end = run.find(|character: char| character.is_ascii()).unwrap_or(run.len());
+                    let bytes: Option<Vec<u8>> = run[..end].chars().map(byte_of).collect();
+                    is_double |= bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok());
+                    rest = &run[end..];
+                }
+                assert!(!is_double || may_be_double_encoded(text.as_bytes()), "{text}");
+                told += usize::from(is_double);
+            }
+        }
+        assert!(told > 1_000, "{told}");
     }
 
     #[test]

@@ -154,9 +154,11 @@ pub(in crate::core) fn iso(text: &str) -> Option<&str> {
 /// Whether `text` is a date of zeros, such as `0000-00-00` or `0/0/00 0:00:00`, which programs write for a missing date. The
 /// year has two zeros or four, unlike a version (`0.0.0`) or a score.
 pub(in crate::core) fn is_zero_date(text: &str) -> bool {
-    if !text.starts_with('0') || text.len() < 6 {
-        return false;
-    }
+    // Each cell is asked about, and most are told apart by their first byte.
+    text.as_bytes().first() == Some(&b'0') && text.len() >= 6 && has_zero_date(text)
+}
+
+fn has_zero_date(text: &str) -> bool {
     let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
     let is_zeros =
         |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|character| character == b'0');

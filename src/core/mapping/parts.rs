@@ -94,8 +94,8 @@ impl<'a> Parts<'a> {
         match column {
             Column::Ignored => {}
             Column::Id => self.id(id_of(ID_COLUMN, text)?)?,
-            Column::Tags => self.tags.extend(split(TAGS_COLUMN, text)?),
-            Column::RemoveTags => self.remove_tags.extend(split(REMOVE_TAGS_COLUMN, text)?),
+            Column::Tags => append(&mut self.tags, split(TAGS_COLUMN, text)?),
+            Column::RemoveTags => append(&mut self.remove_tags, split(REMOVE_TAGS_COLUMN, text)?),
             Column::Match(place) => self.matched(*place, value()),
             Column::Field(name) => self.other(name, value()),
         }
@@ -269,6 +269,15 @@ impl<'a> Parts<'a> {
             fields.retain(|field| !field.name.is_empty());
         }
         Contact::of(id, fields, &read, matches, clear, tags, remove_tags)
+    }
+}
+
+// A row mostly has one list, which need not be copied.
+fn append(tags: &mut Vec<Text>, mut more: Vec<Text>) {
+    if tags.is_empty() {
+        *tags = more;
+    } else {
+        tags.append(&mut more);
     }
 }
 

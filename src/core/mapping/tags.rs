@@ -26,7 +26,7 @@ impl BadList {
 /// unless another separator stands inside a line.
 pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'a, str>>, BadList> {
     // Nearly all lists are plain.
-    if !text.contains(['"', '[', '{', '\'', '\n', '\r']) {
+    if !text.bytes().any(|byte| matches!(byte, b'"' | b'[' | b'{' | b'\'' | b'\n' | b'\r')) {
         return Ok(separated(text, separators).map(visible).collect());
     }
     let text = bare(text);
@@ -127,7 +127,12 @@ fn item(text: &str) -> Option<(Option<String>, &str)> {
 // Where the first separator begins, and how long it is. Of two that begin at one place, the longer is meant.
 fn cut<T: AsRef<str>>(text: &str, separators: &[T]) -> Option<(usize, usize)> {
     let marks = separators.iter().map(AsRef::as_ref).filter(|mark| !mark.is_empty());
-    let first = marks.filter_map(|mark| Some((text.find(mark)?, Reverse(mark.len())))).min();
+    // A search for text is prepared anew for each cell, which takes longer than the search for a byte.
+    let find = |mark: &str| match mark.as_bytes() {
+        [byte] => text.bytes().position(|other| other == *byte),
+        _ => text.find(mark),
+    };
+    let first = marks.filter_map(|mark| Some((find(mark)?, Reverse(mark.len())))).min();
     first.map(|(at, Reverse(length))| (at, length))
 }
 

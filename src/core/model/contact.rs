@@ -27,9 +27,10 @@ pub struct Contact {
     key: Key,
     id: Option<ContactId>,
     matches: usize,
-    // Shared by the copies of a contact: each call makes several.
+    // Shared by the copies of a contact: each call makes several. In one piece of memory, which is mostly freed by another
+    // thread than the one that made the contact (`benches/reading`).
     #[serde(serialize_with = "as_list")]
-    fields: Arc<Vec<Field>>,
+    fields: Arc<[Field]>,
     // When each field is written; empty if all are always.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     modes: Vec<WriteMode>,
@@ -37,8 +38,8 @@ pub struct Contact {
     remove_tags: Vec<Text>,
 }
 
-fn as_list<S: Serializer>(fields: &Arc<Vec<Field>>, serializer: S) -> Result<S::Ok, S::Error> {
-    fields.as_slice().serialize(serializer)
+fn as_list<S: Serializer>(fields: &Arc<[Field]>, serializer: S) -> Result<S::Ok, S::Error> {
+    fields.serialize(serializer)
 }
 
 /// A contact as it is stored, which may be damaged.
@@ -73,7 +74,7 @@ impl TryFrom<Parts> for Contact {
         if !modes.is_empty() && modes.len() != fields.len() {
             return Err("expected the write mode of each field, found another number of them".to_owned());
         }
-        Ok(Self { key, id, matches, fields: Arc::new(fields), modes, tags, remove_tags })
+        Ok(Self { key, id, matches, fields: fields.into(), modes, tags, remove_tags })
     }
 }
 
@@ -169,7 +170,7 @@ impl Contact {
             ([], Some(id)) => Key::Id(id.clone()),
             ([], None) => Key::Row { digest: digest(&all[..filled], read, &tags), nth: 1 },
         };
-        Ok(Self { key, id, matches, fields: Arc::new(all), modes: Vec::new(), tags, remove_tags })
+        Ok(Self { key, id, matches, fields: all.into(), modes: Vec::new(), tags, remove_tags })
     }
 
     /// The contact that a journal stored in these parts. Their values were checked when it was stored.
@@ -237,7 +238,7 @@ impl Contact {
             }
             return self;
         }
-        Arc::make_mut(&mut self.fields).push(Field::text(name.clone(), ""));
+        self.fields = self.fields.iter().cloned().chain([Field::text(name.clone(), "")]).collect();
         if !self.modes.is_empty() {
             self.modes.push(WriteMode::Always);
         }

@@ -19,6 +19,12 @@ use super::usual::Usual;
 /// How many bytes are searched for the rest of a cell whose opening quote is missing.
 const SPLIT_CELL: usize = 4 * 1024;
 
+/// Up to this number of cells, there is room for as many as are stored of a row.
+const MANY_CELLS: usize = 4 * 1024;
+
+/// The length of a short cell. Copying a fixed number of bytes is faster than copying as many as there are.
+const SHORT_CELL: usize = 16;
+
 /// The parser, with its input.
 pub(super) struct Parser {
     bytes: Bytes,
@@ -189,20 +195,28 @@ impl Parser {
         let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
         let Some(size) = memchr3(b'\n', b'\r', b'"', chunk) else { return Ok(false) };
         let (text, end) = (&chunk[..size], chunk[size]);
-        let delimiter = self.quotes.delimiter();
-        let cells = memchr_iter(delimiter, text).count() + 1;
-        if end == b'"' || size >= limit || cells > columns {
+        if end == b'"' || size >= limit {
             return Ok(false);
         }
-        let written = size + 1 - cells;
-        let (stored, ends) = block.room_for(written, cells);
-        let (mut start, mut length) = (0, 0);
-        for (at, end_of_cell) in memchr_iter(delimiter, text).chain([size]).zip(ends) {
-            let cell = &text[start..at];
-            stored[length..length + cell.len()].copy_from_slice(cell);
-            length += cell.len();
-            *end_of_cell = length;
-            start = at + 1;
+        let delimiter = self.quotes.delimiter();
+        // Nearly always there is room for as many cells as are stored, so that they need not be counted before.
+        let most = if columns <= MANY_CELLS { columns } else { memchr_iter(delimiter, text).count() + 1 };
+        if most > columns {
+            return Ok(false);
+        }
+        let (stored, ends) = block.room_for(size + SHORT_CELL, most);
+        let (mut cells, mut start, mut written) = (0, 0, 0);
+        for at in memchr_iter(delimiter, text).chain([size]) {
+            let Some(end_of_cell) = ends.get_mut(cells) else { return Ok(false) };
+            let length = at - start;
+            match (chunk.get(start..start + SHORT_CELL), stored.get_mut(written..written + SHORT_CELL)) {
+                // What is copied too much is overwritten by the next cell.
+                (Some(cell), Some(stored)) if length <= SHORT_CELL => stored.copy_from_slice(cell),
+                _ => stored[written..written + length].copy_from_slice(&text[start..at]),
+            }
+            written += length;
+            *end_of_cell = written;
+            (cells, start) = (cells + 1, at + 1);
         }
         self.lines.end(end);
         self.bytes.consume(size + 1);
