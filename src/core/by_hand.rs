@@ -33,6 +33,9 @@ pub enum BadEdit {
     /// A create without a value in any match field: if its answer were lost, no search could find it.
     #[error("a new contact needs a value in a match field{}", named(.0))]
     NoMatch(Vec<String>),
+    /// Another value for a field by which the contact has to be found first.
+    #[error("the contact is found by its `{0}`, which can only be changed by its id")]
+    MatchField(String),
     /// The parts do not make a contact.
     #[error(transparent)]
     Flaw(#[from] Flaw),
@@ -44,6 +47,7 @@ fn named(fields: &[String]) -> String {
 
 /// Which contact is edited.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Subject {
     /// One that the journal has under this key, with what it knows of the platform.
     Journaled(Key, RemoteState),
@@ -105,9 +109,9 @@ impl Edit {
         Ok(match subject {
             Subject::Id(id) => Contact::new(Draft { id: Some(id.clone()), ..draft })?,
             Subject::Found(field) => {
-                // The value that it is found by may be among those that are written.
-                let fields = draft.fields.iter().filter(|other| other.name != field.name).cloned().collect();
-                Contact::new(Draft { matches: vec![field.clone()], fields, ..draft })?
+                let matches = vec![field.clone()];
+                let fields = besides(&matches, &draft.fields)?;
+                Contact::new(Draft { matches, fields, ..draft })?
             }
             Subject::Journaled(key, RemoteState::Known(known)) => {
                 Contact::new(Draft { id: Some(known.id.clone()), ..draft })?.known_as(key.clone())
@@ -117,13 +121,12 @@ impl Edit {
             }
             Subject::Journaled(key, RemoteState::InDoubt(doubt)) => {
                 let matches = doubt.sent.matches().to_vec();
-                let is_other = |field: &&Field| !matches.iter().any(|other| other.name == field.name);
-                let fields = draft.fields.iter().filter(is_other).cloned().collect();
+                let fields = besides(&matches, &draft.fields)?;
                 Contact::new(Draft { matches, fields, ..draft })?.known_as(key.clone())
             }
             Subject::Journaled(key @ Key::Match { field, value }, RemoteState::Unknown) => {
                 let matches = vec![Field::text(field.clone(), value.clone())];
-                let fields = draft.fields.iter().filter(|other| other.name != *field).cloned().collect();
+                let fields = besides(&matches, &draft.fields)?;
                 Contact::new(Draft { matches, fields, ..draft })?.known_as(key.clone())
             }
             Subject::Journaled(key @ Key::Row { .. }, RemoteState::Unknown) => {
@@ -131,6 +134,19 @@ impl Edit {
             }
         })
     }
+}
+
+// The fields that are written besides the match values by which the contact is found.
+fn besides(matches: &[Field], fields: &[Field]) -> Result<Vec<Field>, BadEdit> {
+    let mut others = Vec::new();
+    for field in fields {
+        match matches.iter().find(|found_by| found_by.name == field.name) {
+            Some(found_by) if found_by.value.same(&field.value) => {}
+            Some(_) => return Err(BadEdit::MatchField(field.name.to_string())),
+            None => others.push(field.clone()),
+        }
+    }
+    Ok(others)
 }
 
 /// What is known of a contact to which all of `contact` is to be written by hand: a value or a tag that it is known to have may
@@ -317,6 +333,10 @@ mod tests {
         let found = ["find phone=+521 1", "found: update ID city=Lima"];
         check(Subject::Found(Field::text("phone", "+521")), &found);
         check(Subject::Journaled(key(), RemoteState::Unknown), &found);
+        let other_phone = Edit { fields: vec![Field::text("phone", "+522")], ..Edit::default() };
+        for subject in [Subject::Found(Field::text("phone", "+521")), Subject::Journaled(key(), RemoteState::Unknown)] {
+            assert_eq!(other_phone.contact(&subject), Err(BadEdit::MatchField("phone".into())));
+        }
         let mut changed = known();
         changed.fields.remove("city");
         check(Subject::Journaled(key(), RemoteState::Known(changed)), &["update 7 city=Lima"]);

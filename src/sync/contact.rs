@@ -134,13 +134,13 @@ fn unknown(name: &ContactRef) -> Result<Subject, ContactError> {
     match name {
         ContactRef::Line(_) => Err(not_known()),
         ContactRef::Id(id) => ContactId::new(id.clone()).map(Subject::Id).ok_or_else(not_known),
-        ContactRef::Match(text) => match field_value(text) {
-            Some(field) => Ok(Subject::Found(field)),
-            None => {
+        ContactRef::Match(text) => {
+            let by_id = || {
                 let id = text.strip_prefix(ID_KEY).unwrap_or(text);
                 ContactId::new(id).map(Subject::Id).ok_or_else(not_known)
-            }
-        },
+            };
+            field_value(text).map_or_else(by_id, |field| Ok(Subject::Found(field)))
+        }
     }
 }
 

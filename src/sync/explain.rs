@@ -308,7 +308,7 @@ fn plan_named<R: Reporter>(
     // All rows are kept, so that merged ones are among them. No list is written.
     let files = ListFiles { results: Some(String::new()), ..ListFiles::default() };
     let selection = Selection { only: vec![name.clone()], limit: None };
-    let options = PlanOptions { duplicates, retry_rejected, selection, files, ..PlanOptions::default() };
+    let options = PlanOptions { duplicates, files, retry_rejected, selection, ..PlanOptions::default() };
     let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
     let planned = match plan_input(&journal, to_plan, &mut |_| Ok(()), environment) {
         Ok((planned, _)) => planned,

@@ -232,16 +232,13 @@ pub fn edit_contact<R: Reporter>(
             return Ok(EditOutcome::stopped_before(&contact, reason));
         }
     }
-    let (run, policy) = match open {
-        Some(mut run) => {
-            workspace.take_up(&mut run)?;
-            (run.id, run.policy)
-        }
-        None => {
-            let run = new_run(channel.held(), action.name(), action.policy(search_lag));
-            let rewrites = matches!(action, ContactAction::Change(..));
-            plan(journal, NewRun { now: begun, ..run }, contact, rewrites)?
-        }
+    let (run, policy) = if let Some(mut run) = open {
+        workspace.take_up(&mut run)?;
+        (run.id, run.policy)
+    } else {
+        let run = new_run(channel.held(), action.name(), action.policy(search_lag));
+        let rewrites = matches!(action, ContactAction::Change(..));
+        plan(journal, NewRun { now: begun, ..run }, contact, rewrites)?
     };
     journal.count_in_run(run, searches)?;
     send(workspace, &channel, (run, policy), options, environment)

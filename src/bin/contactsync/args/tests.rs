@@ -237,7 +237,7 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
         );
         for (option, users) in options {
             let key = Some(key_of(&option)).filter(|key| keys.contains(key)).map(|key| code(&key)).unwrap_or_default();
-            let users = if option.is_global_set() { "all".into() } else { in_groups(users, &shared).join(", ") };
+            let users = if option.is_global_set() { "all".into() } else { in_groups(&users, &shared).join(", ") };
             let (meaning, default) = meaning(&option);
             row(&mut text, &[usage(&option), key, default, meaning, users]);
         }
@@ -341,7 +341,7 @@ fn by_heading(commands: &[(String, &clap::Command)]) -> Vec<Heading> {
 }
 
 // The commands, of which those of a group that has them all, such as `journal`, are named by the group.
-fn in_groups(users: Vec<String>, all: &[(String, &clap::Command)]) -> Vec<String> {
+fn in_groups(users: &[String], all: &[(String, &clap::Command)]) -> Vec<String> {
     let group = |name: &str| name.split_once(' ').map(|(group, _)| group.to_owned());
     let is_whole = |of: &str| {
         let mut members = all.iter().map(|(name, _)| name).filter(|name| group(name).as_deref() == Some(of));

@@ -18,6 +18,9 @@ impl From<ContactError> for Failure {
                 "name the field that identifies a contact with --match FIELD, and give it a value; if the answer to the create \
                  is lost, the contact is searched for by it",
             ),
+            ContactError::Edit(BadEdit::MatchField(_)) => {
+                (Exit::Usage, "read the contact with `contactsync contact get`, and name it as id:ID")
+            }
             ContactError::Edit(BadEdit::Flaw(_)) => return Self::usage(&error),
             ContactError::Known { .. } | ContactError::Exists { .. } => {
                 (Exit::Refused, "change it with `contactsync contact update`")
