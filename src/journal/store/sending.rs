@@ -334,7 +334,7 @@ impl Store {
         match kind {
             CallKind::Find | CallKind::Read => self.looks(channel)?,
             CallKind::Create | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
-                self.starts(channel, number)
+                self.starts(channel, number);
             }
         }
         Ok(number)
