@@ -13,7 +13,7 @@ use contactsync::client::{ChannelKind, Client, ClientError, ClientOptions, Timeo
 use contactsync::contact::ContactId;
 use contactsync::engine::Rows;
 use contactsync::history::{JournalError, LockError};
-use contactsync::report::CallKind;
+use contactsync::report::{CallKind, PlanError};
 use contactsync::sandbox::{Config, Fault, Faults, Rule, Sandbox};
 use contactsync::{
     BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Field, Format, GuardError, Http,
@@ -344,7 +344,11 @@ fn a_channel_that_must_not_be_sent_to_is_refused() {
     let more = Wanted { rows: 21, ..Wanted::default() };
     let check = |wanted: &Wanted, expected: fn(&GuardError) -> bool| {
         let syncing = harness.sync(&harness.workspace(), wanted, &Silent);
-        assert!(matches!(&syncing, Err(SyncError::Guard(error)) if expected(error)), "{syncing:?}");
+        let refused = match &syncing {
+            Err(SyncError::Guard(error) | SyncError::Plan(PlanError::Guard(error))) => expected(error),
+            _ => false,
+        };
+        assert!(refused, "{syncing:?}");
         assert_eq!(
             (harness.creates(), harness.sandbox.ledger().creates(wanted.token)),
             (20, harness.sandbox.contacts(wanted.token).len())
