@@ -15,6 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Finds, creates, reads and changes one contact, and writes what the platform answered.
+///
+/// # Errors
+/// Any error of the library or of the writer.
 pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
 

@@ -66,6 +66,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Imports three rows, and writes one line for each and the summary.
+///
+/// # Errors
+/// Any error of the library or of the writer.
 pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     // It drives connections and timers. The use cases block, so that they are called from outside of it.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -83,6 +83,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Syncs ten contacts to two channels of a platform that fails at first, and writes the progress.
+///
+/// # Errors
+/// Any error of the library or of the writer.
 pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     // The first two searches are answered with an error, and repeated.

@@ -42,6 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Syncs two contacts, edits one on the platform, verifies and repairs it, and writes what was found.
+///
+/// # Errors
+/// Any error of the library or of the writer.
 pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let sandbox = runtime.block_on(Sandbox::start(Config::default()))?;
