@@ -604,7 +604,7 @@ fn a_client_is_refused_a_channel_of_other_contacts_or_of_a_run() {
 }
 
 /// What an example writes.
-fn output(run: fn(&mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>>) -> String {
+fn output<E: std::fmt::Debug>(run: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> String {
     let mut out = Vec::new();
     run(&mut out).expect("the example succeeds");
     String::from_utf8(out).expect("text")
