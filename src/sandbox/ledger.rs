@@ -246,7 +246,7 @@ mod tests {
         ledger.enter(CallRecord { status: Some(429), ..call(58.5, "a", false) });
         ledger.enter(call(58.6, "a", false));
         ledger.enter(call(58.6, "b", true));
-        let seconds = ledger.last_minute("a", Duration::from_secs(60));
+        let seconds = ledger.last_minute("a", Duration::from_mins(1));
         assert_eq!(seconds.len(), 60);
         let of = |counted, refused, other| SecondCalls { counted, refused, other };
         assert_eq!((seconds[0], seconds[1], seconds[59]), (of(2, 0, 0), of(1, 1, 1), of(1, 0, 0)));
