@@ -27,17 +27,18 @@ fn documented() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for path in files.filter(|path| path.is_file()) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
+        let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
         let place = path.strip_prefix(root()).unwrap().display().to_string();
-        if place.ends_with(".toml") {
+        if kind == "toml" {
             found.push((place, text));
-        } else if place.ends_with(".yaml") {
+        } else if kind == "yaml" {
             // The file in a ConfigMap.
             for (_, rest) in text.match_indices("contactsync.toml: |\n").map(|(at, key)| text.split_at(at + key.len()))
             {
                 let inside = rest.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
                 found.push((place.clone(), inside.map(str::trim_start).collect::<Vec<_>>().join("\n") + "\n"));
             }
-        } else if place.ends_with(".md") {
+        } else if kind == "md" {
             let blocks = text.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned());
             found.extend(blocks.enumerate().map(|(nth, block)| (format!("{place}, block {nth}"), block + "\n")));
         }
