@@ -696,7 +696,7 @@ fn the_missing_contact_of_a_plan_is_the_one_that_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
     write("token", "any");
-    let others: String = (0..20).map(|nth| format!("contact{nth}@example.com\n")).collect();
+    let others = (0..20).map(|nth| format!("contact{nth}@example.com\n")).collect::<Vec<_>>().concat();
     write("before.csv", &format!("email\nann@example.com\n{others}"));
     write("in.csv", &format!("email\n{others}"));
     let options = ["--match", "email", "--on-missing", "tag:left", "--token-file", "token", "--url", &sandbox.url];

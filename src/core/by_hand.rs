@@ -272,7 +272,10 @@ mod tests {
     fn shown(calls: &[PlannedCall]) -> Vec<String> {
         let shown = |planned: &PlannedCall| {
             let fields = |fields: &[Field]| {
-                fields.iter().map(|field| format!(" {}={}", field.name, field.value.text())).collect::<String>()
+                let fields = fields.iter().flat_map(|field| {
+                    [" ".into(), field.name.to_string(), "=".into(), field.value.text().into_owned()]
+                });
+                fields.collect::<String>()
             };
             let what = match &planned.call {
                 Call::Find { field, page } => format!("find {}={} {page}", field.name, field.value.text()),

@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(counts(&rate), [(2, 1, 2), (1, 1, 1), (0, 1, 0), (2, 1, 2)]);
         assert_eq!(rate.bars[0].calls, CallEnds { answered: 1, refused: 1, ..CallEnds::default() });
         assert_eq!(rate.bars[3].calls, CallEnds { unanswered: 2, ..CallEnds::default() });
-        assert_eq!((rate.peak, rate.minutes_per_bar, rate.bars[3].at), (2, 1, FIRST + Duration::from_secs(180)));
+        assert_eq!((rate.peak, rate.minutes_per_bar, rate.bars[3].at), (2, 1, FIRST + Duration::from_mins(3)));
         assert_eq!(call_rate(&[], 100, 60), CallRate { minutes_per_bar: 1, ..CallRate::default() });
     }
 

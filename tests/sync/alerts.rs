@@ -97,7 +97,7 @@ async fn the_exit_codes_that_are_failures_are_told_as_failures() {
     let harness = well().await;
     check("done", &harness, harness.sync("good.csv").run().await, 0, false).await;
     let harness = well().await;
-    harness.write("mixed.csv", format!("{REJECTED}{}", &GOOD["email,name\n".len()..].repeat(4).replace("@", ".x@")));
+    harness.write("mixed.csv", format!("{REJECTED}{}", &GOOD["email,name\n".len()..].repeat(4).replace('@', ".x@")));
     check("rejected rows", &harness, harness.sync("mixed.csv").run().await, 3, false).await;
     let harness = well().await;
     let ran = harness.sync("good.csv").shell("exec \"$@\" > /dev/full").run().await;
@@ -142,7 +142,7 @@ async fn a_run_that_is_refused_by_a_lock_is_a_failure_and_keeps_the_memory_whole
 async fn nights_that_stop_early_are_told_when_they_last() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", format!("{EVERY_MESSAGE}[notify.degraded]\nstopped = 3\n"));
-    let rows: String = (0..40).map(|row| format!("p{row}@example.com,P\n")).collect();
+    let rows = (0..40).map(|row| format!("p{row}@example.com,P\n")).collect::<Vec<_>>().concat();
     harness.write("in.csv", format!("email,name\n{rows}"));
     for night in 1..=4 {
         harness.sync("in.csv --max-calls 2").run().await.exits(4);
@@ -157,7 +157,7 @@ async fn nights_that_stop_early_are_told_when_they_last() {
 #[tokio::test]
 async fn unusual_runs_are_degraded_by_the_thresholds() {
     let harness = Harness::unlimited().await;
-    let rows = |count: usize| (0..count).map(|row| format!("p{row}@example.com,P\n")).collect::<String>();
+    let rows = |count: usize| (0..count).map(|row| format!("p{row}@example.com,P\n")).collect::<Vec<_>>().concat();
     harness.write("contactsync.toml", EVERY_MESSAGE);
     for count in [10, 10, 10, 4] {
         harness.write("in.csv", format!("email,name\n{}", rows(count)));

@@ -135,10 +135,10 @@ fn title(bar: &RateBar) -> String {
         (calls.unanswered, "without a usable answer"),
     ];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
-    let parts: String = parts.map(|(count, what)| format!(", {} {what}", grouped(count))).collect();
+    let parts: Vec<String> = parts.map(|(count, what)| format!(", {} {what}", grouped(count))).collect();
     let minutes =
         if bar.minutes > 1 { format!(" in {} min, at most {} in one", bar.minutes, bar.peak) } else { String::new() };
-    format!("{}: {}{minutes}{parts}", moment(bar.at), counted_calls(calls.total()))
+    format!("{}: {}{minutes}{}", moment(bar.at), counted_calls(calls.total()), parts.concat())
 }
 
 fn break_at(x: f64, pause: Duration) -> Html {
