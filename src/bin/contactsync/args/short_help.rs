@@ -11,6 +11,7 @@ use super::Cli;
 const MAIN: &[&str] = &[
     "channel",
     "config",
+    "dry-run",
     "journal",
     "json",
     "limit",
@@ -47,10 +48,7 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
 
 /// The program with short helps.
 fn with_short_help(program: Command) -> Command {
-    let mut users: BTreeMap<String, usize> = BTreeMap::new();
-    for option in program.get_subcommands().flat_map(Command::get_arguments).filter_map(Arg::get_long) {
-        *users.entry(option.to_owned()).or_default() += 1;
-    }
+    let users = users_of_options(&program);
     let all = "`contactsync COMMAND -h` has a command's main options, `--help` all of them.";
     let examples = text(program.get_after_help());
     program
@@ -60,6 +58,15 @@ fn with_short_help(program: Command) -> Command {
             shortened_option(option, is_hidden)
         })
         .mut_subcommands(|command| shortened(command, &users))
+}
+
+/// By how many of a command's commands each option is taken.
+fn users_of_options(command: &Command) -> BTreeMap<String, usize> {
+    let mut users: BTreeMap<String, usize> = BTreeMap::new();
+    for option in command.get_subcommands().flat_map(Command::get_arguments).filter_map(Arg::get_long) {
+        *users.entry(option.to_owned()).or_default() += 1;
+    }
+    users
 }
 
 fn shortened(command: Command, users: &BTreeMap<String, usize>) -> Command {
@@ -79,14 +86,15 @@ fn shortened(command: Command, users: &BTreeMap<String, usize>) -> Command {
     let pointer = if has_more { "These are the main options; `--help` lists all of them." } else { "" };
     let short = format!("{examples}\n\n{pointer}").trim().to_owned();
     let command = if about.is_empty() { command } else { command.about(about) };
+    // What the few commands of `journal` share may be what one of them is about.
+    let inner = if command.get_name() == "contact" { users_of_options(&command) } else { BTreeMap::new() };
     command
         .after_help(short)
         .mut_args(|option| {
             let is_hidden = is_hidden(&option);
             shortened_option(option, is_hidden)
         })
-        // What several commands share may be what one of these is about.
-        .mut_subcommands(|command| shortened(command, &BTreeMap::new()))
+        .mut_subcommands(|command| shortened(command, &inner))
 }
 
 fn is_long_only(option: &Arg) -> bool {

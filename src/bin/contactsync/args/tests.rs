@@ -9,6 +9,7 @@ use contactsync::sandbox::{Fault, Rule, StoredForm};
 
 use super::*;
 use crate::config::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, KeyInfo, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};
+use crate::config::notify::{DEGRADED_KEYS, NOTIFY_KEYS};
 use crate::config::tests::config;
 use crate::settings::Settings;
 
@@ -51,6 +52,9 @@ fn the_reference_is_that_of_the_declarations() {
     compare("docs/reference.md", &reference());
 }
 
+/// The key of the inner table of `[notify]`, which has rows of its own.
+const DEGRADED: KeyInfo = KeyInfo { name: "degraded", default: "none", meaning: "" };
+
 #[test]
 fn the_reference_lists_every_key_of_a_table() {
     let names = |keys: &[KeyInfo]| keys.iter().map(|key| key.name.to_owned()).collect::<Vec<_>>();
@@ -61,6 +65,8 @@ fn the_reference_lists_every_key_of_a_table() {
     let (_, mapping) = options.split_at(options.len() - KEYS.len());
     assert_eq!(mapping, names(KEYS));
     check("[[tags]]\n", TAG_KEYS);
+    check("[notify]\n", &[NOTIFY_KEYS, &[DEGRADED]].concat());
+    check("[notify.degraded]\n", DEGRADED_KEYS);
     check("[[take]]\n", TAKE_KEYS);
     let in_braces = |text: &str, keys: &[KeyInfo]| {
         let error = config(text).unwrap_err().to_string();
@@ -251,14 +257,13 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
          token.",
         named(&keys_of("[channel.a]\n"))
     );
-    let _ = writeln!(
-        text,
-        "\n### Keys of `notify`\n\nThe table `[notify]` names commands and URLs that are told how runs end: {}. Its table `degraded` has \
-         the thresholds of unusual runs: {}. [Alerts](alerts.md) explains them.\n\n### Keys of a job\n\nA table `[job.NAME]` takes all \
-         keys of the whole file except the tables of channels, and `input`. [Jobs](jobs.md) explains which value wins.",
-        named(&keys_of("[notify]\n")),
-        named(&keys_of("[notify.degraded]\n"))
+    text.push_str(
+        "\n### Keys of a job\n\nA table `[job.NAME]` takes all keys of the whole file except the tables of channels, and `input`. \
+         [Jobs](jobs.md) explains which value wins.\n",
     );
+    let alerts = "[Alerts](alerts.md) explains them.";
+    key_table(&mut text, "Keys of `[notify]`", alerts, NOTIFY_KEYS);
+    key_table(&mut text, "Keys of `[notify.degraded]`", alerts, DEGRADED_KEYS);
     key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", KEYS);
     key_table(
         &mut text,

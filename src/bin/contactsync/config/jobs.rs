@@ -43,9 +43,9 @@ pub(super) fn job<'f>(
     let channel = table.take_entry("channel");
     if let (Some((_, value)), Some(place)) = (&channel, &channel_place) {
         if matches!(value.get_ref(), DeValue::Table(_)) {
-            return Err(
-                place.wrong("tables [channel.NAME] belong to the whole file; name one of them, as in channel = \"a\"")
-            );
+            return Err(place.wrong_type(
+                "tables [channel.NAME] belong to the whole file; name one of them, as in channel = \"a\"",
+            ));
         }
         if let Some(column) = table.place_of("channel_column") {
             return Err(both(place, &column));
@@ -56,7 +56,10 @@ pub(super) fn job<'f>(
     if routes && !whole.holds_table("channel") {
         whole.take_entry("channel");
     }
-    let mut config = Config::of_table(whole.overlaid(table, &GROUPS, MERGED), channel)?;
+    let mut merged = whole.overlaid(table, &GROUPS, MERGED);
+    // It is read already. An unknown key is answered with the known ones, and this is one of them.
+    drop(merged.item("input"));
+    let mut config = Config::of_table(merged, channel)?;
     let source = &mut config.layer.source_name;
     if input.is_some() {
         source.input_command = None;

@@ -7,7 +7,7 @@ mod file;
 mod jobs;
 mod lines;
 pub mod mapping;
-mod notify;
+pub mod notify;
 pub mod schema;
 mod table;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use contactsync::RowLimit;
 use serde::Deserialize;
 
 use super::deserializer::group;
+use super::mapping::keys::KeyInfo;
 use super::table::Table;
 use crate::options::value::{Name, TimeSpan, WholeNumber, name, parsed};
 use crate::options::{ConfigError, Sourced};
@@ -73,6 +74,31 @@ impl FromStr for Share {
         }
     }
 }
+
+macro_rules! keys {
+    ($($name:literal, $default:literal, $meaning:literal;)+) => {
+        &[$(KeyInfo { name: $name, #[cfg(test)] default: $default, meaning: $meaning },)+]
+    };
+}
+
+/// The keys of `[notify]`.
+pub const NOTIFY_KEYS: &[KeyInfo] = keys! {
+    "on_finish", "none", "A command or a URL that gets the summary of every run";
+    "on_failure", "none", "A command or a URL that is told when runs begin to fail";
+    "on_degraded", "none", "A command or a URL that is told when runs begin to be unusual";
+    "on_recovered", "none", "A command or a URL that is told when runs are well again";
+    "ping_url", "none", "The URL of a health check: `URL/start` is requested at the start, `URL` or `URL/fail` at the end";
+    "timeout", "`30s`", "The longest time that a command or a URL may take";
+    "repeat", "`false`", "Whether failures and unusual runs are reported every time";
+};
+
+/// The keys of `[notify.degraded]`.
+pub const DEGRADED_KEYS: &[KeyInfo] = keys! {
+    "rejects", "`10%`", "A run is unusual if more than this number, or this share of its rows, is rejected";
+    "duration", "none", "A run is unusual if the command takes longer than this";
+    "rows", "`50%`", "A run is unusual if its number of rows differs by more than this share from the usual number";
+    "stopped", "`3`", "A run is unusual if it is at least the Nth in a row that stopped early";
+};
 
 /// Reads the table, if there is one.
 pub(super) fn notify(table: &mut Table<'_>) -> Result<NotifyTable, ConfigError> {

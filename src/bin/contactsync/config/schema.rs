@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Config;
 use super::file::ConfigFile;
 use super::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, KeyInfo, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};
+use super::notify::{DEGRADED_KEYS, NOTIFY_KEYS};
 use crate::options::Expected;
 
 /// A key that no table has.
@@ -108,9 +109,12 @@ impl Tables<'_> {
             "tags" => declared(TAG_KEYS),
             "take" => declared(TAKE_KEYS),
             "transform" => declared(STEP_KEYS),
+            "notify" => declared(NOTIFY_KEYS),
+            "degraded" => declared(DEGRADED_KEYS),
             // The key of the whole file has the name of the option.
             "channel" if key == "kind" => self.help.get("channel_kind").cloned(),
-            _ => declared(KEYS).or_else(|| self.help.get(key).cloned()),
+            "" | "channel" | "job" => declared(KEYS).or_else(|| self.help.get(key).cloned()),
+            _ => None,
         }
     }
 }

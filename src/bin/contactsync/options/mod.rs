@@ -124,7 +124,8 @@ pub struct PolicyArgs {
     #[arg(long, value_name = "MARK")]
     #[serde(deserialize_with = "parsed")]
     pub on_missing: Option<OnMissingArg>,
-    /// Send nothing if more than N contacts, or N% of the rows, would be created, updated or marked [default: no limit]
+    /// Send nothing if more contacts than this would change: N, or N% of the rows; creates, updates and marks count [default:
+    /// no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
     pub max_changes: Option<RowLimit>,

@@ -14,6 +14,7 @@ use crate::config::value;
 use crate::options::{ConfigError, Located};
 
 /// A key, for the reference and the schema.
+#[derive(Clone, Copy)]
 pub struct KeyInfo {
     pub name: &'static str,
     #[cfg(test)]
