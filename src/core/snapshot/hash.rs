@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::Hasher as _;
+use std::num::{NonZeroU64, NonZeroU128};
 
 use serde_json::Value as Json;
 use siphasher::sip::SipHasher13 as ShortHasher;
@@ -23,14 +24,15 @@ const QUOTED: u128 = 0x7175_6F74_6564_0000_0000_0000_0000_0001;
 /// Number of bytes that are hashed at once of where the cells of a row end: 64 cells.
 const ENDS: usize = 256;
 
-/// The hash of a row, by its cells or by its line of text: never 0.
+/// The hash of a row, by its cells or by its line of text: never 0. An input has as many as rows, so that an `Option` of one takes no
+/// more memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RowHash(u128);
+pub struct RowHash(NonZeroU128);
 
 /// A digest of a contact's key. Two contacts may have one tag with a probability of 2⁻⁶⁴; that is harmless, because a tag only
 /// makes a row take the long way. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContactTag(u64);
+pub struct ContactTag(NonZeroU64);
 
 /// The hash of a match value or an id of a person who must not return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,29 +57,42 @@ pub struct Basis(u128);
 impl RowHash {
     /// The hash as it is stored; `None` for 0, which stands for a row that is not to be recognised.
     pub const fn from_stored(hash: u128) -> Option<Self> {
-        if hash == 0 { None } else { Some(Self(hash)) }
+        match NonZeroU128::new(hash) {
+            Some(hash) => Some(Self(hash)),
+            None => None,
+        }
     }
 
     /// The hash as a number.
     pub const fn number(self) -> u128 {
-        self.0
+        self.0.get()
     }
 
     /// The hash of the same line, when reading the row adds a notice about the input: such a row is never skipped.
     #[must_use]
     pub const fn noted(self) -> Self {
-        Self(or_one(self.0 ^ NOTED))
+        Self(or_one(self.0.get() ^ NOTED))
     }
 
     /// The hash of the same line, when each of its cells that is not blank is quoted.
     #[must_use]
     pub const fn quoted(self) -> Self {
-        Self(or_one(self.0 ^ QUOTED))
+        Self(or_one(self.0.get() ^ QUOTED))
     }
 }
 
-const fn or_one(hash: u128) -> u128 {
-    if hash == 0 { 1 } else { hash }
+const fn or_one(hash: u128) -> NonZeroU128 {
+    match NonZeroU128::new(hash) {
+        Some(hash) => hash,
+        None => NonZeroU128::MIN,
+    }
+}
+
+const fn tag_or_one(tag: u64) -> NonZeroU64 {
+    match NonZeroU64::new(tag) {
+        Some(tag) => tag,
+        None => NonZeroU64::MIN,
+    }
 }
 
 /// Hashes lines of text, each of which is a row.
@@ -101,12 +116,15 @@ impl fmt::Debug for LineHasher {
 impl ContactTag {
     /// The tag as it is stored; `None` for 0, which stands for a row without a contact.
     pub const fn from_stored(tag: u64) -> Option<Self> {
-        if tag == 0 { None } else { Some(Self(tag)) }
+        match NonZeroU64::new(tag) {
+            Some(tag) => Some(Self(tag)),
+            None => None,
+        }
     }
 
     /// The tag as a number.
     pub const fn number(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -159,13 +177,13 @@ impl SnapshotKey {
     /// The tag of the contact whose key has this text. The hashes of a match value have that of the value.
     pub fn contact_of_text(&self, key: &str) -> ContactTag {
         if let Some(hashed) = HashedKey::of_key(key) {
-            return ContactTag(hashed.tag);
+            return ContactTag(tag_or_one(hashed.tag));
         }
         // `#digest.00000002` is the second row with its content.
         let key = if key.starts_with('#') { key.rsplit_once('.').map_or(key, |(digest, _)| digest) } else { key };
         let mut hasher = ShortHasher::new_with_key(&self.0);
         hasher.write(key.as_bytes());
-        ContactTag(hasher.finish().max(1))
+        ContactTag(tag_or_one(hasher.finish()))
     }
 
     /// The hash of a match value or an id of a suppressed person.
