@@ -4,7 +4,7 @@
 
 use super::forecast::{Forecast, forecast};
 use super::model::{Contact, RemoteState};
-use super::task::{Outcome, Policy, Step, Task};
+use super::task::{Outcome, Policy, Task};
 use super::time::Timestamp;
 
 /// What a sync does with a contact.
@@ -22,11 +22,11 @@ pub enum Decision {
 pub fn decide(contact: &Contact, remote_state: &RemoteState, policy: Policy) -> Decision {
     let now = Timestamp::default();
     let task = Task::new(contact.clone(), remote_state.clone(), policy, &[], now);
-    match task.step(now) {
-        Step::Done(outcome @ (Outcome::Unchanged | Outcome::Rejected(_))) => Decision::Done(outcome),
+    match task.outcome() {
+        Some(outcome @ (Outcome::Unchanged | Outcome::Rejected(_))) => Decision::Done(outcome),
         // A contact that an earlier run has begun to create can be complete by the input as it is now. The run concludes
         // that, because it changes the remote state.
-        Step::Done(Outcome::Created | Outcome::Updated) => Decision::Pending(Forecast::default()),
-        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => Decision::Pending(forecast(&task, policy)),
+        Some(Outcome::Created | Outcome::Updated) => Decision::Pending(Forecast::default()),
+        None => Decision::Pending(forecast(&task, policy)),
     }
 }

@@ -15,6 +15,9 @@ const PEOPLE: usize = 3;
 /// How many values are remembered: they take 35 MB at most. Rows with further values are not compared.
 const VALUES: usize = 900_000;
 
+/// How many fields are remembered with what they hold.
+const FIELDS: usize = 1_000;
+
 /// A match field in which rows of different people share values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedField {
@@ -45,11 +48,14 @@ pub enum Evidence {
 #[derive(Clone, Debug, Default)]
 pub struct SharedValues {
     fields: Vec<String>,
-    // What each field holds, by its name.
-    kinds: HashMap<String, FieldKind>,
+    // What each field holds, by its name. The fields of a row mostly come in the order of the row before.
+    kinds: Vec<(String, FieldKind)>,
     // Names, once a row has one.
     evidence: Evidence,
     values: HashMap<u64, SeenValue>,
+    // For one word of a name, and for the hashes of all words.
+    lower: String,
+    words: Vec<u64>,
 }
 
 /// What a field holds, by its name.
@@ -140,19 +146,24 @@ impl SharedValues {
 
     // A hash of the name that a contact has outside its match fields: the words of all its names in any order, ignoring case.
     fn name_of(&mut self, contact: &Contact) -> Option<u32> {
-        let mut words: Vec<String> = Vec::new();
-        for field in &contact.fields()[contact.matches().len()..] {
-            if self.kind(&field.name) == FieldKind::Name {
-                words.extend(field.value.text().split_whitespace().map(str::to_lowercase));
+        self.words.clear();
+        for (at, field) in contact.fields().iter().enumerate().skip(contact.matches().len()) {
+            if self.kind(at, &field.name) == FieldKind::Name {
+                for word in field.value.text().split_whitespace() {
+                    let mut digest = DefaultHasher::new();
+                    lower_into(&mut self.lower, word);
+                    self.lower.hash(&mut digest);
+                    self.words.push(digest.finish());
+                }
             }
         }
-        words.sort_unstable();
-        words.dedup();
-        if words.is_empty() {
+        self.words.sort_unstable();
+        self.words.dedup();
+        if self.words.is_empty() {
             return None;
         }
         let mut digest = DefaultHasher::new();
-        words.hash(&mut digest);
+        self.words.hash(&mut digest);
         Some(half(digest.finish()))
     }
 
@@ -161,24 +172,17 @@ impl SharedValues {
     fn columns_of(&mut self, contact: &Contact) -> Columns {
         let matches = contact.matches().len();
         let mut columns = Columns { matches: vec![0; matches], others: 0, has_others: false };
-        let mut lower = String::new();
         for (at, field) in contact.fields().iter().enumerate() {
             let value = field.value.text();
             let text = value.trim();
             let is_telling =
-                at < matches || text.contains(char::is_alphabetic) || self.kind(&field.name) == FieldKind::Address;
+                at < matches || text.contains(char::is_alphabetic) || self.kind(at, &field.name) == FieldKind::Address;
             if !is_telling || text.is_empty() {
                 continue;
             }
-            lower.clear();
-            lower.push_str(text);
-            if text.is_ascii() {
-                lower.make_ascii_lowercase();
-            } else {
-                lower = text.to_lowercase();
-            }
+            lower_into(&mut self.lower, text);
             let mut digest = DefaultHasher::new();
-            (&*field.name, &lower).hash(&mut digest);
+            (&*field.name, &self.lower).hash(&mut digest);
             if let Some(of_match) = columns.matches.get_mut(at) {
                 *of_match = digest.finish();
             } else {
@@ -189,8 +193,10 @@ impl SharedValues {
         columns
     }
 
-    fn kind(&mut self, field: &str) -> FieldKind {
-        if let Some(kind) = self.kinds.get(field) {
+    // `at` is the place of the field in its contact.
+    fn kind(&mut self, at: usize, field: &str) -> FieldKind {
+        let is_it = |(name, _): &&(String, FieldKind)| name == field;
+        if let Some((_, kind)) = self.kinds.get(at).filter(is_it).or_else(|| self.kinds.iter().find(is_it)) {
             return *kind;
         }
         let kind = match key_sense(field) {
@@ -198,8 +204,21 @@ impl SharedValues {
             Some(KeySense::Address) => FieldKind::Address,
             None => FieldKind::Other,
         };
-        self.kinds.insert(field.to_owned(), kind);
+        if self.kinds.len() < FIELDS {
+            self.kinds.push((field.to_owned(), kind));
+        }
         kind
+    }
+}
+
+// The text in lower case, in place of what the buffer had.
+fn lower_into(lower: &mut String, text: &str) {
+    lower.clear();
+    if text.is_ascii() {
+        lower.push_str(text);
+        lower.make_ascii_lowercase();
+    } else {
+        *lower = text.to_lowercase();
     }
 }
 

@@ -441,6 +441,22 @@ impl Task {
         }
     }
 
+    /// How it ended; `None` while there is a next step.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match &self.stage {
+            Stage::Over(outcome) => Some(outcome.clone()),
+            Stage::Writing => self.next_write().is_none().then(|| self.written()),
+            Stage::Searching { .. }
+            | Stage::Creating
+            | Stage::ResolvingDoubt { .. }
+            | Stage::Checking { .. }
+            | Stage::Comparing { .. }
+            | Stage::Confirming { .. }
+            | Stage::Rereading { .. }
+            | Stage::Left(_) => None,
+        }
+    }
+
     /// Whether a refusal is temporary: the contact was created a moment ago and is not visible to every call yet.
     pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let made_at = match &self.remote_state {

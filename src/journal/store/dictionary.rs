@@ -1,6 +1,6 @@
 //! Texts that many rows share: each is stored once and has a number.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,22 +11,28 @@ use super::{FIRST_IN_MEMORY, Result, Store, damaged};
 /// Number of texts after which the memory of a dictionary is emptied: tags may be as many as contacts.
 const MOST_REMEMBERED: usize = 100_000;
 
+/// Number of texts whose order of use is remembered: about the fields of a row.
+const IN_ORDER: usize = 64;
+
 /// A table of texts with numbers, and the part of it that was used before.
 #[derive(Debug)]
 pub(super) struct Dictionary {
     table: &'static str,
     remembered: RefCell<Remembered>,
+    // The place of the text that follows the last one in the order of their first use. The fields of a row mostly come in one order.
+    next: Cell<usize>,
 }
 
 #[derive(Debug, Default)]
 struct Remembered {
     numbers: HashMap<Arc<str>, i64>,
     texts: HashMap<i64, Arc<str>>,
+    in_order: Vec<(Arc<str>, i64)>,
 }
 
 impl Dictionary {
     pub(super) fn of(table: &'static str) -> Self {
-        Self { table, remembered: RefCell::default() }
+        Self { table, remembered: RefCell::default(), next: Cell::new(0) }
     }
 
     /// Forgets what may have been undone.
@@ -36,8 +42,8 @@ impl Dictionary {
 
     /// The number of a text, if it has one.
     pub(super) fn find(&self, store: &Store, text: &str) -> Result<Option<i64>> {
-        if let Some(number) = self.remembered.borrow().numbers.get(text) {
-            return Ok(Some(*number));
+        if let Some(number) = self.find_remembered(text) {
+            return Ok(Some(number));
         }
         let mut query = store.db.prepare_cached(&format!("SELECT number FROM {} WHERE name = ?1", self.table))?;
         let number = query.query_row([text], |row| row.get(0)).optional()?;
@@ -45,6 +51,22 @@ impl Dictionary {
             self.remember(store, number, text.into());
         }
         Ok(number)
+    }
+
+    fn find_remembered(&self, text: &str) -> Option<i64> {
+        let remembered = self.remembered.borrow();
+        let next = self.next.get();
+        if let Some((expected, number)) = remembered.in_order.get(next)
+            && **expected == *text
+        {
+            self.next.set(next + 1);
+            return Some(*number);
+        }
+        let number = *remembered.numbers.get(text)?;
+        if let Some(place) = remembered.in_order.iter().position(|(_, other)| *other == number) {
+            self.next.set(place + 1);
+        }
+        Some(number)
     }
 
     /// The number of a text, which gets one if it has none.
@@ -79,6 +101,9 @@ impl Dictionary {
         let mut remembered = self.remembered.borrow_mut();
         if remembered.numbers.len() >= MOST_REMEMBERED && !store.is_read_only {
             *remembered = Remembered::default();
+        }
+        if remembered.in_order.len() < IN_ORDER && !remembered.numbers.contains_key(&text) {
+            remembered.in_order.push((Arc::clone(&text), number));
         }
         remembered.numbers.insert(Arc::clone(&text), number);
         remembered.texts.insert(number, text);
