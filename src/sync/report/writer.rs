@@ -52,6 +52,8 @@ struct SharedLists {
     queue: Mutex<RowQueue>,
     files: Mutex<Files>,
     stop: Stop,
+    // Whether there are any.
+    has_files: bool,
 }
 
 /// Rows that are not written yet.
@@ -103,7 +105,8 @@ impl ListClaims {
             files.rejects = self.rejects.map(|file| Rejects::new(file, listing.output_format));
             files.results = self.results.map(|file| Results::new(file, several));
         }
-        let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
+        let has_files = files.rejects.is_some() || files.results.is_some();
+        let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone(), has_files };
         let listed = Listed { sync, shared: Arc::new(shared) };
         listed.rewrite(journal, false)?;
         Ok(listed)
@@ -193,6 +196,9 @@ impl Listed {
 impl Observer for Listed {
     fn observe(&self, event: &Event<'_>) {
         let Event::Done { listed: Some(row), .. } = event else { return };
+        if !self.shared.has_files {
+            return;
+        }
         let (is_full, has_writer) = {
             let mut queue = locked(&self.shared.queue);
             queue.rows.push_back((*row).clone());
@@ -324,7 +330,8 @@ mod tests {
         results.begin().unwrap();
         results.put_in_place().unwrap();
         let files = Files { results: Some(results), ..Files::default() };
-        let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
+        let shared =
+            SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone(), has_files: true };
         Listed { sync: 1, shared: Arc::new(shared) }
     }
 
@@ -381,7 +388,12 @@ mod tests {
                 failure: None,
                 are_final: false,
             };
-            let shared = SharedLists { queue: Mutex::default(), files: Mutex::new(files), stop: Stop::default() };
+            let shared = SharedLists {
+                queue: Mutex::default(),
+                files: Mutex::new(files),
+                stop: Stop::default(),
+                has_files: true,
+            };
             let listed = Listed { sync: 1, shared: Arc::new(shared) };
             let lost_path = lost_folder.path().join("list.csv");
             drop(lost_folder);
