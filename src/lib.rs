@@ -267,9 +267,9 @@ pub mod client {
 
 /// The parts of a contact, and the errors for invalid ones.
 pub mod contact {
-    pub use crate::core::limits::{Bounded, TooLong};
     pub use crate::core::model::{ContactId, Draft, Flaw, HASHED, Key, Rejection, Remote, Value};
     pub use crate::core::record::{Cells, Texts};
+    pub use crate::core::size_limits::{Bounded, TooLong};
     pub use crate::core::text::Text;
 }
 
@@ -313,7 +313,7 @@ pub mod one_contact {
 
 /// Channels whose locks are held.
 pub mod locks {
-    pub use crate::sync::{HeldChannel, Locked, LockedChannel};
+    pub use crate::sync::{Locked, LockedChannel, ReadOnlyChannel};
 }
 
 /// Learning the platform's contacts, and reading them back.
@@ -393,12 +393,12 @@ pub mod engine {
     pub use crate::core::answer::{Answer, RateLimit};
     pub use crate::core::attempt::Attempt;
     pub use crate::core::call::{Call, Cleared, Started};
-    pub use crate::core::channel::WindowId;
     pub use crate::core::first_writes::{FieldVerdict, FirstWrite};
     pub use crate::core::forecast::Forecast;
     pub use crate::core::page::{OtherHit, Page, Shown};
     pub use crate::core::time::ClockOffset;
-    pub use crate::core::token_recognition::{Acquaintance, Verdict};
+    pub use crate::core::token_recognition::{KnownContact, Verdict};
+    pub use crate::core::window_id::WindowId;
     pub use crate::journal::{
         Carried, Ended, Item, MarkItem, MarkUpdate, NewRun, Recorded, Rows, SendJournal, StateUpdate,
     };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::core::call::Call;
-use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Field, Known, Value, WriteMode};
+use crate::core::size_limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::text::Text;
 
 /// What happens to tags that the input no longer names.

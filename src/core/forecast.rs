@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::core::call::CallKind;
 use crate::core::diff::TagsMode;
-use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{ContactId, Field, Mode, RemoteState, WriteMode};
+use crate::core::size_limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::task::{DOUBT_SEARCHES, Policy, Task};
 
 /// A minimum and maximum number of calls.

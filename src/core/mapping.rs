@@ -40,11 +40,11 @@ use serde_json::Value as Json;
 
 use crate::core::email::{NoEmail, email_address};
 use crate::core::headings::{is_email_heading, is_phone_heading};
-use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection, WriteMode};
 use crate::core::nfc::nfc_texts;
 use crate::core::non_value::NonValue;
 use crate::core::record::{Cells, Record, Texts};
+use crate::core::size_limits::{Bounded, TooLong, shown};
 use crate::core::text::visible;
 use crate::core::total::REASON;
 

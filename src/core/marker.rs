@@ -1,8 +1,8 @@
 //! A marker: a field that has the same value in every contact of an input, by which the platform lists ten contacts a call (API.md,
 //! trap 14).
 
-use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::{Contact, Field, Value};
+use crate::core::size_limits::CONTACTS_PER_PAGE;
 
 /// Names of fields that say where a contact comes from. Other fields with one value, such as a country, list other contacts too.
 const ORIGINS: [&str; 6] = ["source", "origin", "origen", "fuente", "crm", "import"];

@@ -11,7 +11,7 @@ pub const READ: usize = 6;
 
 /// A contact that the journal knows, with the key of its row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Acquaintance {
+pub struct KnownContact {
     /// The match field that is its key; `None` for a row without one.
     pub key: Option<Field>,
     /// What is known of it.
@@ -44,7 +44,7 @@ pub enum Verdict {
     AllMissing,
 }
 
-impl Acquaintance {
+impl KnownContact {
     /// Whether the contact has a value to compare.
     pub fn has_content(&self) -> bool {
         self.content().next().is_some()
@@ -92,7 +92,7 @@ impl Acquaintance {
 impl TokenRecognition {
     /// Counts the contact that the platform shows under the id of a known contact; `others` are the other known contacts
     /// that are read.
-    pub fn compare(&mut self, known: &Acquaintance, others: &[Acquaintance], shown: &Remote) {
+    pub fn compare(&mut self, known: &KnownContact, others: &[KnownContact], shown: &Remote) {
         self.shown.push(if known.is(shown, others) { Shown::Same } else { Shown::Other });
     }
 
@@ -132,9 +132,9 @@ mod tests {
         fields.iter().map(|&(name, value)| (name.to_owned(), Value::Text(value.into()))).collect()
     }
 
-    fn known(id: &str, matched: Option<(&str, &str)>, content: Fields<'_>) -> Acquaintance {
+    fn known(id: &str, matched: Option<(&str, &str)>, content: Fields<'_>) -> KnownContact {
         let known = Known { fields: fields(content), ..Known::only_id(ContactId::new(id).unwrap()) };
-        Acquaintance { key: matched.map(|(name, value)| Field::text(name, value)), known }
+        KnownContact { key: matched.map(|(name, value)| Field::text(name, value)), known }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::hash::Hasher as _;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::{Field, Known, Remote, Value, WriteMode};
+use crate::core::size_limits::CONTACTS_PER_PAGE;
 
 /// One difference between what is known of a contact and what the platform shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::JournalError;
 use super::files::{FileId, has_other_names, with_suffix};
-use crate::core::channel::WindowId;
+use crate::core::window_id::WindowId;
 
 /// How the name of a lock's file ends, which begins with the journal's.
 pub(super) const LOCK_ENDING: &str = ".lock";

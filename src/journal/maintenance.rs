@@ -117,7 +117,6 @@ mod tests {
     use super::*;
     use crate::core::attempt::Attempt;
     use crate::core::call::Call;
-    use crate::core::channel::WindowId;
     use crate::core::diff::TagsMode;
     use crate::core::doubt::Doubt;
     use crate::core::model::ContactId;
@@ -126,6 +125,7 @@ mod tests {
     use crate::core::record::Cells;
     use crate::core::snapshot::{Entry, NextSnapshot, SnapshotKey};
     use crate::core::task::{Outcome, Policy};
+    use crate::core::window_id::WindowId;
     use crate::journal::{Ended, NewPlan, NewRun, NewSnapshot, Planned, RunState, SendJournal, StateUpdate};
 
     const DAY: Duration = Duration::from_hours(24);

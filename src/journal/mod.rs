@@ -55,13 +55,13 @@ pub(crate) use self::undo::{ChangedContact, NotRestored};
 pub(crate) use self::verifications::{OpenVerification, Unread, VerifyAsked};
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
-use crate::core::channel::WindowId;
 use crate::core::kept_values::KeptValues;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::Policy;
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
+use crate::core::window_id::WindowId;
 
 /// The columns of the inputs of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,16 +164,16 @@ impl Journal {
     /// # Errors
     /// [`LockError::Held`] when the lock's file was deleted although another run may be using the channel.
     /// A [`LockError::Journal`] when the journal cannot be read.
-    pub async fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
+    pub async fn depend_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
         let stands = self.ask(stands_on(lock, channel)).await;
         Self::stood(stands, channel)
     }
 
-    /// As [`stand_on`](Self::stand_on), outside an asynchronous runtime.
+    /// As [`depend_on`](Self::depend_on), outside an asynchronous runtime.
     ///
     /// # Errors
-    /// As for `stand_on`.
-    pub(crate) fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
+    /// As for `depend_on`.
+    pub(crate) fn depend_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
         let stands = self.ask_blocking(stands_on(lock, channel));
         Self::stood(stands, channel)
     }
@@ -492,5 +492,5 @@ fn stands_on(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, 
     // The lock of a window may be new because the token is new.
     let is_new = lock.is_of(channel) && lock.file().is_new();
     let (file, name) = (Arc::clone(lock.file()), channel.to_owned());
-    move |store| store.stand_on(&file, is_new, &name)
+    move |store| store.depend_on(&file, is_new, &name)
 }

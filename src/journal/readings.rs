@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Ended, Journal, JournalError};
-use crate::core::lesson::Listed;
+use crate::core::listing_effect::Listed;
 use crate::core::model::{Contact, ContactId};
 use crate::core::time::Timestamp;
 use crate::core::walk::{PageCounts, Walk};

@@ -9,13 +9,13 @@ use super::store::Store;
 use super::{Journal, JournalError, MarkItem};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
-use crate::core::channel::WindowId;
 use crate::core::first_writes::{FieldVerdict, FirstWrite};
 use crate::core::forecast::Forecast;
 use crate::core::model::{Contact, ContactId, RemoteState};
 use crate::core::task::{Outcome, Policy};
 use crate::core::text::Text;
 use crate::core::time::{ClockOffset, Timestamp};
+use crate::core::window_id::WindowId;
 
 /// The journal as the sending loop sees it. Every write is durable when its future is ready.
 ///

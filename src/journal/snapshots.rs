@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rows::Plan;
 use super::{Journal, JournalError};
 use crate::core::model::Key;
-use crate::core::snapshot::{Basis, ContactTag, Matcher, NextSnapshot, SnapshotKey};
+use crate::core::snapshot::{Basis, ContactDigest, Matcher, NextSnapshot, SnapshotKey};
 
 /// The snapshot of the last input of a channel and source.
 #[derive(Debug)]
@@ -45,15 +45,15 @@ pub(crate) struct BaseSnapshot {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RowTrace {
     /// Its contact.
-    pub contact: Option<ContactTag>,
+    pub contact: Option<ContactDigest>,
     /// The number of its contact, 0 for none.
     pub number: i64,
     /// Whether it was unchanged and the only row of its contact so far.
     pub is_unchanged: bool,
     /// Contacts of which the input has several rows, or that share a match value.
-    pub shared: Vec<ContactTag>,
+    pub shared: Vec<ContactDigest>,
     /// Further contacts that it may be, by the id that it gives and, if it is rejected, by each of its keys.
-    pub also: Vec<ContactTag>,
+    pub also: Vec<ContactDigest>,
 }
 
 impl Journal {
@@ -98,7 +98,7 @@ impl Journal {
         &self,
         plan: &Arc<Plan>,
         rows: Vec<(usize, Vec<Key>)>,
-    ) -> Result<Vec<(usize, ContactTag)>, JournalError> {
+    ) -> Result<Vec<(usize, ContactDigest)>, JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.contacts_by_keys(&plan, &rows))
     }

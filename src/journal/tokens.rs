@@ -1,8 +1,8 @@
 //! The tokens with which the channels were synced, as digests.
 
 use super::{Journal, JournalError};
-use crate::core::channel::WindowId;
-use crate::core::token_recognition::Acquaintance;
+use crate::core::token_recognition::KnownContact;
+use crate::core::window_id::WindowId;
 
 impl Journal {
     /// The digest of the token with which a channel was last synced; `None` before its first sync.
@@ -28,8 +28,8 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub async fn acquaintances(&self, channel: &str) -> Result<Vec<Acquaintance>, JournalError> {
+    pub async fn known_contacts(&self, channel: &str) -> Result<Vec<KnownContact>, JournalError> {
         let channel = channel.to_owned();
-        self.ask(move |store| store.acquaintances(&channel)).await
+        self.ask(move |store| store.known_contacts(&channel)).await
     }
 }

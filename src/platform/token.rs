@@ -6,8 +6,8 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::core::attempt::Attempt;
-use crate::core::channel::WindowId;
 use crate::core::page::Page;
+use crate::core::window_id::WindowId;
 
 /// The replacement of a token that a response repeats.
 const HIDDEN: &str = "[token]";

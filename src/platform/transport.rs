@@ -16,7 +16,7 @@ use super::endpoint::{BaseUrl, ChannelKind};
 use super::token::Token;
 use crate::core::answer::Answer;
 use crate::core::call::Cleared;
-use crate::core::channel::WindowId;
+use crate::core::window_id::WindowId;
 
 pub use clients::{Clients, HttpError};
 

@@ -12,8 +12,8 @@ use serde_json::{Value as Json, json};
 
 use super::fault::Fault;
 use super::limit::RateVerdict;
-use crate::core::limits::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{ContactId, Value};
+use crate::core::size_limits::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
 
 /// The path of a find, before the query.
 pub const FIND_PATH: &str = "/api/v1/contact/by_custom_field";

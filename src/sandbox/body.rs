@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::answer::ApiError;
-use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::Value;
+use crate::core::size_limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 
 /// Fields to write: names, and values with their JSON types; `None` is null.
 pub type Fields = Vec<(String, Option<Value>)>;

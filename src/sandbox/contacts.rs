@@ -16,8 +16,8 @@ use super::request::ApiRequest;
 use super::saved_state::SavedContact;
 use super::search::SearchIndex;
 use super::stored_form::StoredForm;
-use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Value};
+use crate::core::size_limits::CONTACTS_PER_PAGE;
 use crate::core::time::Timestamp;
 
 /// The field by which [`Fault::UpsertByEmail`] recognises a contact.

@@ -9,9 +9,9 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::core::channel::WindowId;
 use crate::core::model::{ContactId, Value};
 use crate::core::time::Timestamp;
+use crate::core::window_id::WindowId;
 
 /// The version of the format. Other versions are refused.
 const VERSION: u32 = 1;

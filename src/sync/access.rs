@@ -8,7 +8,7 @@ use crate::sync::environment::Environment;
 use crate::sync::guard_error::GuardError;
 use crate::sync::probe::{NotProbed, ProbeCalls, Probed};
 use crate::sync::reporter::{Notification, Reporter};
-use crate::sync::workspace::{HeldChannel, LockedChannel, Tokens};
+use crate::sync::workspace::{LockedChannel, ReadOnlyChannel, Tokens};
 
 /// How often a search without an answer is repeated before the run is stopped.
 const TRIES: usize = 2;
@@ -27,7 +27,7 @@ pub(super) fn check_access<R: Reporter>(
 
 async fn search<R: Reporter>(
     tokens: Tokens<'_, R>,
-    channel: &mut HeldChannel<'_>,
+    channel: &mut ReadOnlyChannel<'_>,
     field: &Field,
 ) -> Result<Vec<i64>, GuardError> {
     tokens.reporter.notify(&Notification::Calling);
@@ -53,7 +53,7 @@ async fn search<R: Reporter>(
 }
 
 /// What the answer to a search for the value means.
-pub(super) fn judge(channel: &HeldChannel<'_>, field: &Field, answer: Probed) -> Result<(), GuardError> {
+pub(super) fn judge(channel: &ReadOnlyChannel<'_>, field: &Field, answer: Probed) -> Result<(), GuardError> {
     let name = channel.name().to_owned();
     let attempt = match answer {
         Ok(

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::channel::WindowId;
 use crate::core::eta::Limits;
 use crate::core::time::Timestamp;
+use crate::core::window_id::WindowId;
 use crate::journal::{JournalError, SendJournal};
 use crate::sync::event::Observer;
 use crate::sync::limiters::{Limiters, in_order, restored_for};

@@ -16,7 +16,7 @@ use crate::core::model::{Contact, Key};
 use crate::core::planner::Planner;
 use crate::core::record::Cells;
 use crate::core::snapshot::{
-    Basis, ContactTag, Entry, Matcher, NextSnapshot, Recognition, RowHash, RowPosition, SnapshotKey,
+    Basis, ContactDigest, Entry, Matcher, NextSnapshot, Recognition, RowHash, RowPosition, SnapshotKey,
 };
 use crate::input::{Row, Source};
 use crate::journal::{BaseSnapshot, Journal, JournalError, NO_CHANNEL, NewSnapshot, Plan, PresentRows, RowTrace};
@@ -184,7 +184,7 @@ impl<'a> KnownRows<'a> {
         if tests::has(tests::Bug::KeepsSharing) {
             return Ok(Demoted::new());
         }
-        let shared: HashSet<(usize, ContactTag)> =
+        let shared: HashSet<(usize, ContactDigest)> =
             self.journal.contacts_by_keys(self.plan, keys)?.into_iter().collect();
         let runs: BTreeSet<usize> = shared.iter().map(|(run, _)| *run).collect();
         let mut demoted = Demoted::new();
@@ -195,7 +195,7 @@ impl<'a> KnownRows<'a> {
             for place in self.matcher.found_of(run) {
                 // Of damaged tags, each may be one of them.
                 let is_shared = contacts.as_ref().is_none_or(|contacts| {
-                    let tag = contacts.get(place).copied().and_then(ContactTag::from_stored);
+                    let tag = contacts.get(place).copied().and_then(ContactDigest::from_stored);
                     tag.is_none_or(|tag| shared.contains(&(run, tag)))
                 });
                 let hash = hashes.get(place).copied().and_then(RowHash::from_stored);

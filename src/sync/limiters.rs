@@ -7,10 +7,10 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::core::channel::WindowId;
 use crate::core::retry::throttled_for;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::window::{MARGIN, MINUTE};
+use crate::core::window_id::WindowId;
 use crate::journal::{JournalError, SendJournal};
 use crate::platform::dialect::LONGEST_RETRY_AFTER;
 use crate::platform::limiter::{Clock, RateLimiter, SharedThrottle};

@@ -84,4 +84,4 @@ pub use self::undo::{
     KEPT_BEFORE, Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact, plan_undo,
 };
 pub use self::verify::{DifferingContact, VerifiedInput, Verify, VerifyOutcome, VerifySummary, verify};
-pub use self::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Workspace};
+pub use self::workspace::{Locked, LockedChannel, Overrides, ReadOnlyChannel, Workspace};

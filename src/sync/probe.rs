@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
-use crate::core::channel::WindowId;
 use crate::core::model::Field;
 use crate::core::sample::Sample;
-use crate::core::token_recognition::{Acquaintance, READ, TokenRecognition, Verdict};
+use crate::core::token_recognition::{KnownContact, READ, TokenRecognition, Verdict};
 use crate::core::window::{IN_FLIGHT_GRACE, MARGIN, MINUTE};
+use crate::core::window_id::WindowId;
 use crate::journal::{Journal, JournalError};
 use crate::platform::limiter::{Clock, delays};
 use crate::sync::limiters::restored;
@@ -138,7 +138,7 @@ impl<T: Transport> Probe<'_, T> {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
-    pub async fn recognise(&self, known: &[Acquaintance]) -> Result<Result<Verdict, Probed>, JournalError> {
+    pub async fn recognise(&self, known: &[KnownContact]) -> Result<Result<Verdict, Probed>, JournalError> {
         let mut recognition = TokenRecognition::default();
         let delays = delays(READ_TRIES);
         for acquaintance in known.iter().take(READ) {

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
-use crate::core::lesson::listed;
-use crate::core::limits::CONTACTS_PER_PAGE;
+use crate::core::listing_effect::listed;
 use crate::core::model::Field;
 use crate::core::page::Page;
+use crate::core::size_limits::CONTACTS_PER_PAGE;
 use crate::core::time::Timestamp;
 use crate::core::walk::{Walk, WalkEnd};
 use crate::journal::{Ended, Journal, JournalError, OpenReading, PullAsked, RunState, ShownContact};

@@ -8,13 +8,13 @@ use tokio::sync::Notify;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
-use crate::core::channel::WindowId;
 use crate::core::circuit_breaker::{CircuitBreaker, Room};
 use crate::core::eta::{Eta, Limits, TYPICAL_LATENCY};
 use crate::core::forecast::Range;
 use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::time::Timestamp;
 use crate::core::window::Learned;
+use crate::core::window_id::WindowId;
 use crate::journal::{Ended, Journal, JournalError, SendJournal};
 use crate::platform::limiter::{Clock, RateLimiter, delays};
 use crate::sync::event::{Event, Observer};

@@ -23,7 +23,7 @@ use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
 use crate::sync::row_lists::RowLists;
 use crate::sync::sync_error::SyncError;
-use crate::sync::workspace::{HeldChannel, Locked, Overrides, Workspace};
+use crate::sync::workspace::{Locked, Overrides, ReadOnlyChannel, Workspace};
 
 /// An input, its channels, and how it is synced.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub fn sync_input<R: Reporter>(
 }
 
 /// A run of a channel with an input of this name.
-pub(super) fn new_run(channel: &HeldChannel<'_>, input: &str, policy: Policy) -> NewRun {
+pub(super) fn new_run(channel: &ReadOnlyChannel<'_>, input: &str, policy: Policy) -> NewRun {
     NewRun {
         channel: channel.name().to_owned(),
         url: channel.url().to_string(),

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::core::answer::Answer;
 use crate::core::call::Cleared;
-use crate::core::channel::WindowId;
+use crate::core::window_id::WindowId;
 use crate::sync::stop::StopReason;
 
 /// Sends calls to the platform: over HTTP, or to a model of it in a test.

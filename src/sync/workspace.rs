@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(super) use self::tokens::{Renewing, Tokens, Tried};
-use crate::core::channel::WindowId;
 use crate::core::kept_values::KeptValues;
 use crate::core::model::{Key, Mode};
 use crate::core::task::Policy;
+use crate::core::window_id::WindowId;
 use crate::journal::{Journal, JournalError, Lock, LockError, RunRow};
 use crate::platform::{BaseUrl, ChannelKind, Http, Token};
 use crate::sync::connection::Connection;
@@ -70,7 +70,7 @@ pub struct Overrides {
 /// A channel that is locked, whose calls count in a window that is locked as well. Its calls may change nothing: its URL and
 /// its token were not compared with those of the known contacts.
 #[derive(Debug)]
-pub struct HeldChannel<'w> {
+pub struct ReadOnlyChannel<'w> {
     pub(super) workspace: &'w Workspace,
     pub(super) name: String,
     pub(super) connection: Connection,
@@ -84,14 +84,14 @@ pub struct HeldChannel<'w> {
 /// Nothing but a [`Workspace`] makes one:
 ///
 /// ```compile_fail,E0451
-/// # use contactsync::locks::{HeldChannel, LockedChannel};
-/// fn skip_the_guards(held: HeldChannel<'_>) -> LockedChannel<'_> {
+/// # use contactsync::locks::{ReadOnlyChannel, LockedChannel};
+/// fn skip_the_guards(held: ReadOnlyChannel<'_>) -> LockedChannel<'_> {
 ///     LockedChannel { held }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct LockedChannel<'w> {
-    held: HeldChannel<'w>,
+    held: ReadOnlyChannel<'w>,
 }
 
 /// The channels that may be sent to, and those that may not.
@@ -218,7 +218,7 @@ impl Workspace {
         (matches, policy): (&[String], Policy),
         overrides: Overrides,
         environment: Environment<'_, R>,
-    ) -> Result<Vec<HeldChannel<'_>>, GuardError> {
+    ) -> Result<Vec<ReadOnlyChannel<'_>>, GuardError> {
         for (at, (name, _)) in channels.iter().enumerate() {
             if channels[..at].iter().any(|(other, _)| other == name) {
                 let (channel, holder) = (name.clone(), self.holder.clone());
@@ -239,7 +239,7 @@ impl Workspace {
     /// refused.
     pub(super) fn admit<'w, R: Reporter>(
         &'w self,
-        held: Vec<HeldChannel<'w>>,
+        held: Vec<ReadOnlyChannel<'w>>,
         overrides: Overrides,
         are_several: bool,
         environment: Environment<'_, R>,
@@ -265,7 +265,7 @@ impl Workspace {
         name: &str,
         connection: Connection,
         environment: Environment<'_, R>,
-    ) -> Result<HeldChannel<'_>, GuardError> {
+    ) -> Result<ReadOnlyChannel<'_>, GuardError> {
         // The calls of a probe may hide that calls were lost.
         self.hold(name, environment)?;
         self.fill_window(name.to_owned(), connection)
@@ -289,7 +289,7 @@ impl Workspace {
             return Ok(());
         }
         let lock = Lock::of_channel(path, channel, &self.holder)?;
-        self.journal.stand_on_blocking(&lock, channel)?;
+        self.journal.depend_on_blocking(&lock, channel)?;
         let loss = self.journal.loss(&lock, channel, environment.clock.clock_offset())?;
         self.locks.borrow_mut().push(lock);
         if let Some(loss) = loss {
@@ -304,7 +304,7 @@ impl Workspace {
         &self,
         channels: Vec<(String, Connection)>,
         overrides: Overrides,
-    ) -> Result<Vec<HeldChannel<'_>>, GuardError> {
+    ) -> Result<Vec<ReadOnlyChannel<'_>>, GuardError> {
         // No run is in progress, so that no other channel counts the calls of a window whose token was renewed.
         for window in self.windows.borrow_mut().values_mut() {
             window.earlier = None;
@@ -319,12 +319,12 @@ impl Workspace {
         Ok(held)
     }
 
-    fn fill_window(&self, name: String, connection: Connection) -> Result<HeldChannel<'_>, GuardError> {
+    fn fill_window(&self, name: String, connection: Connection) -> Result<ReadOnlyChannel<'_>, GuardError> {
         let window = self.window_of(&connection.transport.0);
         if let Some(lock) = self.lock_window(&window, &name, None)? {
-            self.journal.stand_on_blocking(&lock, &name)?;
+            self.journal.depend_on_blocking(&lock, &name)?;
         }
-        Ok(HeldChannel { workspace: self, name, connection, window })
+        Ok(ReadOnlyChannel { workspace: self, name, connection, window })
     }
 
     /// The window of the calls with a token.
@@ -341,7 +341,7 @@ impl Workspace {
         earlier: &WindowId,
     ) -> Result<(), GuardError> {
         if let Some(lock) = self.lock_window(window, channel, Some(earlier))? {
-            self.journal.stand_on(&lock, channel).await?;
+            self.journal.depend_on(&lock, channel).await?;
         }
         Ok(())
     }
@@ -390,7 +390,7 @@ impl Workspace {
     /// What a channel's known contacts do not agree with: its URL, or the match fields of a run.
     pub(super) fn mismatches(
         &self,
-        channel: &HeldChannel<'_>,
+        channel: &ReadOnlyChannel<'_>,
         matches: (&[String], Policy),
         overrides: Overrides,
     ) -> Result<Vec<GuardError>, GuardError> {
@@ -399,7 +399,7 @@ impl Workspace {
     }
 
     /// Makes sure that a channel's known contacts are on its platform.
-    pub(super) fn compare_url(&self, channel: &HeldChannel<'_>, overrides: Overrides) -> Result<(), GuardError> {
+    pub(super) fn compare_url(&self, channel: &ReadOnlyChannel<'_>, overrides: Overrides) -> Result<(), GuardError> {
         let journal = JournalOf { journal: &self.journal, path: self.path.as_deref().unwrap_or(Path::new("")) };
         journal.other_url(&channel.name, channel.url(), overrides)?.map_or(Ok(()), Err)
     }
@@ -468,7 +468,7 @@ impl JournalOf<'_> {
     }
 }
 
-impl HeldChannel<'_> {
+impl ReadOnlyChannel<'_> {
     /// The channel's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -496,12 +496,12 @@ impl<'w> LockedChannel<'w> {
         self.held.url()
     }
 
-    pub(super) const fn held(&self) -> &HeldChannel<'w> {
+    pub(super) const fn held(&self) -> &ReadOnlyChannel<'w> {
         &self.held
     }
 
     /// For the replacement of its token.
-    pub(super) const fn held_mut(&mut self) -> &mut HeldChannel<'w> {
+    pub(super) const fn held_mut(&mut self) -> &mut ReadOnlyChannel<'w> {
         &mut self.held
     }
 }

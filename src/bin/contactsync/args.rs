@@ -28,8 +28,8 @@ pub use self::short_help::parse;
 pub use self::undo::UndoArgs;
 use crate::options::value::ContactCount;
 use crate::options::{
-    AccessArgs, ChannelArgs, HistoryArgs, JournalArgs, Layer, LimitArgs, ListArgs, LookArgs, MatchArgs, MetricsArgs,
-    PolicyArgs, RoutingArgs, Shard, SourceArgs, SourceNameArgs, TalkArgs, defaults, renamed, with_default,
+    ChannelArgs, HistoryArgs, HttpArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, MetricsArgs, OutputArgs,
+    PlatformCheckArgs, PolicyArgs, RoutingArgs, Shard, SourceArgs, SourceNameArgs, defaults, renamed, with_default,
 };
 
 /// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
@@ -50,7 +50,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
-    pub talk: TalkArgs,
+    pub talk: OutputArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -197,7 +197,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
@@ -213,11 +213,11 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]
-    pub look: LookArgs,
+    pub look: PlatformCheckArgs,
     // A plan makes no calls. It takes the options of `sync`, so that a command line can be tried as a plan first.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -258,11 +258,11 @@ pub struct SyncArgs {
     #[arg(long, value_name = "FILE", help_heading = "Contacts")]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]
-    pub look: LookArgs,
+    pub look: PlatformCheckArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -284,11 +284,11 @@ Examples:
   contactsync resume --config mexico.toml --for 2h")]
 pub struct ResumeArgs {
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]
-    pub look: LookArgs,
+    pub look: PlatformCheckArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
@@ -364,7 +364,7 @@ pub struct ConfigArgs {
 
 /// Which channels, and where their runs are recorded.
 #[derive(Debug, Args)]
-pub struct PlaceArgs {
+pub struct ChannelJournalArgs {
     #[command(flatten)]
     pub routing: RoutingArgs,
     /// Process only share I of N, counted from 0, to divide the channels among N machines
@@ -382,7 +382,7 @@ pub struct ConnectionArgs {
     #[command(flatten)]
     pub channel: ChannelArgs,
     #[command(flatten)]
-    pub access: AccessArgs,
+    pub access: HttpArgs,
     /// Accept a new URL for a channel whose platform has moved; its known contacts are the same there
     #[arg(long, help_heading = PLATFORM)]
     pub moved: bool,
@@ -398,7 +398,12 @@ pub struct ConnectionArgs {
 
 impl Layer {
     /// The options of the command line. A command without an input sets none of its options.
-    pub fn typed(place: &PlaceArgs, connection: &ConnectionArgs, lists: &ListArgs, input: Option<&InputArgs>) -> Self {
+    pub fn typed(
+        place: &ChannelJournalArgs,
+        connection: &ConnectionArgs,
+        lists: &ListArgs,
+        input: Option<&InputArgs>,
+    ) -> Self {
         let layer = Self {
             channel: connection.channel.clone(),
             access: connection.access,
@@ -424,7 +429,7 @@ impl Layer {
     }
 
     /// The same with what is looked at on the platform, of a command that may write to it.
-    pub fn with_look(self, look: &LookArgs) -> Self {
+    pub fn with_look(self, look: &PlatformCheckArgs) -> Self {
         Self { look: look.clone(), ..self }
     }
 

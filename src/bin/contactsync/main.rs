@@ -32,11 +32,11 @@ use crate::args::{Command, wrong_option};
 use crate::config::Config;
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
-use crate::options::TalkArgs;
+use crate::options::OutputArgs;
 use crate::render::console::{self, Console, Level};
 
 fn main() -> ExitCode {
-    Console::new(TalkArgs::default(), None, false).report_panics();
+    Console::new(OutputArgs::default(), None, false).report_panics();
     let cli = match args::parse(env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return refuse(error),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::core::limits::{self, FIELDS_PER_CALL, TooLong};
 use crate::core::model::key::{ContactId, Key};
 use crate::core::model::value::{Field, Value};
 use crate::core::model::write_mode::WriteMode;
+use crate::core::size_limits::{self, FIELDS_PER_CALL, TooLong};
 use crate::core::text::{Text, trimmed};
 
 /// A validated record, ready to send.
@@ -164,7 +164,7 @@ impl Contact {
         let (tags, remove_tags) = (unique(tags), unique(remove_tags));
         check_unique(&all, &tags, &remove_tags)?;
         check_present(&all, filled, &tags, &remove_tags)?;
-        limits::check(id.as_ref(), &all, matches, &tags, &remove_tags).map_err(Flaw::TooLong)?;
+        size_limits::check(id.as_ref(), &all, matches, &tags, &remove_tags).map_err(Flaw::TooLong)?;
         let key = match (&all[..matches], &id) {
             ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
@@ -411,7 +411,7 @@ impl fmt::Display for Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::limits::Bounded;
+    use crate::core::size_limits::Bounded;
 
     #[test]
     fn match_fields_come_first_and_give_the_key() {

@@ -32,7 +32,7 @@ pub struct RowHash(NonZeroU128);
 /// A digest of a contact's key. Two contacts may have one tag with a probability of 2⁻⁶⁴; that is harmless, because a tag only
 /// makes a row take the long way. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContactTag(NonZeroU64);
+pub struct ContactDigest(NonZeroU64);
 
 /// The hash of a match value or an id of a person who must not return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,7 +113,7 @@ impl fmt::Debug for LineHasher {
     }
 }
 
-impl ContactTag {
+impl ContactDigest {
     /// The tag as it is stored; `None` for 0, which stands for a row without a contact.
     pub const fn from_stored(tag: u64) -> Option<Self> {
         match NonZeroU64::new(tag) {
@@ -170,20 +170,20 @@ impl SnapshotKey {
     }
 
     /// The tag of a contact. Rows without id and match field that have equal content share one.
-    pub fn contact(&self, key: &Key) -> ContactTag {
+    pub fn contact(&self, key: &Key) -> ContactDigest {
         self.contact_of_text(&key.to_string())
     }
 
     /// The tag of the contact whose key has this text. The hashes of a match value have that of the value.
-    pub fn contact_of_text(&self, key: &str) -> ContactTag {
+    pub fn contact_of_text(&self, key: &str) -> ContactDigest {
         if let Some(hashed) = HashedKey::of_key(key) {
-            return ContactTag(tag_or_one(hashed.tag));
+            return ContactDigest(tag_or_one(hashed.tag));
         }
         // `#digest.00000002` is the second row with its content.
         let key = if key.starts_with('#') { key.rsplit_once('.').map_or(key, |(digest, _)| digest) } else { key };
         let mut hasher = ShortHasher::new_with_key(&self.0);
         hasher.write(key.as_bytes());
-        ContactTag(tag_or_one(hasher.finish()))
+        ContactDigest(tag_or_one(hasher.finish()))
     }
 
     /// The hash of a match value or an id of a suppressed person.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use super::{ContactTag, RowHash};
+use super::{ContactDigest, RowHash};
 
 /// Number of rows that a snapshot stores together. What is stored is written again only where one of them changed.
 pub const CHUNK: usize = if cfg!(test) { 8 } else { 4_096 };
@@ -15,7 +15,7 @@ pub struct Entry {
     /// The hash by which it is recognised; `None` for a row that is mapped in any case.
     pub hash: Option<RowHash>,
     /// Its contact; `None` for a row that became none.
-    pub contact: Option<ContactTag>,
+    pub contact: Option<ContactDigest>,
     /// The number of its contact, 0 for none.
     pub number: i64,
 }
@@ -57,9 +57,9 @@ pub struct NextSnapshot {
     // Rows that were taken for kept ones, by their places in the last snapshot.
     replaced: BTreeMap<usize, usize>,
     // Contacts of which the input has several rows, or that share a match value with another one.
-    shared: HashSet<ContactTag>,
+    shared: HashSet<ContactDigest>,
     // Further contacts that rows may be.
-    also: Vec<ContactTag>,
+    also: Vec<ContactDigest>,
     // Where the kept rows are in the input, if they are to be listed: the first of rows on successive lines, and their number.
     positions: Option<Vec<(RowPosition, u64)>>,
 }
@@ -121,19 +121,19 @@ impl NextSnapshot {
     }
 
     /// No row of this contact is to be recognised.
-    pub fn share(&mut self, contact: ContactTag) {
+    pub fn share(&mut self, contact: ContactDigest) {
         self.shared.insert(contact);
     }
 
     /// A row may be of these contacts too.
-    pub fn note_contacts(&mut self, contacts: &[ContactTag]) {
+    pub fn note_contacts(&mut self, contacts: &[ContactDigest]) {
         self.also.extend(contacts);
     }
 
     /// The contacts of the rows that are not kept, by the numbers of their tags, in ascending order.
     pub fn contacts(&self) -> Vec<u64> {
         let of_rows = self.entries.iter().filter_map(|entry| entry.contact);
-        let mut contacts: Vec<u64> = of_rows.chain(self.also.iter().copied()).map(ContactTag::number).collect();
+        let mut contacts: Vec<u64> = of_rows.chain(self.also.iter().copied()).map(ContactDigest::number).collect();
         contacts.sort_unstable();
         contacts.dedup();
         contacts
@@ -161,7 +161,7 @@ impl NextSnapshot {
     }
 
     /// Whether a row of this contact is not to be recognised.
-    pub fn is_shared(&self, contact: ContactTag) -> bool {
+    pub fn is_shared(&self, contact: ContactDigest) -> bool {
         self.shared.contains(&contact)
     }
 
@@ -276,7 +276,7 @@ mod tests {
     fn rows_come_in_the_order_of_the_input() {
         let entry = |hash: u128, contact: u64| Entry {
             hash: RowHash::from_stored(hash),
-            contact: ContactTag::from_stored(contact),
+            contact: ContactDigest::from_stored(contact),
             number: 7,
         };
         let mut next = NextSnapshot::new(true);
@@ -303,7 +303,7 @@ mod tests {
         let piece = |(row, line), place, count| KeptRows { first: position(row, line), place, count };
         let listed = [piece((1, 2), 0, 1), piece((4, 5), 3, 1), piece((7, 10), 6, 3), piece((10, 14), 9, 1)];
         assert_eq!(next.kept_rows(9), listed);
-        next.note_contacts(&[ContactTag::from_stored(9).unwrap(), ContactTag::from_stored(2).unwrap()]);
+        next.note_contacts(&[ContactDigest::from_stored(9).unwrap(), ContactDigest::from_stored(2).unwrap()]);
         assert_eq!(next.contacts(), [1, 2, 3, 9]);
         assert_eq!(next.kept_places(9), [true, false, false, true, true, true, true, true, false]);
         let replaced = next.replace(5);
@@ -311,7 +311,7 @@ mod tests {
         let listed = [piece((7, 10), 6, 1), piece((9, 12), 8, 1)];
         assert_eq!(next.kept_rows(9)[2..4], listed);
         // A contact that has another row.
-        next.share(ContactTag::from_stored(2).unwrap());
+        next.share(ContactDigest::from_stored(2).unwrap());
         assert_eq!(next.rows().nth(4), Some(added(0, 2)));
         assert!(!next.has_same_rows(10));
         // The rows of the last snapshot in another order.

@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::compact::HAS_MADE_AT;
 use super::{Result, Store, millis, natural};
-use crate::core::channel::WindowId;
 use crate::core::time::{ClockOffset, Timestamp};
+use crate::core::window_id::WindowId;
 
 /// How far back the time of a call may matter: a minute for the window, ten for a task's search, and a day for a wait that
 /// the platform asked for; with room for calls that took long.

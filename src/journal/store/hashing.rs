@@ -30,7 +30,7 @@ const WITH_VALUES: [&str; 6] = ["pending", "doubts", "open_rows", "open_answers"
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hashing {
     values: ValueKey,
-    tags: SnapshotKey,
+    hasher: SnapshotKey,
     /// Whether values other than match values are hashed when they are stored.
     are_hashed: bool,
 }
@@ -38,7 +38,7 @@ pub(super) struct Hashing {
 impl Hashing {
     /// The parts of a key as a journal of hashes has them.
     pub(super) fn key<'k>(&self, parts: KeyParts<'k>) -> KeyParts<'k> {
-        parts.hashed(&self.values, &self.tags)
+        parts.hashed(&self.values, &self.hasher)
     }
 }
 
@@ -57,7 +57,7 @@ impl Store {
         let mut query = self.db.prepare("SELECT key, has_hashes, are_hashed FROM kept_values")?;
         let (key, has_hashes, are_hashed): ([u8; 16], bool, bool) =
             query.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        let hashing = Hashing { values: ValueKey::new(key), tags: self.snapshot_key()?, are_hashed };
+        let hashing = Hashing { values: ValueKey::new(key), hasher: self.snapshot_key()?, are_hashed };
         self.hashing.set(has_hashes.then_some(hashing));
         Ok(())
     }

@@ -41,11 +41,11 @@ impl Store {
         plan: &Plan,
         rows: Vec<(usize, Planned)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>> {
-        let tags = self.snapshot_key()?;
+        let hasher = self.snapshot_key()?;
         // After a failure the plan is gone: what it has in memory may have been undone on disk.
         let open = self.plans.borrow_mut().open.remove(&plan.sync);
         let mut open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
-        let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[at], &tags), row));
+        let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[at], &hasher), row));
         let stored = stored.collect::<Result<_>>()?;
         self.plans.borrow_mut().open.insert(plan.sync, open);
         Ok(stored)
@@ -55,7 +55,7 @@ impl Store {
         &self,
         open: &mut OpenPlan,
         plan: &Plan,
-        (planning, tags): (&PlanningRun, &SnapshotKey),
+        (planning, hasher): (&PlanningRun, &SnapshotKey),
         planned: Planned,
     ) -> Result<(RowOutcome, RowTrace)> {
         let run = planning.run;
@@ -63,11 +63,11 @@ impl Store {
         tally.rows += 1;
         let channel = tally.channel;
         let (outcome, trace) = match planned {
-            Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(tags, &contact) => {
+            Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(hasher, &contact) => {
                 (self.skip_suppressed(open, run, (row, line))?, RowTrace::default())
             }
             Planned::Rejected { rejection, cells, keys }
-                if open.suppressed.0.has_rejected(tags, &keys, &plan.planner.match_fields, cells.as_ref()) =>
+                if open.suppressed.0.has_rejected(hasher, &keys, &plan.planner.match_fields, cells.as_ref()) =>
             {
                 (self.skip_suppressed(open, run, (rejection.row, rejection.line))?, RowTrace::default())
             }
@@ -75,7 +75,7 @@ impl Store {
                 let prior = Prior::new(self, open, run, channel);
                 let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
                 let located = prior.locate(resolution.contact.key())?;
-                let mut trace = trace(tags, &prior, &resolution)?;
+                let mut trace = trace(hasher, &prior, &resolution)?;
                 // The others may be removed from the journal.
                 trace.number = located.as_ref().filter(|located| located.is_known()).map_or(0, |known| known.number());
                 let last = prior.into_last();
@@ -95,7 +95,7 @@ impl Store {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
                 open.selected.note_rejected(line);
-                let trace = rejected_trace(tags, &Prior::new(self, open, run, channel), &keys)?;
+                let trace = rejected_trace(hasher, &Prior::new(self, open, run, channel), &keys)?;
                 (self.reject(run, item, reason)?, trace)
             }
         };

@@ -70,20 +70,20 @@ impl<'a> KeyParts<'a> {
     }
 
     /// With hashes in place of the value, unless it is a contact id or has them already.
-    pub(super) fn hashed(self, values: &ValueKey, tags: &SnapshotKey) -> Self {
+    pub(super) fn hashed(self, values: &ValueKey, hasher: &SnapshotKey) -> Self {
         if self.is_id() || self.is_hashed() {
             return self;
         }
-        let tag = tags.contact_of_text(&self.text()).number();
-        let hashed = |name: &str, value: &str| {
+        let tag = hasher.contact_of_text(&self.text()).number();
+        let with_hashes = |name: &str, value: &str| {
             let is_identifying = Value::Text(value.into()).is_identifying();
             HashedKey { tag, exact: values.of_field(name).text(value), is_identifying }.text()
         };
         let value = match &self.field {
-            KeyField::Match(name) => hashed(name, &self.value),
+            KeyField::Match(name) => with_hashes(name, &self.value),
             KeyField::Row | KeyField::Id => {
                 let (digest, nth) = self.value.split_once('.').unwrap_or((&self.value, ""));
-                format!("{}.{nth}", hashed("", digest))
+                format!("{}.{nth}", with_hashes("", digest))
             }
         };
         Self { value: Cow::Owned(value), ..self }

@@ -65,7 +65,7 @@ impl Store {
         &self,
         (mark, retry_rejected): (&Mark, bool),
         planning: &PlanningRun,
-        (snapshot, tags): (i64, &SnapshotKey),
+        (snapshot, hasher): (i64, &SnapshotKey),
         candidates: &BTreeSet<i64>,
     ) -> Result<(Vec<i64>, Vec<i64>)> {
         let (mut due, mut marked) = (Vec::new(), Vec::new());
@@ -73,7 +73,7 @@ impl Store {
             return Ok((due, marked));
         }
         let channel = self.channel_number(&planning.channel)?;
-        let names = |number: &i64| Ok((*number, self.names_of(channel, *number, tags)?));
+        let names = |number: &i64| Ok((*number, self.names_of(channel, *number, hasher)?));
         let candidates = candidates.iter().map(names).collect::<Result<Vec<_>>>()?;
         let mut all = Names::default();
         for (_, names) in &candidates {
@@ -118,12 +118,12 @@ impl Store {
     }
 
     // What sources may name a contact by: its id, and the keys and further match values of all contacts with this id.
-    fn names_of(&self, channel: i64, number: i64, tags: &SnapshotKey) -> Result<Names> {
+    fn names_of(&self, channel: i64, number: i64, hasher: &SnapshotKey) -> Result<Names> {
         let mut names = Names { numbers: HashSet::from([number]), ..Names::default() };
         let mut query = self.db.prepare_cached("SELECT id FROM states WHERE contact = ?1")?;
         let id: Option<StoredId> = query.query_row([number], |row| row.get(0)).optional()?;
         if let Some(StoredId(id)) = id {
-            names.tags.insert(tags.contact_of_text(&format!("{ID_KEY}{id}")).number());
+            names.tags.insert(hasher.contact_of_text(&format!("{ID_KEY}{id}")).number());
             let mut query = self.db.prepare_cached(
                 "SELECT number FROM states CROSS JOIN contacts ON number = contact WHERE id = ?1 AND channel = ?2",
             )?;
@@ -133,12 +133,12 @@ impl Store {
         let mut query = self.db.prepare_cached("SELECT field, value FROM aliases WHERE contact = ?1")?;
         for number in &names.numbers {
             if let Some(key) = self.key_of_contact(*number)? {
-                names.tags.insert(tags.contact_of_text(&key.text()).number());
+                names.tags.insert(hasher.contact_of_text(&key.text()).number());
             }
             let aliases = query.query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
             for (field, value) in aliases.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
                 let alias = KeyParts::stored(self, field, value)?;
-                names.tags.insert(tags.contact_of_text(&alias.text()).number());
+                names.tags.insert(hasher.contact_of_text(&alias.text()).number());
             }
         }
         Ok(names)

@@ -12,7 +12,7 @@ use super::snapshots::{Head, checked_parts, with_checksum};
 use super::{Result, Store, damaged, integer, json, millis, natural, state};
 use crate::core::missing::{MissingUnsure, UnidentifiedRows, gone};
 use crate::core::model::{ContactId, ID_KEY};
-use crate::core::snapshot::{ContactTag, SnapshotKey};
+use crate::core::snapshot::{ContactDigest, SnapshotKey};
 use crate::journal::missing::{FoundMissing, MissingRules, PresentRows};
 use crate::journal::rows::{Plan, PlanningRun};
 
@@ -39,7 +39,7 @@ struct Present<'a> {
     rows: &'a PresentRows,
     // The tags of the last input, by the places of its rows.
     before: &'a [u64],
-    tags: &'a SnapshotKey,
+    hasher: &'a SnapshotKey,
 }
 
 impl Present<'_> {
@@ -49,7 +49,7 @@ impl Present<'_> {
 
     // Whether a row gives this contact id.
     fn gives_id(&self, id: &str) -> bool {
-        self.has(self.tags.contact_of_text(&format!("{ID_KEY}{id}")).number())
+        self.has(self.hasher.contact_of_text(&format!("{ID_KEY}{id}")).number())
     }
 
     fn is_kept(&self, place: usize) -> bool {
@@ -70,10 +70,10 @@ impl Store {
         rows: Vec<PresentRows>,
     ) -> Result<FoundMissing> {
         let mut found = FoundMissing::default();
-        let tags = self.snapshot_key()?;
+        let hasher = self.snapshot_key()?;
         for rows in rows {
             let planning = &plan.runs[rows.run];
-            let missing = self.missing_of_run(planning, rules, &rows, &tags, &mut found)?;
+            let missing = self.missing_of_run(planning, rules, &rows, &hasher, &mut found)?;
             self.list_missing(planning, &missing, rules.listed, &mut found)?;
             let mut plans = self.plans.borrow_mut();
             let open = plans.open.get_mut(&plan.sync);
@@ -88,7 +88,7 @@ impl Store {
         planning: &PlanningRun,
         rules: &MissingRules,
         rows: &PresentRows,
-        tags: &SnapshotKey,
+        hasher: &SnapshotKey,
         found: &mut FoundMissing,
     ) -> Result<PlannedMissing> {
         let channel = &planning.channel;
@@ -121,12 +121,12 @@ impl Store {
         let is_hidden = unidentified.may_be_missing();
         let is_sure = !is_other_basis && !is_hidden;
 
-        let before = self.tags_before(&head, channel, rows)?;
+        let before = self.digests_before(&head, channel, rows)?;
         if before.is_none() {
             unsure(0, MissingUnsure::Damaged);
         }
         let before = before.unwrap_or_default();
-        let present = Present { rows, before: &before, tags };
+        let present = Present { rows, before: &before, hasher };
         let places = gone(&before, |place| present.is_kept(place), &rows.present);
         let new = self.gone_contacts(&head, channel, &places, &present)?;
         let mut counted: u64 = if is_other_basis { 0 } else { places.len() as u64 };
@@ -154,7 +154,7 @@ impl Store {
             if settles {
                 candidates.extend(earlier_unsure.iter().map(|earlier| earlier.number));
             }
-            (due, marked) = self.to_mark((mark, rules.retry_rejected), planning, (head.id, tags), &candidates)?;
+            (due, marked) = self.to_mark((mark, rules.retry_rejected), planning, (head.id, hasher), &candidates)?;
             counted += due.iter().filter(|number| !fresh.contains(number)).count() as u64;
         }
         if counted > 0 {
@@ -181,10 +181,10 @@ impl Store {
     fn earlier(&self, head: i64, present: &Present<'_>) -> Result<Earlier> {
         let mut found = Earlier::default();
         if present.rows.present.is_empty() {
-            found.unsure = self.earlier_missing(head, true, present.tags)?;
+            found.unsure = self.earlier_missing(head, true, present.hasher)?;
             return Ok(found);
         }
-        for earlier in self.earlier_missing(head, false, present.tags)? {
+        for earlier in self.earlier_missing(head, false, present.hasher)? {
             if present.has(earlier.tag) || earlier.id.as_ref().is_some_and(|id| present.gives_id(id)) {
                 found.returned_sure += u64::from(earlier.is_sure);
                 found.returned.push(earlier.number);
@@ -196,7 +196,7 @@ impl Store {
     }
 
     // The tags of the last input's rows; `None` where they are damaged. They are not read when each row is as it was.
-    fn tags_before(&self, head: &Head, channel: &str, rows: &PresentRows) -> Result<Option<Vec<u64>>> {
+    fn digests_before(&self, head: &Head, channel: &str, rows: &PresentRows) -> Result<Option<Vec<u64>>> {
         let is_same =
             rows.present.is_empty() && rows.kept.len() as u64 == head.rows && rows.kept.iter().all(|kept| *kept);
         if is_same {
@@ -219,12 +219,12 @@ impl Store {
             let Some(tag) = present.before.get(*place).copied() else { continue };
             let number = numbers.get(*place).copied().unwrap_or(0);
             let key = if number == 0 { None } else { self.key_of_contact(number)? };
-            match key.filter(|key| present.tags.contact_of_text(&key.text()).number() == tag) {
+            match key.filter(|key| present.hasher.contact_of_text(&key.text()).number() == tag) {
                 Some(_) => contacts.push(number),
                 None => drop(unresolved.insert(tag)),
             }
         }
-        self.resolve_tags(self.channel_number(channel)?, &unresolved, present.tags, &mut contacts)?;
+        self.resolve_tags(self.channel_number(channel)?, &unresolved, present.hasher, &mut contacts)?;
         let mut kept = Vec::with_capacity(contacts.len());
         for contact in contacts {
             if self.is_on_platform(contact, present)? {
@@ -279,7 +279,7 @@ impl Store {
         // A key that is the id itself is the same contact.
         for other in self.numbers_with_id(channel, &id)?.into_iter().filter(|other| *other != number) {
             let key = self.key_of_contact(other)?;
-            if key.is_some_and(|key| present.has_anywhere(present.tags.contact_of_text(&key.text()).number())) {
+            if key.is_some_and(|key| present.has_anywhere(present.hasher.contact_of_text(&key.text()).number())) {
                 return Ok(false);
             }
         }
@@ -287,7 +287,7 @@ impl Store {
     }
 
     // The contacts that were missing from a source before; with `unsure`, only those that are not sure.
-    fn earlier_missing(&self, snapshot: i64, unsure: bool, tags: &SnapshotKey) -> Result<Vec<EarlierMissing>> {
+    fn earlier_missing(&self, snapshot: i64, unsure: bool, hasher: &SnapshotKey) -> Result<Vec<EarlierMissing>> {
         let mut query = self.db.prepare_cached(
             "SELECT missing_contacts.contact, missing_contacts.is_sure, contacts.field, contacts.value, states.id
              FROM missing_contacts CROSS JOIN contacts ON contacts.number = missing_contacts.contact
@@ -300,7 +300,7 @@ impl Store {
             let text = KeyParts::stored(self, row.get(2)?, row.get(3)?)?.text();
             missing.push(EarlierMissing {
                 number: row.get(0)?,
-                tag: tags.contact_of_text(&text).number(),
+                tag: hasher.contact_of_text(&text).number(),
                 id: row.get::<_, Option<StoredId>>(4)?.map(|StoredId(id)| id),
                 is_sure: row.get(1)?,
             });
@@ -412,6 +412,6 @@ impl Store {
 fn distinct(mut tags: Vec<u64>) -> u64 {
     tags.sort_unstable();
     tags.dedup();
-    tags.retain(|tag| ContactTag::from_stored(*tag).is_some());
+    tags.retain(|tag| ContactDigest::from_stored(*tag).is_some());
     tags.len() as u64
 }

@@ -128,7 +128,7 @@ impl Store {
 
     /// Makes the channel's calls depend on this lock. False when the lock's file was created although a run of the channel may
     /// still be working: then the file was deleted under that run.
-    pub(in crate::journal) fn stand_on(&self, lock: &Arc<HeldFile>, is_new: bool, channel: &str) -> Result<bool> {
+    pub(in crate::journal) fn depend_on(&self, lock: &Arc<HeldFile>, is_new: bool, channel: &str) -> Result<bool> {
         let is_new_beside_others = is_new && self.open_files.as_ref().is_some_and(|open_files| !open_files.was_alone);
         if is_new_beside_others {
             let mut query = self

@@ -7,10 +7,10 @@ use rusqlite::{OptionalExtension, params};
 use super::attempts::{attempt_of, result};
 use super::sending::{LONGEST_CALL, ended_at};
 use super::{Result, Store, damaged, millis, natural};
-use crate::core::channel::WindowId;
 use crate::core::retry::asked_wait;
 use crate::core::time::Timestamp;
 use crate::core::window::LEARNT_LIMIT_HOLDS;
+use crate::core::window_id::WindowId;
 use crate::journal::rows::LearntLimit;
 
 impl Store {

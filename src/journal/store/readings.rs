@@ -16,7 +16,7 @@ use super::keys::KeyParts;
 use super::sending::LONGEST_CALL;
 use super::{Result, Store, damaged, millis, natural};
 use crate::core::call::CallKind;
-use crate::core::lesson::{Before, Lesson, Listed, lesson};
+use crate::core::listing_effect::{Before, Listed, ListingEffect, lesson};
 use crate::core::model::{Contact, ContactId, Key, Known, RemoteState};
 use crate::core::time::Timestamp;
 use crate::core::walk::{PageCounts, Walk};
@@ -234,21 +234,21 @@ impl Store {
             is_recent,
         };
         match lesson(listed, before, marker) {
-            Lesson::Learn(known) => {
+            ListingEffect::Learn(known) => {
                 self.learn_as(channel, key, &known)?;
                 self.learn_aliases((reading, channel), key, &listed.id)?;
                 learnt.known += 1;
             }
-            Lesson::LearnOfHolder(known) => {
+            ListingEffect::LearnOfHolder(known) => {
                 if let Some(holder) = holder {
                     self.learn_as(channel, &holder.key, &known)?;
                     self.learn_aliases((reading, channel), &holder.key, &listed.id)?;
                 }
                 learnt.known += 1;
             }
-            Lesson::Recent => learnt.known += 1,
-            Lesson::InDoubt => learnt.in_doubt += 1,
-            Lesson::Conflict(other) => {
+            ListingEffect::Recent => learnt.known += 1,
+            ListingEffect::InDoubt => learnt.in_doubt += 1,
+            ListingEffect::Conflict(other) => {
                 if let Some(number) = known_by_key {
                     self.unlearn(channel, number, key)?;
                 }
@@ -257,7 +257,7 @@ impl Store {
                 }
                 learnt.conflicts.push((key.shown(), listed.id.clone(), Some(other)));
             }
-            Lesson::Replaced => {
+            ListingEffect::Replaced => {
                 if let Some(Holder { number, key }) = &holder {
                     self.unlearn(channel, *number, key)?;
                 }

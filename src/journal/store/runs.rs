@@ -11,7 +11,6 @@ use super::keys::KeyParts;
 use super::planning::{FinishedPlan, OpenPlan, RunPlan};
 use super::state;
 use super::{RESUMABLE, Result, Store, damaged, integer, json, millis};
-use crate::core::channel::WindowId;
 use crate::core::forecast::{Forecast, forecast};
 use crate::core::guard::RowCounts;
 use crate::core::missing::MissingCounts;
@@ -19,6 +18,7 @@ use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
+use crate::core::window_id::WindowId;
 use crate::journal::rows::{Extent, FirstRows, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
 use crate::journal::snapshots::NewSnapshot;
 

@@ -17,12 +17,12 @@ use super::state;
 use super::{Result, Store, damaged, integer, millis, natural};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
-use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
 use crate::core::model::{Contact, Known, RemoteState};
 use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 use crate::core::window::IN_FLIGHT_GRACE;
+use crate::core::window_id::WindowId;
 use crate::journal::rows::{Carried, Item, RunState};
 use crate::journal::{Ended, MarkUpdate, Recorded, StateUpdate};
 

@@ -15,7 +15,7 @@ use super::state;
 use super::{Result, Store, damaged, integer, natural};
 use crate::core::model::Key;
 use crate::core::planner::{PriorRows as _, Resolution, RowRole};
-use crate::core::snapshot::{Basis, ContactTag, SnapshotKey};
+use crate::core::snapshot::{Basis, ContactDigest, SnapshotKey};
 use crate::journal::rows::Plan;
 use crate::journal::snapshots::{NewSnapshot, RowTrace, StoredSnapshot};
 
@@ -118,21 +118,21 @@ impl Store {
         &self,
         plan: &Plan,
         rows: &[(usize, Vec<Key>)],
-    ) -> Result<Vec<(usize, ContactTag)>> {
-        let tags = self.snapshot_key()?;
+    ) -> Result<Vec<(usize, ContactDigest)>> {
+        let hasher = self.snapshot_key()?;
         let plans = self.plans.borrow();
         let open = plans.open.get(&plan.sync).ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let mut found = Vec::with_capacity(rows.len());
         for (at, keys) in rows {
             let Some(tally) = open.runs.get(&plan.runs[*at].run) else { continue };
             for key in keys {
-                found.push((*at, tags.contact(key)));
+                found.push((*at, hasher.contact(key)));
                 if !tally.has_aliases() {
                     continue;
                 }
                 let known = self.alias(tally.channel, &self.key_parts(key))?;
                 if let Some(known) = known.map_or(Ok(None), |known| self.key_of_contact(known))? {
-                    found.push((*at, tags.contact_of_text(&known.text())));
+                    found.push((*at, hasher.contact_of_text(&known.text())));
                 }
             }
         }
@@ -337,9 +337,9 @@ impl Store {
 }
 
 /// What the next snapshot has to know of a row, before the row is stored.
-pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resolution) -> Result<RowTrace> {
+pub(super) fn trace(hasher: &SnapshotKey, prior: &Prior<'_>, resolution: &Resolution) -> Result<RowTrace> {
     let Resolution { contact, role } = resolution;
-    let tag = tags.contact(contact.key());
+    let tag = hasher.contact(contact.key());
     let mut trace = RowTrace { contact: Some(tag), ..RowTrace::default() };
     match role {
         RowRole::Counts { replaced: None } => {}
@@ -348,7 +348,7 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
         }
     }
     if let Some(id) = contact.id().filter(|_| !matches!(contact.key(), Key::Id(_))) {
-        trace.also.push(tags.contact(&Key::Id(id.clone())));
+        trace.also.push(hasher.contact(&Key::Id(id.clone())));
     }
     // A further row with the same content and no key.
     if matches!(contact.key(), Key::Row { nth: 2.., .. }) {
@@ -357,8 +357,8 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
     // A further match value may be another contact's too.
     if contact.matches().len() > 1 {
         for field in contact.matches() {
-            if let Some(other) = prior.key_of(&Key::of(field))?.filter(|other| tags.contact(other) != tag) {
-                trace.shared.extend([tag, tags.contact(&other)]);
+            if let Some(other) = prior.key_of(&Key::of(field))?.filter(|other| hasher.contact(other) != tag) {
+                trace.shared.extend([tag, hasher.contact(&other)]);
             }
         }
     }
@@ -366,7 +366,7 @@ pub(super) fn trace(tags: &SnapshotKey, prior: &Prior<'_>, resolution: &Resoluti
 }
 
 /// What the next snapshot has to know of a rejected row that has these keys: its contact is not missing.
-pub(super) fn rejected_trace(tags: &SnapshotKey, prior: &Prior<'_>, keys: &[Key]) -> Result<RowTrace> {
+pub(super) fn rejected_trace(hasher: &SnapshotKey, prior: &Prior<'_>, keys: &[Key]) -> Result<RowTrace> {
     let mut trace = RowTrace::default();
     for key in keys {
         let known = match key {
@@ -379,10 +379,10 @@ pub(super) fn rejected_trace(tags: &SnapshotKey, prior: &Prior<'_>, keys: &[Key]
             let located = prior.locate(known)?.filter(|located| located.is_known());
             let number = located.map_or(0, |located| located.number());
             if trace.contact.is_none() || number != 0 {
-                (trace.contact, trace.number) = (Some(tags.contact(known)), number);
+                (trace.contact, trace.number) = (Some(hasher.contact(known)), number);
             }
         }
-        trace.also.extend([tags.contact(key), tags.contact(known)]);
+        trace.also.extend([hasher.contact(key), hasher.contact(known)]);
     }
     Ok(trace)
 }

@@ -6,8 +6,8 @@ use super::compact::{self, Owner};
 use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::{Result, Store};
-use crate::core::channel::WindowId;
-use crate::core::token_recognition::{Acquaintance, READ};
+use crate::core::token_recognition::{KnownContact, READ};
+use crate::core::window_id::WindowId;
 
 impl Store {
     pub(in crate::journal) fn token_of(&self, channel: &str) -> Result<Option<WindowId>> {
@@ -24,7 +24,7 @@ impl Store {
     }
 
     // Contacts that can be compared come first. One of the others is enough to show that there are others.
-    pub(in crate::journal) fn acquaintances(&self, channel: &str) -> Result<Vec<Acquaintance>> {
+    pub(in crate::journal) fn known_contacts(&self, channel: &str) -> Result<Vec<KnownContact>> {
         let Some(channel) = self.channels.find(self, channel)? else { return Ok(Vec::new()) };
         let mut query = self.db.prepare_cached(
             "SELECT contacts.number, contacts.field, contacts.value, states.id, states.content
@@ -39,7 +39,7 @@ impl Store {
             let owner = Owner { number: row.get(0)?, key: key.value() };
             let content: Vec<u8> = row.get(4)?;
             let known = compact::read_known(self, owner, &row.get::<_, StoredId>(3)?.0, &content)?;
-            let acquaintance = Acquaintance { key: key.match_field(self, &known), known };
+            let acquaintance = KnownContact { key: key.match_field(self, &known), known };
             if acquaintance.has_content() {
                 found.push(acquaintance);
             } else {

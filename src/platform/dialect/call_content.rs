@@ -2,8 +2,8 @@
 
 use super::words::has_name;
 use crate::core::call::Call;
-use crate::core::limits::shown;
 use crate::core::model::{ContactId, Field};
+use crate::core::size_limits::shown;
 
 /// Field names that are ordinary words in a message, and there do not refer to the field.
 const ORDINARY: [&str; 20] = [

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::body;
-use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::Remote;
 use crate::core::page::Page;
+use crate::core::size_limits::CONTACTS_PER_PAGE;
 
 /// Reads the answer to a search for page `requested` (from 1). `None` if it has no list of contacts.
 ///

@@ -124,8 +124,8 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::limits::{SEARCH_BYTES, encoded_length};
     use crate::core::model::Value;
+    use crate::core::size_limits::{SEARCH_BYTES, encoded_length};
     use proptest::prelude::*;
     use reqwest::Url;
     use serde_json::{Value as Json, json};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::{HeldChannel, Workspace};
+use super::{ReadOnlyChannel, Workspace};
 use crate::core::answer::Answer;
 use crate::core::attempt::Attempt;
 use crate::core::call::Cleared;
-use crate::core::channel::WindowId;
 use crate::core::model::Field;
 use crate::core::token_recognition::Verdict;
+use crate::core::window_id::WindowId;
 use crate::journal::JournalError;
 use crate::platform::limiter::Clock;
 use crate::sync::connection::HttpTransport;
@@ -63,7 +63,7 @@ pub(in crate::sync) struct Tried {
 
 /// The platform of a channel whose token is replaced once it is refused.
 pub(in crate::sync) struct Renewing<'a, R> {
-    pub channel: &'a HeldChannel<'a>,
+    pub channel: &'a ReadOnlyChannel<'a>,
     pub tokens: Tokens<'a, R>,
 }
 
@@ -80,10 +80,10 @@ impl<R: Reporter> Tokens<'_, R> {
     /// its token came to.
     pub(super) async fn check<'w>(
         &self,
-        channels: Vec<HeldChannel<'w>>,
+        channels: Vec<ReadOnlyChannel<'w>>,
         is_accepted: bool,
-    ) -> Vec<(HeldChannel<'w>, Result<(), GuardError>)> {
-        let mut windows: BTreeMap<WindowId, Vec<(usize, HeldChannel<'w>)>> = BTreeMap::new();
+    ) -> Vec<(ReadOnlyChannel<'w>, Result<(), GuardError>)> {
+        let mut windows: BTreeMap<WindowId, Vec<(usize, ReadOnlyChannel<'w>)>> = BTreeMap::new();
         for (at, channel) in channels.into_iter().enumerate() {
             windows.entry(channel.window.clone()).or_default().push((at, channel));
         }
@@ -100,9 +100,9 @@ impl<R: Reporter> Tokens<'_, R> {
     async fn check_group<'w>(
         &self,
         window: &WindowId,
-        channels: Vec<(usize, HeldChannel<'w>)>,
+        channels: Vec<(usize, ReadOnlyChannel<'w>)>,
         is_accepted: bool,
-    ) -> Vec<(usize, HeldChannel<'w>, Result<(), GuardError>)> {
+    ) -> Vec<(usize, ReadOnlyChannel<'w>, Result<(), GuardError>)> {
         let mut checked = Vec::with_capacity(channels.len());
         for (at, mut channel) in channels {
             let result = self.check_one(&mut channel, is_accepted).await;
@@ -110,7 +110,7 @@ impl<R: Reporter> Tokens<'_, R> {
         }
         // A token that was refused to one of them is refused to all.
         let is_renewed = checked.iter().any(|(_, channel, _)| channel.window != *window);
-        let old = |(_, channel, result): &&mut (usize, HeldChannel<'w>, Result<(), GuardError>)| {
+        let old = |(_, channel, result): &&mut (usize, ReadOnlyChannel<'w>, Result<(), GuardError>)| {
             is_renewed && channel.window == *window && result.is_ok()
         };
         for (_, channel, result) in checked.iter_mut().filter(old) {
@@ -123,7 +123,7 @@ impl<R: Reporter> Tokens<'_, R> {
         checked
     }
 
-    async fn check_one(&self, channel: &mut HeldChannel<'_>, is_accepted: bool) -> Result<(), GuardError> {
+    async fn check_one(&self, channel: &mut ReadOnlyChannel<'_>, is_accepted: bool) -> Result<(), GuardError> {
         if is_accepted {
             return Ok(self.workspace.journal().set_token(&channel.name, &channel.window).await?);
         }
@@ -141,7 +141,7 @@ impl<R: Reporter> Tokens<'_, R> {
     // Compares the channel that a token opens with the known one.
     async fn compare(
         &self,
-        channel: &HeldChannel<'_>,
+        channel: &ReadOnlyChannel<'_>,
         window: &WindowId,
         calls: &ProbeCalls,
     ) -> Result<Compared, JournalError> {
@@ -150,7 +150,7 @@ impl<R: Reporter> Tokens<'_, R> {
         if last.as_ref() == Some(window) {
             return Ok(Compared::Unchanged);
         }
-        let known = journal.acquaintances(name).await?;
+        let known = journal.known_contacts(name).await?;
         if known.is_empty() {
             return Ok(Compared::Incomparable);
         }
@@ -164,18 +164,18 @@ impl<R: Reporter> Tokens<'_, R> {
     }
 
     /// A probe of a channel.
-    pub fn probe<'b>(&'b self, channel: &'b HeldChannel<'_>, calls: &'b ProbeCalls) -> Probe<'b, HttpTransport> {
+    pub fn probe<'b>(&'b self, channel: &'b ReadOnlyChannel<'_>, calls: &'b ProbeCalls) -> Probe<'b, HttpTransport> {
         self.probe_in(channel, &channel.window, calls)
     }
 
     // A probe whose calls count in `window`.
     fn probe_in<'b>(
         &'b self,
-        channel: &'b HeldChannel<'_>,
+        channel: &'b ReadOnlyChannel<'_>,
         window: &'b WindowId,
         calls: &'b ProbeCalls,
     ) -> Probe<'b, HttpTransport> {
-        let HeldChannel { name, connection, .. } = channel;
+        let ReadOnlyChannel { name, connection, .. } = channel;
         Probe {
             journal: self.workspace.journal(),
             channel: name,
@@ -188,7 +188,12 @@ impl<R: Reporter> Tokens<'_, R> {
         }
     }
 
-    async fn note(&self, channel: &HeldChannel<'_>, window: &WindowId, compared: Compared) -> Result<(), GuardError> {
+    async fn note(
+        &self,
+        channel: &ReadOnlyChannel<'_>,
+        window: &WindowId,
+        compared: Compared,
+    ) -> Result<(), GuardError> {
         match compared {
             Compared::Unchanged => return Ok(()),
             Compared::Renewed { is_known: true } => {
@@ -205,7 +210,7 @@ impl<R: Reporter> Tokens<'_, R> {
 
     // Has another token provided, if there is one, and sends with that from now on. Returns its window; `None` when there is
     // no other token.
-    async fn renew(&self, channel: &HeldChannel<'_>) -> Result<Option<WindowId>, GuardError> {
+    async fn renew(&self, channel: &ReadOnlyChannel<'_>) -> Result<Option<WindowId>, GuardError> {
         let Some(renewal) = channel.connection.renewal.as_ref().map(Arc::clone) else { return Ok(None) };
         let refused = |cause| GuardError::TokenNotRenewed { channel: channel.name.clone(), cause };
         let provided = tokio::task::spawn_blocking(move || renewal.renew()).await;
@@ -224,7 +229,7 @@ impl<R: Reporter> Tokens<'_, R> {
     ///
     /// # Errors
     /// A [`GuardError`] when it does not, or the journal fails.
-    pub async fn renew_and_note(&self, channel: &HeldChannel<'_>) -> Result<Option<WindowId>, GuardError> {
+    pub async fn renew_and_note(&self, channel: &ReadOnlyChannel<'_>) -> Result<Option<WindowId>, GuardError> {
         let Some(window) = self.renew(channel).await? else { return Ok(None) };
         let compared = self.compare(channel, &window, &ProbeCalls::unlimited()).await?;
         self.note(channel, &window, compared).await?;
@@ -238,7 +243,7 @@ impl<R: Reporter> Tokens<'_, R> {
     /// A [`GuardError`] when the token opens another channel, or the journal fails.
     pub async fn try_token(
         &self,
-        channel: &mut HeldChannel<'_>,
+        channel: &mut ReadOnlyChannel<'_>,
         is_accepted: bool,
         field: &Field,
         calls: &ProbeCalls,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use contactsync::{ContactRef, Field};
 
-use super::{ConfigArgs, ConnectionArgs, OUTPUT, PlaceArgs};
+use super::{ChannelJournalArgs, ConfigArgs, ConnectionArgs, OUTPUT};
 use crate::options::HistoryArgs;
 use crate::options::value::{ContactCount, Tag, TimeSpan};
 
@@ -152,7 +152,7 @@ pub struct OneContactArgs {
     #[arg(long = "match", value_name = "FIELD", help_heading = "Contact")]
     pub matches: Option<Vec<String>>,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Print values unmasked

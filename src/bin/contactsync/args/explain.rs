@@ -3,7 +3,7 @@
 use clap::Args;
 use contactsync::ContactRef;
 
-use super::{ConnectionArgs, InputArgs, OUTPUT, PlaceArgs};
+use super::{ChannelJournalArgs, ConnectionArgs, InputArgs, OUTPUT};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,7 +22,7 @@ pub struct ExplainArgs {
     #[arg(long, help_heading = OUTPUT)]
     pub live: bool,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Print values unmasked

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ConnectionArgs, OUTPUT, PlaceArgs};
+use super::{ChannelJournalArgs, ConnectionArgs, OUTPUT};
 use crate::options::value::ContactCount;
 use crate::options::{MatchArgs, SourceArgs};
 
@@ -22,7 +22,7 @@ pub struct PullArgs {
     #[command(flatten)]
     pub matching: MatchArgs,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Print the summary as one JSON object on standard output
@@ -64,7 +64,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Print values unmasked

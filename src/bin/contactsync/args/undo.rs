@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ConnectionArgs, OUTPUT, PlaceArgs};
+use super::{ChannelJournalArgs, ConnectionArgs, OUTPUT};
 use crate::options::HistoryArgs;
 use crate::options::value::Tag;
 
@@ -23,7 +23,7 @@ pub struct UndoArgs {
     #[arg(long, value_name = "NAME", help_heading = "Undo")]
     pub tag_created: Option<Tag>,
     #[command(flatten)]
-    pub place: PlaceArgs,
+    pub place: ChannelJournalArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]

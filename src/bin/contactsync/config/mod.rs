@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::args::one_run_options;
 use crate::options::value::{LogFormat, Name, OnMissingArg, ShellCommand, parsed};
 use crate::options::{
-    ChannelArgs, ConfigError, Layer, LimitArgs, Located, PolicyArgs, SourceNameArgs, TalkArgs, defaults, did_you_mean,
+    ChannelArgs, ConfigError, Layer, LimitArgs, Located, OutputArgs, PolicyArgs, SourceNameArgs, defaults, did_you_mean,
 };
 
 use deserializer::{exclusive, group};
@@ -130,7 +130,7 @@ impl Config {
             lists: group(&mut table)?,
             metrics: group(&mut table)?,
         };
-        let TalkArgs { log_format, .. } = group(&mut table)?;
+        let OutputArgs { log_format, .. } = group(&mut table)?;
         let rules = mapping::rules(&mut table)?;
         let keys_of_all = table.asked().to_vec();
         for option in one_run_options(&keys_of_all) {

@@ -232,7 +232,7 @@ pub struct ChannelArgs {
 #[command(next_help_heading = "Platform and token")]
 #[serde(default)]
 #[merge(strategy = conflate::bool::overwrite_false)]
-pub struct AccessArgs {
+pub struct HttpArgs {
     /// Allow plain http to a host other than this machine; the token is sent unencrypted
     #[arg(long)]
     pub allow_http: bool,
@@ -321,7 +321,7 @@ pub struct HistoryArgs {
 #[command(next_help_heading = "Platform and token")]
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
-pub struct LookArgs {
+pub struct PlatformCheckArgs {
     /// Change nothing unless a search finds a contact with exactly this value: FIELD=VALUE [default: no check]
     #[arg(long, value_name = "FIELD=VALUE")]
     #[serde(deserialize_with = "field_value")]
@@ -364,7 +364,7 @@ pub struct MetricsArgs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "Output")]
 #[serde(default)]
-pub struct TalkArgs {
+pub struct OutputArgs {
     /// Print every call, with its row and key
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     #[serde(skip)]
@@ -386,7 +386,7 @@ pub struct TalkArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Merge)]
 pub struct Layer {
     pub channel: ChannelArgs,
-    pub access: AccessArgs,
+    pub access: HttpArgs,
     /// The channels are chosen from both levels together (`settings::Channels`).
     #[merge(skip)]
     pub routing: RoutingArgs,
@@ -397,7 +397,7 @@ pub struct Layer {
     pub policy: PolicyArgs,
     pub journal: JournalArgs,
     pub history: HistoryArgs,
-    pub look: LookArgs,
+    pub look: PlatformCheckArgs,
     pub lists: ListArgs,
     pub metrics: MetricsArgs,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
 
 use crate::escape::{escaped, escaped_json};
-use crate::options::TalkArgs;
+use crate::options::OutputArgs;
 use crate::options::value::LogFormat;
 use crate::render::time::offset_time;
 use crate::stderr::{STDERR, Weight};
@@ -47,7 +47,7 @@ impl Level {
 /// Prints lines on standard error, above the progress bar. Clones share the bar.
 #[derive(Clone, Debug)]
 pub struct Console {
-    talk: TalkArgs,
+    talk: OutputArgs,
     format: LogFormat,
     // Whether lines for people begin with date and time.
     is_dated: bool,
@@ -57,7 +57,7 @@ pub struct Console {
 impl Console {
     /// Creates a console with this format. Lines of text begin with date and time if the format is set, or if they go to a
     /// file or a pipe and the command `works_long`.
-    pub fn new(talk: TalkArgs, format: Option<LogFormat>, works_long: bool) -> Self {
+    pub fn new(talk: OutputArgs, format: Option<LogFormat>, works_long: bool) -> Self {
         let is_dated = format.is_some() || works_long && !io::stderr().is_terminal();
         Self { talk, format: format.unwrap_or(LogFormat::Text), is_dated, bar: Arc::default() }
     }

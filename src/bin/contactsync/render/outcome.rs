@@ -7,9 +7,9 @@ use contactsync::history::RunState;
 use contactsync::report::{ChannelOutcome, Ending, RunSummary};
 use contactsync::{StopReason, SyncOutcome};
 
-use crate::args::{ConnectionArgs, PlaceArgs};
+use crate::args::{ChannelJournalArgs, ConnectionArgs};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE, with_causes};
-use crate::options::{ChannelArgs, ListArgs, LookArgs};
+use crate::options::{ChannelArgs, ListArgs, PlatformCheckArgs};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
 use crate::settings::Channels;
@@ -20,9 +20,9 @@ const NAMED: usize = 10;
 
 /// The options that a suggested `resume` command repeats.
 pub struct Again<'a> {
-    pub place: &'a PlaceArgs,
+    pub place: &'a ChannelJournalArgs,
     pub connection: &'a ConnectionArgs,
-    pub look: &'a LookArgs,
+    pub look: &'a PlatformCheckArgs,
     pub lists: &'a ListArgs,
     /// The job, also one of `--all`.
     pub job: Option<&'a str>,

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::packed::{differences, packed, sums, unpacked};
 use super::{HASH, TAG, checked, checked_parts, with_checksum};
-use crate::core::snapshot::{CHUNK, ContactTag, Entry, NextRow, RowHash};
+use crate::core::snapshot::{CHUNK, ContactDigest, Entry, NextRow, RowHash};
 use crate::journal::snapshots::NewSnapshot;
 use crate::journal::store::{Result, Store};
 
@@ -338,7 +338,7 @@ fn stored_row(row: &NextRow, kept: &KeptRows<'_>, new: &NewSnapshot) -> Result<S
         }
         NextRow::New(Entry { hash, contact, number }) => Ok(StoredRow {
             hash: hash.map_or(0, RowHash::number),
-            contact: contact.map_or(0, ContactTag::number),
+            contact: contact.map_or(0, ContactDigest::number),
             number: *number,
         }),
     }
@@ -346,7 +346,7 @@ fn stored_row(row: &NextRow, kept: &KeptRows<'_>, new: &NewSnapshot) -> Result<S
 
 // Whether the contact of a kept row has other rows now. Of damaged tags, each may be such a contact.
 fn is_shared(new: &NewSnapshot, row: StoredRow) -> bool {
-    ContactTag::from_stored(row.contact).is_none_or(|tag| new.next.is_shared(tag))
+    ContactDigest::from_stored(row.contact).is_none_or(|tag| new.next.is_shared(tag))
 }
 
 fn bytes_of(changes: &[Change]) -> Vec<u8> {

@@ -18,7 +18,7 @@ pub struct Listed {
 
 /// What becomes of a listed contact.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Lesson {
+pub enum ListingEffect {
     /// It is known by its key from now on.
     Learn(Known),
     /// The journal knows its id by another key, whose contact has these values now.
@@ -66,20 +66,20 @@ pub fn listed(remote: &Remote, marker: &Field, match_fields: &[String]) -> Optio
 }
 
 /// Decides what becomes of a listed contact, whose listing is that of the field `marker`.
-pub fn lesson(listed: &Known, before: Before, marker: &str) -> Lesson {
+pub fn lesson(listed: &Known, before: Before, marker: &str) -> ListingEffect {
     let Before { by_key, holder, rival, is_recent } = before;
     match (by_key, holder, rival) {
-        (_, Some(_), _) if is_recent => Lesson::Recent,
+        (_, Some(_), _) if is_recent => ListingEffect::Recent,
         (_, Some((Some(key), holder)), _) if is_another(&key, &holder.fields, &listed.fields, Some(marker)) => {
-            Lesson::Replaced
+            ListingEffect::Replaced
         }
-        (_, Some((_, holder)), None) => Lesson::LearnOfHolder(shown_again(listed, &holder)),
-        (RemoteState::InDoubt(_), None, _) => Lesson::InDoubt,
-        (_, _, Some(rival)) => Lesson::Conflict(rival),
-        (RemoteState::Known(known), None, None) if known.id != listed.id => Lesson::Conflict(known.id),
-        (RemoteState::Known(_), None, None) if is_recent => Lesson::Recent,
-        (RemoteState::Known(known), None, None) => Lesson::Learn(shown_again(listed, &known)),
-        (RemoteState::Unknown, None, None) => Lesson::Learn(listed.clone()),
+        (_, Some((_, holder)), None) => ListingEffect::LearnOfHolder(shown_again(listed, &holder)),
+        (RemoteState::InDoubt(_), None, _) => ListingEffect::InDoubt,
+        (_, _, Some(rival)) => ListingEffect::Conflict(rival),
+        (RemoteState::Known(known), None, None) if known.id != listed.id => ListingEffect::Conflict(known.id),
+        (RemoteState::Known(_), None, None) if is_recent => ListingEffect::Recent,
+        (RemoteState::Known(known), None, None) => ListingEffect::Learn(shown_again(listed, &known)),
+        (RemoteState::Unknown, None, None) => ListingEffect::Learn(listed.clone()),
     }
 }
 
@@ -134,33 +134,33 @@ mod tests {
         let known = |id: &str| Known { is_whole: true, ..Known::seen(remote(id, &[]), &BTreeSet::new()) };
         let unknown = || Before { by_key: RemoteState::Unknown, holder: None, rival: None, is_recent: false };
         let id = |id: &str| ContactId::new(id).unwrap();
-        let check = |before: Before, expected: Lesson| {
+        let check = |before: Before, expected: ListingEffect| {
             assert_eq!(lesson(&known("7"), before.clone(), "source"), expected, "{before:?}");
         };
-        check(unknown(), Lesson::Learn(known("7")));
-        check(Before { rival: Some(id("8")), ..unknown() }, Lesson::Conflict(id("8")));
+        check(unknown(), ListingEffect::Learn(known("7")));
+        check(Before { rival: Some(id("8")), ..unknown() }, ListingEffect::Conflict(id("8")));
         let own = |id: &str| {
             let own_tags = BTreeSet::from(["gone".to_owned(), "vip".to_owned()]);
             let made_at = Some(Timestamp::from_millis(1));
             Known { own_tags, made_at, doubt: true, is_whole: false, ..known(id) }
         };
         let again = Known { own_tags: BTreeSet::from(["vip".to_owned()]), made_at: own("7").made_at, ..known("7") };
-        check(Before { by_key: RemoteState::Known(own("7")), ..unknown() }, Lesson::Learn(again.clone()));
-        check(Before { by_key: RemoteState::Known(own("8")), ..unknown() }, Lesson::Conflict(id("8")));
+        check(Before { by_key: RemoteState::Known(own("7")), ..unknown() }, ListingEffect::Learn(again.clone()));
+        check(Before { by_key: RemoteState::Known(own("8")), ..unknown() }, ListingEffect::Conflict(id("8")));
         let held = |known: Known| Some((Some(Field::text("phone", "+525512345678")), known));
-        check(Before { holder: held(own("7")), ..unknown() }, Lesson::LearnOfHolder(again.clone()));
+        check(Before { holder: held(own("7")), ..unknown() }, ListingEffect::LearnOfHolder(again.clone()));
         // Its match value was changed on the platform to that of another contact.
         let swapped = Before { holder: held(own("7")), by_key: RemoteState::Known(own("8")), ..unknown() };
-        check(swapped, Lesson::LearnOfHolder(again));
+        check(swapped, ListingEffect::LearnOfHolder(again));
         // Another listed contact has the match value that this one had.
         let moved = Before { holder: held(own("7")), rival: Some(id("8")), ..unknown() };
-        check(moved, Lesson::Conflict(id("8")));
+        check(moved, ListingEffect::Conflict(id("8")));
         let contact = Contact::new(Draft { matches: vec![Field::text("phone", "1")], ..Draft::default() }).unwrap();
         let doubt = || RemoteState::InDoubt(Doubt::of_create(&contact, None));
-        check(Before { by_key: doubt(), ..unknown() }, Lesson::InDoubt);
-        check(Before { by_key: doubt(), is_recent: true, ..unknown() }, Lesson::InDoubt);
-        check(Before { is_recent: true, ..unknown() }, Lesson::Learn(known("7")));
-        check(Before { holder: held(own("7")), is_recent: true, ..unknown() }, Lesson::Recent);
-        check(Before { by_key: RemoteState::Known(own("7")), is_recent: true, ..unknown() }, Lesson::Recent);
+        check(Before { by_key: doubt(), ..unknown() }, ListingEffect::InDoubt);
+        check(Before { by_key: doubt(), is_recent: true, ..unknown() }, ListingEffect::InDoubt);
+        check(Before { is_recent: true, ..unknown() }, ListingEffect::Learn(known("7")));
+        check(Before { holder: held(own("7")), is_recent: true, ..unknown() }, ListingEffect::Recent);
+        check(Before { by_key: RemoteState::Known(own("7")), is_recent: true, ..unknown() }, ListingEffect::Recent);
     }
 }
