@@ -52,7 +52,7 @@ fn the_reference_is_that_of_the_declarations() {
     compare("docs/reference.md", &reference());
 }
 
-/// The key of the inner table of `[notify]`, which has rows of its own.
+/// The key of the inner table of `[notify]`, whose keys have a table below it.
 const DEGRADED: KeyInfo = KeyInfo { name: "degraded", default: "none", meaning: "" };
 
 #[test]
@@ -262,8 +262,8 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
          [Jobs](jobs.md) explains which value wins.\n",
     );
     let alerts = "[Alerts](alerts.md) explains them.";
-    key_table(&mut text, "Keys of `[notify]`", alerts, NOTIFY_KEYS);
-    key_table(&mut text, "Keys of `[notify.degraded]`", alerts, DEGRADED_KEYS);
+    key_table(&mut text, "Keys of `notify`", alerts, NOTIFY_KEYS);
+    key_table(&mut text, "Keys of `notify.degraded`", alerts, DEGRADED_KEYS);
     key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", KEYS);
     key_table(
         &mut text,
