@@ -1,4 +1,4 @@
-//! The library in small: reads a CSV, plans it, sends it to a sandbox platform in this process, prints the summary.
+//! A minimal sync: reads a CSV, plans it, sends it to a sandbox platform in this process, and prints the summary.
 //!
 //! Run it with `cargo run --example import`. It needs no account and writes no file.
 
@@ -23,7 +23,7 @@ phone,firstName,tags
 ,Diego,lead
 ";
 
-/// Calls a minute. It counts for the token, so it is the platform's number, not a wish.
+/// Calls a minute. It counts for the token, so use the number that the platform states.
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// What the sync reports goes where an observer takes it: a bar, a log, or, here, one line for each row.

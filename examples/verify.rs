@@ -55,7 +55,7 @@ pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let first = sync(&workspace, &sandbox, environment)?;
     writeln!(out, "created {}", first.created)?;
 
-    // As a person who edits the contact on the platform.
+    // Edits the contact as a person on the platform would.
     let client = Client::open(&workspace, channel(&sandbox)?, ClientOptions::default(), environment)?;
     let found = client.find(&Field::text("phone", "+525550001001"))?;
     let ana = found.first().ok_or("the sandbox has lost a contact")?;

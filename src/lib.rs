@@ -19,7 +19,7 @@
 //! input, and sends the calls for what differs, at the platform's rate limit. [`dry_run`] makes the same plan without sending or
 //! storing anything.
 //!
-//! [`Connection`] is a platform and its pace, [`Source`] an input, [`Mapping`] the rules by which its rows become contacts. The
+//! [`Connection`] is a platform and its rate, [`Source`] an input, [`Mapping`] the rules by which its rows become contacts. The
 //! other fields of [`SyncInput`] are the options of `contactsync sync`, and `docs/reference.md` describes them.
 //!
 //! ```no_run
@@ -144,6 +144,8 @@
 //! | [`read_back::verify`] | reads known contacts back and finds what differs |
 //! | [`undo::Undo`] | restores what a run changed |
 //! | [`history::history`], [`history::forget`] | lists the runs of a journal; erases a person from it |
+//! | [`run_report::run_report`], [`run_report::compare_runs`] | reports what happened in a run; compares two runs |
+//! | [`one_contact::explain`], [`one_contact::edit_contact`] | shows the history of one contact; changes one contact |
 //! | [`suggestion::suggest`] | suggests a mapping for the columns of an input |
 //!
 //! Each takes an [`Environment`]: the runtime, the clock, how to stop, and the reporter.
@@ -288,7 +290,7 @@ pub mod history {
     pub use crate::sync::{ForgetError, Forgotten, INTERRUPTED, PastRun, forget, history};
 }
 
-/// What happened in a run, and in what two runs differ.
+/// What happened in a run, and how two runs differ.
 pub mod run_report {
     pub use crate::core::call_failures::{CallFailure, CallFailures};
     pub use crate::core::call_rate::{CallEnds, CallRate, Latency, RateBar};
@@ -298,7 +300,7 @@ pub mod run_report {
     pub use crate::sync::{Left, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report};
 }
 
-/// One contact at a time: its story, and calls by hand.
+/// One contact at a time: its history, and calls by hand.
 pub mod one_contact {
     pub use crate::core::by_hand::{BadEdit, Edit, When};
     pub use crate::core::contact_change::{ContactChange, FieldChange};

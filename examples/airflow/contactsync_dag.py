@@ -19,7 +19,7 @@ except ImportError:  # Airflow 2
 
 SHARDS = 2
 
-# What follows from contactsync's exit code. None is a success. AirflowException fails the try, and the task is tried again up
+# How the task ends for each exit code. None is a success. AirflowException fails the try, and the task is tried again up
 # to `retries` times; AirflowFailException fails the task at once; AirflowSkipException skips it.
 FOLLOWS = {
     # exit 0: done

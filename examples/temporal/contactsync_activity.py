@@ -26,7 +26,7 @@ INPUT = os.environ.get("CONTACTSYNC_INPUT", "/srv/crm/contacts.csv")
 CONFIG = os.environ.get("CONTACTSYNC_CONFIG", "/etc/contactsync/contactsync.toml")
 STATE = os.environ.get("CONTACTSYNC_STATE", "/var/lib/contactsync")
 
-# What follows from contactsync's exit code: whether it is a success, and if not, whether a retry can help.
+# The meaning of each exit code: whether it is a success, and if not, whether a retry can help.
 OUTCOMES = {
     # exit 0: done
     0: ("finished", None),

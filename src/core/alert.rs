@@ -1,4 +1,4 @@
-//! What a night says about a job: whether it is well, degraded or failed, and which message is due.
+//! The health of a job after a night (ok, degraded or failed), and which message is due.
 //!
 //! A message is due when the health differs from the last one that was delivered, so that a lasting failure is reported once,
 //! and a message that could not be delivered is sent again.
@@ -139,7 +139,7 @@ impl fmt::Display for Unusual {
             Self::Duration { seconds, limit } => {
                 write!(f, "it took {seconds:.0} s, longer than {} s", limit.as_secs())
             }
-            Self::Rows { rows, usual } => write!(f, "the input has {rows} rows; {usual} are usual"),
+            Self::Rows { rows, usual } => write!(f, "the input has {rows} rows; the usual number is {usual}"),
             Self::Stopped { nights } => write!(f, "{nights} runs in a row stopped before the end"),
         }
     }
@@ -152,7 +152,7 @@ pub enum AlertKind {
     Failure,
     /// It is degraded.
     Degraded,
-    /// It is well again.
+    /// It has recovered.
     Recovered,
 }
 
@@ -346,8 +346,8 @@ mod tests {
         check(&[], &Night { seconds: 61.4, ..ok() }, &none, &[]);
         let past = [ok(), ok(), stopped()];
         let rows = |rows| night(NightEnd::Finished, rows, 0);
-        check(&past, &rows(49), &ALL, &["the input has 49 rows; 100 are usual"]);
-        check(&past, &rows(151), &ALL, &["the input has 151 rows; 100 are usual"]);
+        check(&past, &rows(49), &ALL, &["the input has 49 rows; the usual number is 100"]);
+        check(&past, &rows(151), &ALL, &["the input has 151 rows; the usual number is 100"]);
         check(&past, &rows(50), &ALL, &[]);
         check(&past, &rows(150), &ALL, &[]);
         check(&past, &rows(49), &none, &[]);
@@ -355,7 +355,7 @@ mod tests {
         check(&past[1..], &rows(1), &ALL, &[]);
         check(&[ok(), ok(), failed()], &rows(1), &ALL, &[]);
         check(&past, &Night { source: "erp".into(), ..rows(1) }, &ALL, &[]);
-        check(&[rows(0), rows(0), rows(0)], &rows(1), &ALL, &["the input has 1 rows; 0 are usual"]);
+        check(&[rows(0), rows(0), rows(0)], &rows(1), &ALL, &["the input has 1 rows; the usual number is 0"]);
         check(&[stopped(), stopped()], &stopped(), &ALL, &["3 runs in a row stopped before the end"]);
         check(&[stopped(), stopped()], &stopped(), &none, &[]);
         check(&[stopped(), failed(), stopped()], &stopped(), &ALL, &[]);

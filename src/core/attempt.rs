@@ -143,7 +143,7 @@ impl Attempt {
         }
     }
 
-    /// Whether a create that ended like this may have made its contact, so that only a search can tell.
+    /// Whether a create that ended like this may have created its contact, which only a search can show.
     pub const fn leaves_create_open(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::WrongPath { .. } | Self::Queued { .. })
     }

@@ -1,4 +1,4 @@
-//! What happened in a run, in a sentence.
+//! What happened in a run, in one sentence.
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,7 +82,7 @@ const SCHEMA_VERSION: i64 = 11;
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const READING_TABLES: &str = include_str!("readings.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
-/// The views of the history for SQL tools. An upgrade makes them anew, because they depend on tables that it may change.
+/// The views of the history for SQL tools. An upgrade recreates them, because they depend on tables that it may change.
 const VIEWS: &str = include_str!("views.sql");
 /// The states of runs that can be resumed, as a list in SQL.
 const RESUMABLE: &str = "('planned', 'sending', 'stopped', 'failed')";

@@ -1,4 +1,4 @@
-//! A URL that is told how runs end: a webhook of a chat or an alert service, or the check of a health-check service.
+//! A URL that is notified when runs end: a webhook of a chat or an alert service, or the check of a health-check service.
 
 use std::thread;
 use std::time::Duration;

@@ -109,7 +109,7 @@ impl Sandbox {
         Self::start_with(config, SavedState::default()).await
     }
 
-    /// Starts with the contacts of a saved state. The calls, and their count against the limit, begin anew.
+    /// Starts with the contacts of a saved state. The list of calls and the count against the limit start empty.
     ///
     /// # Errors
     /// If the port is in use or not permitted.

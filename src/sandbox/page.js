@@ -84,7 +84,7 @@
     let text = "";
     if (rate && limiter && limiter.used) {
       const wait = Math.ceil(limiter.frees_in_ms / 1000);
-      const then = overview.window === "fixed" ? "a new minute starts in " : "the oldest leaves it in ";
+      const then = overview.window === "fixed" ? "a new minute starts in " : "the oldest call leaves it in ";
       text = "The sandbox counts " + number(limiter.used) + " of " + number(rate) + " in its " + kind + "; " + then + wait + " s.";
     } else if (rate) {
       text = "The sandbox counts a " + kind + " for each token.";

@@ -113,7 +113,7 @@ pub enum ClientError {
         /// The platform's message.
         message: String,
     },
-    /// The answer to a create was lost, so the contact may exist. Only a search can tell, once the search lag is over.
+    /// The answer to a create was lost, so the contact may exist. Only a search can show it, once the search lag is over.
     #[error("the answer to the create was lost, so the contact may exist: {0}")]
     InDoubt(String),
     /// The pages of a search contradict themselves or each other, so they prove nothing.

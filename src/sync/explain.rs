@@ -1,4 +1,4 @@
-//! The use case of `explain`: one contact's story across runs, as the journal has it, what an input would change now, and what the
+//! The use case of `explain`: the history of one contact as the journal has it, what an input would change now, and what the
 //! platform has.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +158,7 @@ pub struct CallStory {
     pub took: Option<Duration>,
     /// The answer in one word; `open` without one.
     pub result: &'static str,
-    /// What the answer says besides that.
+    /// Further details of the answer.
     pub detail: Option<String>,
 }
 
@@ -230,7 +230,7 @@ pub enum ExplainError {
     Journal(#[from] JournalError),
 }
 
-/// Tells the story of the contact with this name, of a `channel` if one is given. With an `input`, the name may be a line of it.
+/// Returns the history of the contact with this name, in a `channel` if one is given. With an `input`, the name may be a line of it.
 /// The journal at `path` is only read.
 ///
 /// # Errors
@@ -459,7 +459,7 @@ impl CallStory {
     }
 }
 
-// What an answer says besides its name.
+// The details of an answer besides its name.
 fn detail(attempt: &Attempt) -> Option<String> {
     match attempt {
         Attempt::Page(page) => Some(match (page.contacts.len(), page.others.len()) {

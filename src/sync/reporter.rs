@@ -79,9 +79,10 @@ pub struct NewColumn {
     pub is_sent: bool,
 }
 
-/// Follows a use case. As an [`Observer`], it is told of the reading of the input; sending is told by channel.
+/// Follows a use case. As an [`Observer`], it receives the events of reading the input; those of sending go to one observer for each
+/// channel.
 pub trait Reporter: Observer {
-    /// What is told of the sending of one channel.
+    /// The observer of the sending of one channel.
     type Channel<'a>: Observer
     where
         Self: 'a;

@@ -1,4 +1,4 @@
-//! The use cases of `report` and `runs diff`: what happened in a run, and in what two runs differ. They only read the journal.
+//! The use cases of `report` and `runs diff`: what happened in a run, and how two runs differ. They only read the journal.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;

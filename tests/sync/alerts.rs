@@ -164,7 +164,7 @@ async fn unusual_runs_are_degraded_by_the_thresholds() {
         harness.sync("in.csv").run().await.exits(0);
     }
     let [few] = &messages(&harness)[..] else { panic!("{:?}", messages(&harness)) };
-    assert_eq!(few["alert"]["reasons"], serde_json::json!(["the input has 4 rows; 10 are usual"]));
+    assert_eq!(few["alert"]["reasons"], serde_json::json!(["the input has 4 rows; the usual number is 10"]));
     harness.write(
         "strict.toml",
         format!("{EVERY_MESSAGE}repeat = true\ndegraded = {{ duration = \"1ms\", rows = \"90%\" }}\n"),
@@ -362,7 +362,7 @@ async fn a_damaged_memory_begins_anew_and_the_file_is_private() {
     assert!(!harness.path("journal.db").exists());
     harness.write("journal.db.alerts", "{ \"jobs\": [");
     let ran = harness.sync("missing.csv").run().await.exits(2);
-    assert_eq!(ran.stderr_lines("warning: journal.db.alerts: cannot be read, so it begins anew: ").len(), 1, "{ran:?}");
+    assert_eq!(ran.stderr_lines("warning: journal.db.alerts: cannot be read; starting empty: ").len(), 1, "{ran:?}");
     assert_eq!(events(&harness), ["failure", "failure"]);
     // Without [notify] and metrics, there is no memory.
     let other = Harness::unlimited().await;

@@ -1,4 +1,4 @@
-//! `explain`: one contact's story, as the journal has it, what an input would change, and what the platform has.
+//! `explain`: the history of one contact, as the journal has it, what an input would change, and what the platform has.
 
 use std::fs;
 
@@ -98,7 +98,7 @@ async fn a_row_that_is_rejected_or_merged_is_told() {
     let merged = story(&harness, "line:3 in.csv --match phone").await;
     assert_eq!((&merged["key"], rows(&merged["input"])), (&json!("phone=+525512345602"), expected));
     let text = explain(&harness, "line:4").await.exits(0);
-    assert!(text.stdout.starts_with("a row that became no contact\n"), "{text:?}");
+    assert!(text.stdout.starts_with("a row without a contact\n"), "{text:?}");
 }
 
 #[tokio::test]

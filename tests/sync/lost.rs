@@ -139,7 +139,7 @@ async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
         ("INSERT INTO limits SELECT window, 1, 0, 9223372036854775807 FROM clocks".into(), None, false),
         ("DROP TABLE states".into(), None, true),
         ("DROP TABLE runs".into(), None, true),
-        ("ALTER TABLE items DROP COLUMN line".into(), None, true),
+        ("DROP VIEW contactsync_results; ALTER TABLE items DROP COLUMN line".into(), None, true),
         ("INSERT OR REPLACE INTO turns VALUES ('default', 1, -5)".into(), None, false),
     ];
     for (sql, value, is_damage) in cases {

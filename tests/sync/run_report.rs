@@ -326,7 +326,7 @@ async fn what_was_removed_from_the_journal_is_counted() {
     assert_eq!(after["calls_removed"], all - left);
     let text = report(&harness, "").run().await.exits(0).stdout;
     assert!(
-        text.contains("of it are no longer in the journal") && text.contains("rows no longer in the journal"),
+        text.contains("calls no longer in the journal") && text.contains("rows no longer in the journal"),
         "{text}"
     );
 }

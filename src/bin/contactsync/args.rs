@@ -81,7 +81,7 @@ Examples:
     Runs(RunsArgs),
     /// Report what happened in a run: rows, calls, waits, refusals, rejected rows, and what is left
     Report(ReportArgs),
-    /// Tell one contact's story: rows, decisions, calls, answers, and what differs now
+    /// Show the history of one contact: its rows, calls and answers, and what differs now
     Explain(ExplainArgs),
     /// Read, find, create, update, tag or untag single contacts by hand
     #[command(subcommand)]
@@ -269,10 +269,10 @@ pub struct SyncArgs {
     pub lists: ListArgs,
     #[command(flatten)]
     pub metrics: MetricsArgs,
-    /// Run all jobs of the configuration, one after the other
+    /// Run all jobs in the configuration, one by one
     #[arg(long, conflicts_with_all = ["input", "job", "plan", "input_command"], help_heading = CONFIGURATION)]
     pub all: bool,
-    /// Print the summary as one JSON object on standard output; with `--all`, one on a line for each job
+    /// Print the summary as one JSON object on standard output; with `--all`, one line per job
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
@@ -357,7 +357,7 @@ pub enum PlanOutput {
 pub struct ConfigArgs {
     #[arg(long, value_name = "FILE", help = with_default("Read options from this file", format_args!("{}, else ~/.config/contactsync/{}, if it exists", defaults::CONFIG, defaults::CONFIG)))]
     pub config: Option<PathBuf>,
-    /// Use the keys of the table `[job.NAME]`, which win over those of the whole file [default: none]
+    /// Use the keys of the table `[job.NAME]`; they override the top-level keys [default: none]
     #[arg(long, value_name = "NAME")]
     pub job: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::{ChannelJournalArgs, ConfigArgs, ConnectionArgs, OUTPUT};
 use crate::options::HistoryArgs;
 use crate::options::value::{ContactCount, Tag, TimeSpan};
 
-/// What to do with a contact.
+/// The commands of `contact`.
 #[derive(Debug, Subcommand)]
 pub enum ContactCommand {
     /// Read one contact
@@ -24,7 +24,7 @@ Examples:
   contactsync contact find --field email --value ann@example.com
   contactsync contact find --field source --value crm --limit 20 --json")]
     Find(FindArgs),
-    /// Create a contact, unless it exists
+    /// Create a contact unless it exists
     #[command(after_help = "\
 Examples:
   contactsync contact create phone=+525512345601 name=Ann --match phone
@@ -123,7 +123,7 @@ pub struct TagsArgs {
     /// Change this contact: its id, a match value, FIELD=VALUE, id:ID, or line:N of the last input
     #[arg(value_name = "KEY")]
     pub key: ContactRef,
-    /// The tags
+    /// Add or remove these tags
     #[arg(value_name = "TAG", required = true)]
     pub tags: Vec<Tag>,
     #[command(flatten)]
@@ -136,7 +136,7 @@ pub struct EditArgs {
     /// Print the requests that would be sent, and send nothing
     #[arg(long, help_heading = "Contact")]
     pub dry_run: bool,
-    /// Wait this long before a create whose answer was lost, and that no search finds, is sent again [default: 30s]
+    /// Search this long before a create is sent again; applies if its answer was lost and no search finds the contact [default: 30s]
     #[arg(long, value_name = "TIME", help_heading = "Contact")]
     pub search_lag: Option<TimeSpan>,
     #[command(flatten)]
@@ -148,7 +148,7 @@ pub struct EditArgs {
 /// The options of all commands of `contact`.
 #[derive(Debug, Args)]
 pub struct OneContactArgs {
-    /// Search for contacts by this field, and print its values unmasked; repeat it for several [default: none]
+    /// Find contacts by this field; its values are printed unmasked; repeat it for several fields [default: none]
     #[arg(long = "match", value_name = "FIELD", help_heading = "Contact")]
     pub matches: Option<Vec<String>>,
     #[command(flatten)]

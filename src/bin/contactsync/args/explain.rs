@@ -13,12 +13,12 @@ Examples:
   contactsync explain line:17 --json
   contactsync explain id:1776025372480910 --live --platform respondio")]
 pub struct ExplainArgs {
-    /// Explain this contact: a match value, FIELD=VALUE, id:ID, or line:N of INPUT, or of the last input without one
+    /// Explain this contact: a match value, FIELD=VALUE, id:ID, or line:N of INPUT (without INPUT, of the last input)
     #[arg(value_name = "KEY")]
     pub key: ContactRef,
     #[command(flatten)]
     pub input: InputArgs,
-    /// Read the contact from the platform, and compare it with what is known
+    /// Read the contact from the platform; show how it differs from the journal
     #[arg(long, help_heading = OUTPUT)]
     pub live: bool,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub struct ExplainArgs {
     /// Print values unmasked
     #[arg(long, help_heading = OUTPUT)]
     pub show_values: bool,
-    /// Print the story as one JSON object on standard output
+    /// Print the history as one JSON object on standard output
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }

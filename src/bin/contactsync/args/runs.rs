@@ -35,16 +35,16 @@ pub struct RunsArgs {
 /// What to do with runs instead of listing them.
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
-    /// Show in what two runs differ: rows, calls, time, and the reasons of rejected rows
+    /// Show how two runs differ: rows, calls, time, and the reasons for rejected rows
     #[command(after_help = "\
 Examples:
   contactsync runs diff 11 12
   contactsync runs diff 11 12 --journal mexico.db --json")]
     Diff {
-        /// Compare the run with this number, as `contactsync runs` prints it
+        /// Compare the run with this number; `contactsync runs` lists the numbers
         #[arg(value_name = "A", value_parser = clap::value_parser!(i64).range(1..))]
         before: i64,
-        /// With the run with this number
+        /// Compare it with the run with this number
         #[arg(value_name = "B", value_parser = clap::value_parser!(i64).range(1..))]
         after: i64,
         #[command(flatten)]
@@ -74,12 +74,12 @@ Examples:
   contactsync report --html - | mail -s 'contacts' -a 'Content-Type: text/html' ops@example.com
   contactsync report 12 --journal mexico.db --json")]
 pub struct ReportArgs {
-    /// Report the run with this number, as `contactsync runs` prints it [default: the newest run]
+    /// Report the run with this number; `contactsync runs` lists the numbers [default: the newest run]
     #[arg(value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
     pub run: Option<i64>,
     #[command(flatten)]
     pub journal: JournalArgs,
-    /// Write the report to this file as one HTML page that needs nothing else; `-` is standard output [default: text]
+    /// Write the report as one HTML page to this file; the page is self-contained, and `-` is standard output [default: text]
     #[arg(long, value_name = "FILE", conflicts_with = "json", help_heading = OUTPUT)]
     pub html: Option<PathBuf>,
     /// Print the report as one JSON object on standard output

@@ -33,7 +33,7 @@ pub struct SandboxArgs {
     /// Accept this token for a Viber channel; repeat it for several [default: none]
     #[arg(long, value_name = "TOKEN")]
     pub viber_token: Vec<String>,
-    /// Load the contacts from this file if it exists, and save them to it every 5 s and at the end [default: none]
+    /// Keep the contacts in this file; it is loaded if it exists, and saved every 5 s and at exit [default: none]
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::Cli;
 
-/// Options of several commands that the short help of each of them has. It has all options of one command alone.
+/// Options of several commands that are in the short help of each. Options of a single command are always in it.
 const MAIN: &[&str] = &[
     "channel",
     "config",
@@ -37,7 +37,7 @@ const MAIN_FAULTS: &[&str] = &["error-500", "fault", "latency", "lose-after"];
 /// Parses a command line.
 ///
 /// # Errors
-/// If it is invalid, or asks for a help or the version.
+/// If it is invalid, or asks for the help or the version.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let is_short_help = arguments.iter().any(|argument| argument == "-h");
@@ -46,7 +46,7 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
 }
 
-/// The program with short helps.
+/// The program with the short help of each command.
 fn with_short_help(program: Command) -> Command {
     let users = users_of_options(&program);
     let all = "`contactsync COMMAND -h` has a command's main options, `--help` all of them.";

@@ -198,7 +198,7 @@ fn reference() -> String {
     let mut text = "\
 # Reference: commands, options and keys
 
-This page is generated from the declarations of the options; `UPDATE_SNAPSHOTS=1 cargo test --bin contactsync` writes it anew. \
+This page is generated from the declarations of the options; `UPDATE_SNAPSHOTS=1 cargo test --bin contactsync` regenerates it. \
 `contactsync COMMAND --help` prints the same for one command, and `contactsync man` prints all of it as a manual page.
 
 - [Commands](#commands)
@@ -261,9 +261,9 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
         "\n### Keys of a job\n\nA table `[job.NAME]` takes all keys of the whole file except the tables of channels, and `input`. \
          [Jobs](jobs.md) explains which value wins.\n",
     );
-    let alerts = "[Alerts](alerts.md) explains them.";
-    key_table(&mut text, "Keys of `notify`", alerts, NOTIFY_KEYS);
-    key_table(&mut text, "Keys of `notify.degraded`", alerts, DEGRADED_KEYS);
+    let alerts = "They are described in [Alerts](alerts.md).";
+    key_table(&mut text, "Keys of `notify`", "[Alerts](alerts.md) explains the table `[notify]`.", NOTIFY_KEYS);
+    key_table(&mut text, "Keys of `notify.degraded`", "They are the thresholds of unusual runs.", DEGRADED_KEYS);
     key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", KEYS);
     key_table(
         &mut text,

@@ -1,4 +1,4 @@
-//! `explain KEY [INPUT]`: one contact's story.
+//! `explain KEY [INPUT]`: the history of one contact.
 
 use std::cell::RefCell;
 use std::sync::Arc;

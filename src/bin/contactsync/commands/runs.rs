@@ -1,4 +1,4 @@
-//! `runs`: the history of a journal; `runs diff`: in what two runs differ.
+//! `runs`: the history of a journal; `runs diff`: how two runs differ.
 
 use contactsync::Clock;
 use contactsync::history::history;

@@ -26,7 +26,7 @@ pub(super) fn job<'f>(
     if name.value.trim().is_empty() {
         return Err(name.place.wrong("the name of the job is empty"));
     }
-    table.refuse("job", "a job has no jobs")?;
+    table.refuse("job", "a job cannot contain jobs")?;
     let input_place = table.place_of("input");
     let input = table.item("input").map(input).transpose()?;
     let command =
@@ -44,7 +44,7 @@ pub(super) fn job<'f>(
     if let (Some((_, value)), Some(place)) = (&channel, &channel_place) {
         if matches!(value.get_ref(), DeValue::Table(_)) {
             return Err(place.wrong_type(
-                "tables [channel.NAME] belong to the whole file; name one of them, as in channel = \"a\"",
+                "tables [channel.NAME] are only allowed at the top level; choose one of them, as in channel = \"a\"",
             ));
         }
         if let Some(column) = table.place_of("channel_column") {
@@ -72,7 +72,7 @@ fn input(item: ConfigItem<'_>) -> Result<PathBuf, ConfigError> {
     let Located { value, place } = item.text()?;
     match value.trim() {
         "" => Err(place.wrong("expected the path of a file, found an empty text")),
-        "-" => Err(place.wrong("expected the path of a file; standard input is named on the command line")),
+        "-" => Err(place.wrong("expected the path of a file; standard input is only available on the command line")),
         _ => Ok(place.path(&value)),
     }
 }
@@ -182,11 +182,11 @@ mod tests {
         check("[job.\"\"]\nrate = 5", "c.toml:1: [job.]: the name of the job is empty");
         check("[job]\nrate = 5", "c.toml:2: key `rate`: expected tables [job.NAME], found a key of [job]");
         check("job = \"a\"", "c.toml:1: key `job`: expected tables [job.NAME], found text");
-        check("[job.a]\n[job.a.job.b]\nrate = 5", "c.toml:2: key `job`: a job has no jobs");
+        check("[job.a]\n[job.a.job.b]\nrate = 5", "c.toml:2: key `job`: a job cannot contain jobs");
         check("[job.a]\ninput = 5", "c.toml:2: key `input`: expected a text in quotes, found a whole number");
         check(
             "[job.a]\ninput = \"-\"",
-            "c.toml:2: key `input`: expected the path of a file; standard input is named on the command line",
+            "c.toml:2: key `input`: expected the path of a file; standard input is only available on the command line",
         );
         check(
             "[job.a]\ninput = \"a\"\ninput_command = \"b\"",
@@ -202,7 +202,7 @@ mod tests {
         );
         check(
             "[job.a.channel.north]\nrate = 5",
-            "c.toml:1: key `channel`: tables [channel.NAME] belong to the whole file; name one of them, as in channel = \"a\"",
+            "c.toml:1: key `channel`: tables [channel.NAME] are only allowed at the top level; choose one of them, as in channel = \"a\"",
         );
         check("rate = 5\n[job.a]\nrate = \"x\"", "c.toml:3: key `rate`: expected a whole number from 1, found text");
         check("input = \"a.csv\"", "c.toml:1: key `input`: it applies to one run; use `--input`");

@@ -1,4 +1,4 @@
-//! The table `[notify]`: what is told of how runs end, and what counts as unusual.
+//! The table `[notify]`: which commands and URLs are notified when runs end, and which runs are unusual.
 
 use std::str::FromStr;
 
@@ -24,7 +24,7 @@ pub struct NotifyTable {
     /// The same, for an unusual run.
     #[serde(deserialize_with = "name")]
     pub on_degraded: Option<Sourced<Name>>,
-    /// The same, for the first run that is well again.
+    /// The same, for a recovery.
     #[serde(deserialize_with = "name")]
     pub on_recovered: Option<Sourced<Name>>,
     /// The URL of a check: `URL/start` at the start, `URL` or `URL/fail` at the end.
@@ -84,9 +84,9 @@ macro_rules! keys {
 /// The keys of `[notify]`.
 pub const NOTIFY_KEYS: &[KeyInfo] = keys! {
     "on_finish", "none", "A command or a URL that gets the summary of every run";
-    "on_failure", "none", "A command or a URL that is told when runs begin to fail";
-    "on_degraded", "none", "A command or a URL that is told when runs begin to be unusual";
-    "on_recovered", "none", "A command or a URL that is told when runs are well again";
+    "on_failure", "none", "A command or a URL that is notified when runs begin to fail";
+    "on_degraded", "none", "A command or a URL that is notified when runs begin to be unusual";
+    "on_recovered", "none", "A command or a URL that is notified of a recovery";
     "ping_url", "none", "The URL of a health check: `URL/start` is requested at the start, `URL` or `URL/fail` at the end";
     "timeout", "`30s`", "The longest time that a command or a URL may take";
     "repeat", "`false`", "Whether failures and unusual runs are reported every time";

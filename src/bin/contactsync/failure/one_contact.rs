@@ -15,8 +15,8 @@ impl From<ContactError> for Failure {
             ContactError::Ambiguous { .. } => (Exit::Usage, NAME_ONE),
             ContactError::Edit(BadEdit::NoMatch(_)) => (
                 Exit::Usage,
-                "name the field that identifies a contact with --match FIELD, and give it a value; if the answer to the create \
-                 is lost, the contact is searched for by it",
+                "name the field that identifies a contact with --match FIELD, and give it a value; it is needed to find \
+                 the contact if the answer to the create is lost",
             ),
             ContactError::Edit(BadEdit::MatchField(_)) => {
                 (Exit::Usage, "read the contact with `contactsync contact get`, and name it as id:ID")
@@ -26,10 +26,10 @@ impl From<ContactError> for Failure {
                 (Exit::Refused, "change it with `contactsync contact update`")
             }
             ContactError::Suppressed { .. } => {
-                (Exit::Refused, "the journal skips this person since `contactsync journal forget --suppress`")
+                (Exit::Refused, "the person was suppressed with `contactsync journal forget --suppress`")
             }
             ContactError::InDoubt { .. } => {
-                (Exit::Refused, "run a sync first, which searches for the contact: it could be created twice")
+                (Exit::Refused, "run a sync first: it searches for the contact, which prevents a duplicate")
             }
             ContactError::Unfinished { .. } => (
                 Exit::Refused,

@@ -1,4 +1,4 @@
-//! A command that is told how a run ended.
+//! A command that is notified of the end of a run.
 
 use std::io::{self, PipeReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -61,7 +61,7 @@ fn feed_and_wait(mut child: Child, json: String) -> io::Result<Receiver<io::Resu
 }
 
 fn feed(mut input: ChildStdin, json: &str) {
-    // A command that does not read it is no failure.
+    // It is not an error if the command does not read it.
     let _ = writeln!(input, "{json}");
 }
 

@@ -61,7 +61,7 @@ impl Memory {
         Self { path: PathBuf::from(path), metrics }
     }
 
-    /// Adds a night to the memory and writes the metrics. A message that is not told counts as delivered.
+    /// Adds a night to the memory and writes the metrics. A message that has no target counts as delivered.
     pub fn note(
         &self,
         identity: &Identity,
@@ -73,7 +73,7 @@ impl Memory {
         // Held to the end, so that runs which end at the same time do not undo each other's changes.
         let _lock = self.lock().map_err(|error| problems.push(self.problem("cannot be locked", &error))).ok();
         let mut stored = self.read().unwrap_or_else(|error| {
-            problems.push(self.problem("cannot be read, so it begins anew", &error));
+            problems.push(self.problem("cannot be read; starting empty", &error));
             Stored::default()
         });
         let earlier_metrics = self.metrics.as_deref().map(metrics::read_earlier).unwrap_or_default();

@@ -26,7 +26,7 @@ const METRICS: [(&str, &str); 9] = [
     ("contactsync_last_run_timestamp_seconds", "When the last run ended."),
     ("contactsync_last_run_exit_code", "Exit code of the last run."),
     ("contactsync_last_run_duration_seconds", "Duration of the last run."),
-    ("contactsync_health", "1 for the present health of the job, 0 for the others."),
+    ("contactsync_health", "1 for the current health of the job, 0 for the other states."),
     ("contactsync_last_run_rows", "Rows of the last run by outcome."),
     ("contactsync_last_run_calls", "Calls of the last run by kind."),
     ("contactsync_last_run_retries", "Calls of the last run without a usable answer."),
@@ -133,7 +133,7 @@ pub struct Earlier(Vec<String>);
 pub fn check(path: &Path) -> Result<(), String> {
     match bounded_file::read(path, LARGEST) {
         Ok(content) if content.bytes.is_empty() || content.bytes.starts_with(BEGIN.as_bytes()) => Ok(()),
-        Ok(_) => Err("the file exists and has no metrics of contactsync".to_owned()),
+        Ok(_) => Err("the file exists and does not contain metrics of contactsync".to_owned()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error.to_string()),
     }

@@ -1,6 +1,6 @@
 //! Reports how runs end: the messages and pings of `[notify]`, and the file of metrics.
 //!
-//! What fails here is printed and never changes how the run ends.
+//! A failure here is printed and never changes the result of the run.
 
 mod hook;
 mod memory;
@@ -64,7 +64,7 @@ fn was_stopped_by_platform(channel: &ChannelOutcome) -> bool {
     })
 }
 
-/// A run that is to be watched, if anything is told of it.
+/// A run that is watched, if its end is to be reported.
 #[must_use]
 pub struct Watching(Option<Watch>);
 

@@ -21,10 +21,10 @@ const REJECTS: RowLimit = RowLimit::Share(1_000);
 /// A number of rows that differs by more from the usual one is unusual: 50%, in hundredths of a percent.
 const ROWS: u64 = 5_000;
 
-/// Number of nights in a row that stop early from which on they are unusual.
+/// The least number of nights in a row that stop early and are therefore unusual.
 const STOPPED: u32 = 3;
 
-/// What is told of how runs end.
+/// What is notified when runs end.
 #[derive(Debug)]
 pub struct Targets {
     finish: Option<Target>,
@@ -63,7 +63,7 @@ impl Targets {
         })
     }
 
-    /// Whether there is anything to tell.
+    /// Whether anything is notified.
     pub const fn are_any(&self) -> bool {
         let Self { finish, failure, degraded, recovered, ping, .. } = self;
         finish.is_some() || failure.is_some() || degraded.is_some() || recovered.is_some() || ping.is_some()
@@ -77,17 +77,17 @@ impl Targets {
         }
     }
 
-    /// Whether messages of this kind are told.
+    /// Whether messages of this kind are sent.
     pub const fn tells(&self, kind: AlertKind) -> bool {
         self.of_kind(kind).is_some()
     }
 
-    /// Whether the end of every run is told.
+    /// Whether the end of every run is reported.
     pub const fn tells_every_end(&self) -> bool {
         self.finish.is_some()
     }
 
-    /// Tells the message.
+    /// Sends the message.
     ///
     /// # Errors
     /// The key and the cause.
@@ -95,7 +95,7 @@ impl Targets {
         self.of_kind(kind).map_or(Ok(()), |target| self.send(target, key_of(kind), json))
     }
 
-    /// Tells the end of a run.
+    /// Reports the end of a run.
     ///
     /// # Errors
     /// The key and the cause.

@@ -206,7 +206,7 @@ pub struct RateArgs {
     pub channel_kind: Option<KindArg>,
     #[arg(long, value_name = "N", help = with_default("Send at most this many calls a minute", format_args!("the platform's rate, otherwise {}", defaults::RATE)))]
     pub rate: Option<Rate>,
-    /// Start at most this many calls together when none were sent for a while [default: the rate]
+    /// Start at most this many calls at once; applies after a time without calls [default: the rate]
     #[arg(long, value_name = "N")]
     pub burst: Option<Rate>,
     /// Keep at most this many calls in flight [default: 8 to 256, depending on the rate]
@@ -322,11 +322,11 @@ pub struct HistoryArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct PlatformCheckArgs {
-    /// Change nothing unless a search finds a contact with exactly this value: FIELD=VALUE [default: no check]
+    /// Change nothing unless this value is found: FIELD=VALUE, which a contact must have exactly [default: no check]
     #[arg(long, value_name = "FIELD=VALUE")]
     #[serde(deserialize_with = "field_value")]
     pub check_access: Option<FieldValue>,
-    /// Do not read a contact back to check whether the platform stored a field that is written for the first time
+    /// Do not read contacts back; by default, a contact is read to check that the platform stored a field that is written for the first time
     #[arg(long)]
     #[merge(strategy = conflate::bool::overwrite_false)]
     pub no_read_back: bool,
@@ -354,7 +354,7 @@ pub struct ListArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct MetricsArgs {
-    /// Write metrics in Prometheus text format to this file at the end, also if the run fails [default: none]
+    /// Write Prometheus metrics to this file; it is written at the end of each run, even if the run fails [default: none]
     #[arg(long, value_name = "FILE")]
     #[serde(deserialize_with = "path")]
     pub metrics_file: Option<PathBuf>,
@@ -377,7 +377,7 @@ pub struct OutputArgs {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub no_progress: bool,
-    /// Write lines on standard error in this format [default: text, with date and time only outside a terminal, by the commands that may run for hours]
+    /// Write lines on standard error in this format [default: text; outside a terminal, commands that may run for hours add date and time]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

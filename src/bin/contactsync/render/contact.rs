@@ -79,7 +79,7 @@ pub fn conclude_find(
     }
     let inexact = contacts.iter().filter(|contact| !contact.has(field)).count() as u64;
     if inexact > 0 {
-        let text = format!("{} marked ~ without exactly this value: the search is loose", counted_contacts(inexact));
+        let text = format!("marked ~: {} without exactly this value (the search is loose)", counted_contacts(inexact));
         console.say(Level::Info, &text);
     }
     if let Some(reason) = stopped {
@@ -102,7 +102,7 @@ pub fn conclude_find(
     Ok(Exit::Done)
 }
 
-/// Prints what became of a change.
+/// Prints the outcome of a change.
 pub fn conclude_edit(outcome: EditOutcome, output: &ContactOutput, console: &Console) -> Result<Exit, Failure> {
     let EditOutcome { summary, stopped, failed } = outcome;
     if output.json {
@@ -114,7 +114,7 @@ pub fn conclude_edit(outcome: EditOutcome, output: &ContactOutput, console: &Con
         return Err(error.into());
     }
     if let Some(reason) = &stopped {
-        return Ok(print_stop(reason, "run the same command again, or `contactsync resume`; it continues", console));
+        return Ok(print_stop(reason, "to continue, run the same command again, or `contactsync resume`", console));
     }
     let EditedContact { outcome, reason, .. } = &summary.contact;
     Ok(match outcome.as_str() {
@@ -124,7 +124,7 @@ pub fn conclude_edit(outcome: EditOutcome, output: &ContactOutput, console: &Con
         }
         "pending" => {
             console.say(Level::Exit, "the contact is pending: its calls kept failing");
-            console.say(Level::Hint, "run the same command again, or `contactsync resume`; it continues");
+            console.say(Level::Hint, "to continue, run the same command again, or `contactsync resume`");
             Exit::Stopped
         }
         _ => Exit::Done,

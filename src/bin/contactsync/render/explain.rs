@@ -1,4 +1,4 @@
-//! Prints one contact's story, as lines and as JSON. Keys are shown, other values are masked unless they are asked for.
+//! Prints the history of one contact, as lines and as JSON. Keys are shown, other values are masked unless they are requested.
 
 use contactsync::Timestamp;
 use contactsync::contact::{HASHED, Value};
@@ -17,7 +17,7 @@ use crate::render::summary::{print_json, print_lines, state};
 use crate::render::time::{instant, moment, offset_time};
 use crate::render::value::Shown;
 
-/// Prints a story, with what the platform has if that was asked for.
+/// Prints a history, with what the platform has if that was requested.
 pub fn conclude_explain(
     story: &Story,
     live: Option<&LiveStory>,
@@ -48,7 +48,7 @@ fn head(story: &Story, shown: &Shown) -> Vec<String> {
     let channel = story.channel.as_ref().map(|channel| format!(" of channel `{channel}`")).unwrap_or_default();
     let mut lines = vec![match &story.key {
         Some(key) => format!("{key}{channel}"),
-        None => "a row that became no contact".to_owned(),
+        None => "a row without a contact".to_owned(),
     }];
     if !story.aliases.is_empty() {
         lines.push(format!("  also known by: {}", story.aliases.join(", ")));

@@ -1,4 +1,4 @@
-//! In what two runs differ, as lines and as JSON.
+//! How two runs differ, as lines and as JSON.
 
 use contactsync::report::CallKind;
 use contactsync::run_report::{ReasonChange, RunComparison, RunReport};
@@ -47,7 +47,7 @@ pub fn lines(compared: &RunComparison) -> Vec<String> {
         lines.extend(reasons.iter().take(REASONS).map(reason));
         let more = reasons.len().saturating_sub(REASONS) as u64;
         if more > 0 {
-            lines.push(format!("  … and {} more reasons; --json lists all", grouped(more)));
+            lines.push(format!("  … and {} more reasons; `--json` lists all", grouped(more)));
         }
     }
     lines

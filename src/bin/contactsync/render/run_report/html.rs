@@ -1,4 +1,4 @@
-//! A report as one page of HTML that needs nothing else: its style is inline, and it has no script and no request to anywhere.
+//! A report as one self-contained HTML page: its style is inline, and it has no script and makes no request.
 
 use contactsync::run_report::RunReport;
 

@@ -84,7 +84,7 @@ fn facts(report: &RunReport) -> Vec<String> {
         facts.push(("same input", format!("runs {}{more}", others.join(", "))));
     }
     if report.calls_removed > 0 {
-        facts.push(("removed", format!("{} of it are no longer in the journal", counted_calls(report.calls_removed))));
+        facts.push(("removed", format!("{} no longer in the journal", counted_calls(report.calls_removed))));
     }
     facts.into_iter().map(|(name, text)| format!("  {name:10}  {text}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The words of a report that its text, its page and its JSON share.
+//! The wording that the text, the page and the JSON of a report share.
 
 use std::time::Duration;
 
