@@ -152,7 +152,8 @@ pub fn last_success(earlier: &Earlier, identity: &Identity) -> Option<Timestamp>
     let beginning = format!("{LAST_SUCCESS}{labels} ");
     let seconds: f64 = earlier.0.iter().find_map(|line| line.strip_prefix(&beginning))?.parse().ok()?;
     let at = std::time::Duration::try_from_secs_f64(seconds).ok().filter(|at| !at.is_zero())?;
-    u64::try_from(at.as_millis()).ok().map(Timestamp::from_millis)
+    // A fraction of a second has no exact number with a binary point.
+    u64::try_from((at.as_micros() + 500) / 1_000).ok().map(Timestamp::from_millis)
 }
 
 /// The text of a file with the metrics of these jobs. It keeps the samples of other jobs in the earlier file.
@@ -270,6 +271,11 @@ mod tests {
         let identity = |job: &str| Identity { job: Some(job.to_owned()), channel: Some("north".to_owned()) };
         assert_eq!(last_success(&earlier, &identity(strange)), well.last_success);
         assert_eq!(last_success(&earlier, &identity("b")), None);
+        for millis in 1_764_000_123_000..1_764_000_124_000 {
+            let at = Timestamp::from_millis(millis);
+            let earlier = Earlier(vec![format!("{LAST_SUCCESS}{{job=\"b\"}} {}", epoch_seconds(at))]);
+            assert_eq!(last_success(&earlier, &Identity { channel: None, ..identity("b") }), Some(at));
+        }
         // Its own samples are replaced.
         let third = text(&[of(strange, "north", &never)], &earlier);
         assert!(third.matches(LAST_SUCCESS).count() == 3 && third.contains("} 0\n"), "{third}");
