@@ -96,8 +96,17 @@ fn listed(ids: &[ContactId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What a text without a field and without `id:` means if the journal knows no contact by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BareName {
+    /// The id of a contact.
+    Id,
+    /// Nothing: a phone number may be the id of another contact, and so is not written to.
+    Nothing,
+}
+
 /// The contact of a channel that has this name. What the journal does not know is an id, or a field and a value to search by.
-fn subject(journal: &Journal, channel: &str, name: &ContactRef) -> Result<Subject, ContactError> {
+fn subject(journal: &Journal, channel: &str, name: &ContactRef, bare: BareName) -> Result<Subject, ContactError> {
     let of_channel = |name: ContactRef| -> Result<Vec<Addressed>, JournalError> {
         let found = journal.addressed(name)?;
         Ok(found.into_iter().filter(|contact| contact.channel == channel).collect())
@@ -125,19 +134,20 @@ fn subject(journal: &Journal, channel: &str, name: &ContactRef) -> Result<Subjec
             named_field(name, &key).map(Subject::Found).ok_or_else(|| ContactError::Unknown(name.clone()))
         }
         Some(Addressed { key, remote_state, .. }) => Ok(Subject::Journaled(key, remote_state)),
-        None => unknown(name),
+        None => unknown(name, bare),
     }
 }
 
-fn unknown(name: &ContactRef) -> Result<Subject, ContactError> {
+fn unknown(name: &ContactRef, bare: BareName) -> Result<Subject, ContactError> {
     let not_known = || ContactError::Unknown(name.clone());
     match name {
         ContactRef::Line(_) => Err(not_known()),
         ContactRef::Id(id) => ContactId::new(id.clone()).map(Subject::Id).ok_or_else(not_known),
         ContactRef::Match(text) => {
             let by_id = || {
-                let id = text.strip_prefix(ID_KEY).unwrap_or(text);
-                ContactId::new(id).map(Subject::Id).ok_or_else(not_known)
+                let is_id = bare == BareName::Id && !text.contains('@') && !text.starts_with('+');
+                let id = text.strip_prefix(ID_KEY).or_else(|| is_id.then_some(text.as_str()));
+                id.and_then(ContactId::new).map(Subject::Id).ok_or_else(not_known)
             };
             field_value(text).map_or_else(by_id, |field| Ok(Subject::Found(field)))
         }

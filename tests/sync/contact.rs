@@ -299,7 +299,16 @@ async fn a_contact_that_the_journal_does_not_know_is_found_by_its_id_or_a_value(
     let harness = Harness::unlimited().await;
     let phone = [Field::text("phone", "+525512345601"), Field::text("city", "Lima")];
     let id = harness.sandbox.insert(TOKEN, phone, [""; 0]);
-    contact(&harness, &format!("update {id} city=Quito")).run().await.exits(0);
+    // A number alone may be a phone number, which may be the id of another contact.
+    for bare in [format!("update {id} city=Quito"), format!("tag {id} vip"), "untag ann@example.com vip".to_owned()] {
+        let refused = contact(&harness, &bare).run().await.exits(2);
+        assert!(refused.stderr.contains("as id:ID or FIELD=VALUE"), "{refused:?}");
+    }
+    contact(&harness, "get ann@example.com").run().await.exits(2);
+    assert_eq!(harness.calls(), "none");
+    contact(&harness, &format!("get {id}")).run().await.exits(0);
+    assert_eq!(harness.calls(), "1 read");
+    contact(&harness, &format!("update id:{id} city=Quito")).run().await.exits(0);
     assert_eq!(harness.calls(), "1 update");
     contact(&harness, &format!("update {PHONE} city=Cuzco")).run().await.exits(0);
     assert_eq!(harness.calls(), "1 find, 1 update");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::read::{Question, Searched, ask, search};
-use super::{ContactError, read_only, subject};
+use super::{BareName, ContactError, read_only, subject};
 use crate::core::by_hand::{Edit, PlannedCall, Subject, When, preview, to_rewrite};
 use crate::core::diff::TagsMode;
 use crate::core::model::{Contact, Field, Key, Mode, RemoteState};
@@ -151,7 +151,7 @@ impl ContactAction {
                 (contact, state)
             }
             Self::Change(name, edit) => {
-                let subject = subject(journal, channel, name)?;
+                let subject = subject(journal, channel, name, BareName::Nothing)?;
                 let contact = edit.contact(&subject)?;
                 let state = match subject {
                     Subject::Journaled(_, RemoteState::Known(known)) => RemoteState::Known(to_rewrite(known, &contact)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ContactError, subject};
+use super::{BareName, ContactError, subject};
 use crate::core::attempt::Attempt;
 use crate::core::by_hand::Subject;
 use crate::core::call::Call;
@@ -122,7 +122,7 @@ pub fn get_contact<R: Reporter>(
 ) -> Result<ReadOutcome, ContactError> {
     let ContactSearch { channel, match_fields, overrides, options } = search;
     let channel = lock_one(workspace, channel, match_fields, overrides, environment)?;
-    let subject = subject(workspace.journal(), channel.name(), name)?;
+    let subject = subject(workspace.journal(), channel.name(), name, BareName::Id)?;
     let mut reading = Reading { subject, name: name.to_string(), contact: None };
     let (calls, stopped) = ask(workspace, &channel, &mut reading, options, environment)?;
     Ok(ReadOutcome { contact: reading.contact, calls, stopped })

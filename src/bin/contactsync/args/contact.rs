@@ -33,19 +33,19 @@ Examples:
     /// Write fields of a contact
     #[command(after_help = "\
 Examples:
-  contactsync contact update 1776025372480910 city=Lima plan=pro
+  contactsync contact update id:1776025372480910 city=Lima plan=pro
   contactsync contact update phone=+525512345601 --clear note")]
     Update(UpdateArgs),
     /// Add tags to a contact
     #[command(after_help = "\
 Examples:
-  contactsync contact tag 1776025372480910 vip
+  contactsync contact tag id:1776025372480910 vip
   contactsync contact tag phone=+525512345601 vip new-customer --json")]
     Tag(TagsArgs),
     /// Remove tags from a contact
     #[command(after_help = "\
 Examples:
-  contactsync contact untag 1776025372480910 vip
+  contactsync contact untag id:1776025372480910 vip
   contactsync contact untag phone=+525512345601 vip --dry-run")]
     Untag(TagsArgs),
 }
@@ -105,7 +105,7 @@ pub struct CreateArgs {
 
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    /// Change this contact: its id, a match value, FIELD=VALUE, id:ID, or line:N of the last input
+    /// Change this contact: a match value, FIELD=VALUE, id:ID, or line:N of the last input
     #[arg(value_name = "KEY")]
     pub key: ContactRef,
     /// Write these fields
@@ -120,7 +120,7 @@ pub struct UpdateArgs {
 
 #[derive(Debug, Args)]
 pub struct TagsArgs {
-    /// Change this contact: its id, a match value, FIELD=VALUE, id:ID, or line:N of the last input
+    /// Change this contact: a match value, FIELD=VALUE, id:ID, or line:N of the last input
     #[arg(value_name = "KEY")]
     pub key: ContactRef,
     /// Add or remove these tags

@@ -261,7 +261,6 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
         "\n### Keys of a job\n\nA table `[job.NAME]` takes all keys of the whole file except the tables of channels, and `input`. \
          [Jobs](jobs.md) explains which value wins.\n",
     );
-    let alerts = "They are described in [Alerts](alerts.md).";
     key_table(&mut text, "Keys of `notify`", "[Alerts](alerts.md) explains the table `[notify]`.", NOTIFY_KEYS);
     key_table(&mut text, "Keys of `notify.degraded`", "They are the thresholds of unusual runs.", DEGRADED_KEYS);
     key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", KEYS);

@@ -11,7 +11,9 @@ impl From<ContactError> for Failure {
         let (exit, hint) = match error {
             ContactError::Guard(error) => return error.into(),
             ContactError::Journal(error) => return error.into(),
-            ContactError::Unknown(_) => (Exit::Usage, "name a contact by its id, a match value, FIELD=VALUE, or id:ID"),
+            ContactError::Unknown(_) => {
+                (Exit::Usage, "name a contact that the journal does not know as id:ID or FIELD=VALUE")
+            }
             ContactError::Ambiguous { .. } => (Exit::Usage, NAME_ONE),
             ContactError::Edit(BadEdit::NoMatch(_)) => (
                 Exit::Usage,
