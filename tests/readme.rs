@@ -183,7 +183,6 @@ fn the_readme_is_a_front_page() {
     assert!(lines <= 250, "{lines} lines");
 }
 
-/// The anchor that GitHub makes of a heading.
 /// The fenced blocks of a page.
 fn fenced(page: &str) -> Vec<&str> {
     page.split("\n```").skip(1).step_by(2).collect()
@@ -200,8 +199,19 @@ fn the_spanish_readme_has_the_commands_and_the_pages_of_the_english_one() {
     let (of_english, of_spanish) = (targets(&english), targets(&spanish));
     let other: Vec<_> = of_english.symmetric_difference(&of_spanish).collect();
     assert_eq!(other, ["README.es.md", "README.md"]);
+    let (english, spanish) = (read("docs/safe-nightly-sync.md"), read("docs/safe-nightly-sync.es.md"));
+    assert!(fenced(&english).len() > 30);
+    assert_eq!(fenced(&spanish), fenced(&english));
+    // The same sections, and links to the same pages.
+    assert_eq!(headings(&spanish).len(), headings(&english).len());
+    let pages = |page: &str| -> BTreeSet<String> {
+        let other = |target: &String| !target.starts_with('#') && !target.starts_with("safe-nightly-sync");
+        targets(page).into_iter().filter(other).collect()
+    };
+    assert_eq!(pages(&spanish), pages(&english));
 }
 
+/// The anchor that GitHub makes of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|&character| character.is_alphanumeric() || character == '-' || character == '_').collect()
