@@ -44,6 +44,14 @@ pub(crate) enum OpenHand {
 }
 
 impl Journal {
+    /// Whether a run changes one contact by hand.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub(crate) fn is_by_hand(&self, run: i64) -> Result<bool, JournalError> {
+        self.ask_blocking(move |store| store.is_by_hand(run))
+    }
+
     /// The contacts with this name, of all channels.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ SELECT
     input,
     state,
     reason,
-    undoes AS undoes_run,
+    nullif(undoes, 0) AS undoes_run,
     strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch') AS started_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') AS ended_at,
     worked_ms / 1000.0 AS seconds,

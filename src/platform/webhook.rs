@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, StatusCode, Url, redirect};
 
 use super::endpoint::{UrlError, is_loopback};
 use super::transport::CONNECT_TIMEOUT;
@@ -126,7 +126,10 @@ impl Webhook {
         // Another host was not chosen by the user, and another scheme may be unencrypted.
         let within = redirect::Policy::custom(move |attempt| {
             let is_near = attempt.url().origin() == own.origin() && attempt.previous().len() <= REDIRECTS;
-            if is_near { attempt.follow() } else { attempt.stop() }
+            // After the others, a client sends a GET without the message.
+            let keeps_message =
+                [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&attempt.status());
+            if is_near && keeps_message { attempt.follow() } else { attempt.stop() }
         });
         let mut client = Client::builder()
             .user_agent(concat!("contactsync/", env!("CARGO_PKG_VERSION")))

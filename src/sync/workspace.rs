@@ -378,7 +378,10 @@ impl Workspace {
 
     /// Prepares an interrupted run, which searches first if the journal may have lost calls.
     pub(super) fn take_up(&self, run: &mut RunRow) -> Result<(), JournalError> {
-        if self.policy(&run.channel, run.policy) != run.policy {
+        // The search before a create by hand is not part of its run.
+        let is_by_hand = run.policy.mode == Mode::Create && self.journal.is_by_hand(run.id)?;
+        let wanted = Policy { search_first: run.policy.search_first || is_by_hand, ..run.policy };
+        if self.policy(&run.channel, wanted) != run.policy {
             run.policy = self.journal.search_first(run.id, run.policy)?;
         }
         if run.policy.mode == Mode::Create {

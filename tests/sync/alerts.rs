@@ -228,13 +228,19 @@ async fn a_hook_gets_no_token() {
     harness.write("good.csv", GOOD);
     harness.write(
         "contactsync.toml",
-        "match = \"email\"\ntoken_env = \"OTHER\"\n[notify]\non_finish = \"env > seen; cat >> seen\"\n",
+        "match = \"email\"\ntoken_env = \"OTHER\"\n[notify]\non_finish = \"env > seen; cat >> seen\"\n\
+         [job.a]\nsource = \"a\"\n[job.b]\ntoken_env = \"OF_B\"\n",
     );
-    let tokens = [("OTHER", TOKEN), ("CONTACTSYNC_TOKEN", "another-s3cret"), ("SHOWN", "yes")];
-    harness.sync("good.csv").environment(&tokens).run().await.exits(0);
-    let seen = fs::read_to_string(harness.path("seen")).expect("the hook ran");
-    assert!(seen.contains("SHOWN=yes"), "{seen}");
-    assert!(!seen.contains("OTHER=") && !seen.contains("s3cret"), "{seen}");
+    let of_b = ("OF_B", TOKEN);
+    let tokens = [("OTHER", TOKEN), of_b, ("CONTACTSYNC_TOKEN", "another-s3cret"), ("SHOWN", "yes")];
+    // Also those of other jobs, and of the whole file.
+    for options in ["", "--job a", "--job b", "--token-env OF_B"] {
+        harness.sync(&format!("good.csv {options}")).environment(&tokens).run().await.exits(0);
+        let seen = fs::read_to_string(harness.path("seen")).expect("the hook ran");
+        assert!(seen.contains("SHOWN=yes"), "{options}: {seen}");
+        assert!(!seen.contains("OTHER=") && !seen.contains("OF_B=") && !seen.contains("s3cret"), "{options}: {seen}");
+        fs::remove_file(harness.path("seen")).expect("the hook ran");
+    }
 }
 
 #[tokio::test]
@@ -285,6 +291,13 @@ async fn a_url_gets_the_message_and_no_other_host_does() {
     let body: Json = serde_json::from_str(&request.body).expect("JSON");
     assert_eq!((&body["created"], &body["alert"]["event"]), (&3.into(), &"finish".into()));
     assert!(request.headers.to_lowercase().contains("content-type: application/json"), "{request:?}");
+
+    // After some redirects a client sends a GET, without the message: it is not delivered.
+    let elsewhere = Listener::start("301 Moved\r\nLocation: /elsewhere");
+    harness.write("contactsync.toml", config(&elsewhere.url("/hooks/s3cret")));
+    let ran = harness.sync("good.csv").run().await.exits(0);
+    assert!(ran.stderr.contains("answered 301"), "{ran:?}");
+    assert_eq!(elsewhere.lines(), ["POST /hooks/s3cret"]);
 
     harness.write("contactsync.toml", config(&moved.url("/hooks/s3cret")));
     let ran = harness.sync("good.csv").run().await.exits(0);

@@ -258,12 +258,32 @@ async fn a_create_whose_answer_is_lost_is_settled_by_a_search() {
 async fn a_change_that_is_stopped_is_continued_by_the_same_command() {
     let harness = Harness::unlimited().await;
     let create = |more: &str| contact(&harness, &format!("create {PHONE} name=Ann --tag vip --json {more}"));
-    let stopped = create("--max-calls 1").run().await.exits(4);
+    let stopped = create("--max-calls 2").run().await.exits(4);
     assert_eq!((&json(&stopped)["state"], harness.calls()), (&json!("stopped"), "1 find, 1 create".into()));
     let run = json(&stopped)["run"].clone();
     let done = create("").run().await.exits(0);
     assert_eq!((&json(&done)["run"], harness.calls()), (&run, "1 add_tags".into()));
     assert_eq!(outcome(&done), format!("created {PHONE}"));
+}
+
+#[tokio::test]
+async fn a_contact_that_appears_while_a_create_is_interrupted_is_not_created_twice() {
+    for is_resumed in [false, true] {
+        let harness = Harness::unlimited().await;
+        let create = |more: &str| contact(&harness, &format!("create {PHONE} name=Ann {more}"));
+        create("--max-calls 1").run().await.exits(4);
+        assert_eq!(harness.calls(), "1 find");
+        harness.sandbox.insert(TOKEN, [Field::text("phone", "+525512345601"), Field::text("name", "Agent")], [""; 0]);
+        if is_resumed {
+            harness.resume().run().await.exits(0);
+        } else {
+            let refused = create("").run().await.exits(7);
+            assert!(refused.stderr.contains("the platform has a contact with"), "{refused:?}");
+            assert_eq!(value(&stored(&harness), "name"), "Agent");
+        }
+        stored(&harness);
+        check_journal(&harness).await;
+    }
 }
 
 #[tokio::test]

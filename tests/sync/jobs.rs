@@ -207,6 +207,12 @@ async fn what_jobs_cannot_do_together_is_refused() {
     let both = "error: r.csv: jobs `customers` and `leads` would both write this file";
     refused(&format!("sync {CONFIG} --all --rejects r.csv"), both).await;
     refused(&format!("sync {CONFIG} --all --results r.csv"), both).await;
+    let config = fs::read_to_string(harness.path("etc/contactsync.toml")).expect("the configuration");
+    let tables = config.replace("customers-rejected.csv", "r.csv");
+    let tables = tables.replace("leads-rejected.csv", "../etc/r.csv");
+    assert_eq!(tables.matches("r.csv").count(), 2);
+    harness.write("etc/same.toml", tables);
+    refused("sync --config etc/same.toml --all", "jobs `customers` and `leads` would both write this file").await;
     refused(&format!("sync in.csv {CONFIG} --all"), "cannot be used with").await;
     refused(&format!("sync {CONFIG} --all --job leads"), "cannot be used with").await;
     refused(&format!("sync {CONFIG}"), "a job with --job NAME").await;

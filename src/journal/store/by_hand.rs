@@ -64,8 +64,13 @@ impl Store {
         Ok(())
     }
 
+    /// Whether a run changes one contact by hand.
+    pub(in crate::journal) fn is_by_hand(&self, run: i64) -> Result<bool> {
+        Ok(self.undoes(run)? == Some(BY_HAND))
+    }
+
     pub(in crate::journal) fn open_by_hand(&self, run: i64, wanted: &Contact) -> Result<OpenHand> {
-        if self.undoes(run)? != Some(BY_HAND) {
+        if !self.is_by_hand(run)? {
             return Ok(OpenHand::Other);
         }
         let mut query = self.db.prepare_cached("SELECT contact, content FROM pending WHERE run = ?1 LIMIT 1")?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::attempts::{attempt_of, kind_of};
+use super::by_hand::BY_HAND;
 use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::marks::mark_state;
@@ -37,7 +38,7 @@ impl Store {
         };
         let forecast = is_left.then(|| self.forecast(run.id, &run.channel, run.policy)).transpose()?;
         Ok(Some(RunDetails {
-            undoes: self.undoes(run.id)?,
+            undoes: self.undoes(run.id)?.filter(|undone| *undone != BY_HAND),
             others: self.others_of_input(&run)?,
             counts,
             calls,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::attempts::{attempt_of, kind_of};
-use super::by_hand::BY_HAND;
 use super::compact::Owner;
 use super::ids::StoredId;
 use super::keys::KeyParts;
@@ -67,7 +66,7 @@ impl Store {
         for number in runs {
             let Some(run) = self.run(number)? else { continue };
             found.push(StoryRun {
-                is_by_hand: self.undoes(number)? == Some(BY_HAND),
+                is_by_hand: self.is_by_hand(number)?,
                 rows: self.story_rows(number, contact)?,
                 calls: self.story_calls(number, contact)?,
                 written: self.written(number, Owner { number: contact, key: parts.value() })?,

@@ -9,6 +9,7 @@ use super::read::{Question, Searched, ask, search};
 use super::{BareName, ContactError, read_only, subject};
 use crate::core::by_hand::{Edit, PlannedCall, Subject, When, preview, to_rewrite};
 use crate::core::diff::TagsMode;
+use crate::core::eta::Limits;
 use crate::core::model::{Contact, Field, Key, Mode, RemoteState};
 use crate::core::planner::Planner;
 use crate::core::selection::ContactRef;
@@ -213,15 +214,15 @@ pub fn edit_contact<R: Reporter>(
     workspace.hold(&name, environment)?;
     let (contact, remote_state) = action.target(journal, &name, match_fields)?;
     let open = open_run(journal, &name, &contact)?;
-    let is_new = matches!(action, ContactAction::Create(_)) && open.is_none();
-    if is_new {
+    let is_create = matches!(action, ContactAction::Create(_));
+    if is_create && open.is_none() {
         refuse_known(journal, &name, &contact, &remote_state)?;
     }
     let mut channel = lock_one(workspace, channel, match_fields, overrides, environment)?;
     let access = access.map(|field| check_access(&mut channel, &field, environment)).transpose()?;
     let mut searches = access.unwrap_or_default();
-    // The run itself searches for one that is in doubt.
-    if is_new && remote_state == RemoteState::Unknown {
+    // The run itself searches for one that is in doubt. Since the search of an interrupted create, another client may have created it.
+    if is_create && remote_state == RemoteState::Unknown {
         let mut absence = Absence { contact: &contact, numbers: Vec::new(), found: None };
         let (_, stopped) = ask(workspace, &channel, &mut absence, options, environment)?;
         searches.append(&mut absence.numbers);
@@ -240,7 +241,10 @@ pub fn edit_contact<R: Reporter>(
         let rewrites = matches!(action, ContactAction::Change(..));
         plan(journal, NewRun { now: begun, ..run }, contact, rewrites)?
     };
+    let made = searches.len() as u64;
     journal.count_in_run(run, searches)?;
+    let max_calls = options.limits.max_calls.map(|max| max.saturating_sub(made));
+    let options = RunOptions { limits: Limits { max_calls, ..options.limits }, ..options };
     send(workspace, &channel, (run, policy), options, environment)
 }
 

@@ -1,8 +1,9 @@
 //! `sync --all`: the jobs of the configuration, one after the other.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contactsync::report::RunSummary;
 use contactsync::{Clock, Timestamp};
@@ -73,6 +74,16 @@ fn run_job(
 }
 
 // A list of one job would replace that of another.
+// The path without links and `..` in its folder, so that one file has one path.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(path), fs::canonicalize(folder), path.file_name()) {
+        (Ok(path), ..) => path,
+        (Err(_), Ok(folder), Some(name)) => folder.join(name),
+        (Err(_), _, _) => path.to_owned(),
+    }
+}
+
 fn check_lists(typed: &ListArgs, jobs: &[Config]) -> Result<(), Failure> {
     let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for job in jobs {
@@ -80,7 +91,7 @@ fn check_lists(typed: &ListArgs, jobs: &[Config]) -> Result<(), Failure> {
         let both =
             [typed.rejects.as_ref().or(lists.rejects.as_ref()), typed.results.as_ref().or(lists.results.as_ref())];
         for path in both.into_iter().flatten() {
-            if let Some(other) = written.insert(path.clone(), name) {
+            if let Some(other) = written.insert(resolved(path), name) {
                 let text = format!("{}: jobs `{other}` and `{name}` would both write this file", shown(path));
                 return Err(Failure::usage_text(text).hint("set `rejects` and `results` in the table of each job"));
             }

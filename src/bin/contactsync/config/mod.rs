@@ -48,6 +48,8 @@ pub struct Config {
     pub input: Option<PathBuf>,
     /// The jobs, each with the keys of the whole file below its own, in the order of the file.
     pub jobs: Vec<Self>,
+    /// The environment variables that have a token by any table of the file, also by those of other jobs.
+    pub token_variables: Vec<String>,
 }
 
 /// A table `[channel.NAME]`.
@@ -59,6 +61,11 @@ pub struct ChannelTable {
 }
 
 impl Config {
+    fn own_token_variables(&self) -> impl Iterator<Item = String> {
+        let tables = self.channels.iter().map(|table| &table.settings);
+        [&self.layer.channel].into_iter().chain(tables).filter_map(|level| level.token.token_env.as_deref().cloned())
+    }
+
     /// Reads the given file, or the default one if it exists. With a job, its keys win over those of the whole file.
     pub fn find(given: Option<&Path>, job: Option<&str>) -> Result<Self, ConfigError> {
         let path = given.map(Path::to_owned).or_else(default_path);
@@ -102,7 +109,10 @@ impl Config {
         let tables = whole.named("job")?;
         let config = Self::of_table(whole.clone(), None)?;
         let jobs = tables.into_iter().map(|(name, table)| jobs::job(name, table, whole.clone()));
-        Ok(Self { jobs: jobs.collect::<Result<_, _>>()?, ..config })
+        let jobs: Vec<Self> = jobs.collect::<Result<_, _>>()?;
+        let token_variables: Vec<String> = jobs.iter().chain([&config]).flat_map(Self::own_token_variables).collect();
+        let with_variables = |job| Self { token_variables: token_variables.clone(), ..job };
+        Ok(Self { jobs: jobs.into_iter().map(with_variables).collect(), token_variables, ..config })
     }
 
     // The keys of a whole file. `channel` names a channel beside the tables of channels. Errors list the keys in this order.

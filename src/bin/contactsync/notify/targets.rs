@@ -144,8 +144,6 @@ fn webhook(set: &Sourced<Name>, allow_http: bool) -> Result<Webhook, Failure> {
 }
 
 fn secrets(typed: &Layer, config: &Config) -> Vec<String> {
-    let levels = [&typed.channel, &config.layer.channel];
-    let tables = config.channels.iter().map(|table| &table.settings);
-    let named = levels.into_iter().chain(tables).filter_map(|level| level.token.token_env.as_deref().cloned());
-    named.chain([defaults::TOKEN_ENV.to_owned()]).collect()
+    let typed = typed.channel.token.token_env.as_deref().cloned();
+    config.token_variables.iter().cloned().chain(typed).chain([defaults::TOKEN_ENV.to_owned()]).collect()
 }

@@ -112,8 +112,8 @@ pub fn conclude(
 /// Prints that a resume found no pending rows.
 pub fn nothing_to_resume(channels: &Channels, json: bool, console: &Console) -> Result<Exit, Failure> {
     let of = channels.here().first().filter(|_| !channels.are_several());
-    let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
-    console.say(Level::Info, &format!("nothing to resume: {of} has no pending rows"));
+    let of = of.map_or_else(|| "its channels have".into(), |channel| format!("channel `{}` has", channel.name));
+    console.say(Level::Info, &format!("nothing to resume: {of} no pending rows"));
     if json {
         summary::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
     }
