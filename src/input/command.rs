@@ -44,11 +44,22 @@ impl fmt::Display for Failed {
             // Such as `signal: 9 (SIGKILL)`.
             None => write!(f, "killed by {status}")?,
         }
-        match errors.lines().rev().find(|line| !line.trim().is_empty()) {
+        match telling_line(errors) {
             Some(line) => write!(f, ": {}", line.trim()),
             None => Ok(()),
         }
     }
+}
+
+/// The line of a command's messages that most likely has the cause: the last one about an error, else the last one with a word.
+/// Databases print the statement and a mark below it after the error.
+fn telling_line(errors: &str) -> Option<&str> {
+    let is_error = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        line.contains("error") || line.contains("fatal")
+    };
+    let mut lines = errors.lines().rev().filter(|line| line.contains(char::is_alphanumeric));
+    lines.clone().find(is_error).or_else(|| lines.next())
 }
 
 /// Whether reading failed because the command did.
@@ -177,6 +188,9 @@ mod tests {
         check(&format!("{two}; echo one message >&2"), 2, None);
         check(&format!("{two}; exit 3"), 2, Some("exit code 3"));
         check(&format!("{two}; echo connection lost >&2; exit 2"), 2, Some("exit code 2: connection lost"));
+        let psql = r"printf 'ERROR:  relation x does not exist\nLINE 1: SELECT 1 FROM x\n     ^\n\n' >&2; exit 1";
+        check(&format!("{two}; {psql}"), 2, Some("exit code 1: ERROR:  relation x does not exist"));
+        check(&format!("{two}; printf 'gone\n ^\n' >&2; exit 1"), 2, Some("exit code 1: gone"));
         check(&format!("{two}; kill -9 $$"), 2, Some("killed by signal: 9 (SIGKILL)"));
         check("exit 1", 0, Some("exit code 1"));
         check("no-such-program-here", 0, Some("not found"));

@@ -14,6 +14,7 @@ mod command_line;
 mod commands_as_input;
 mod config;
 mod contact;
+mod databases;
 mod duplicates;
 mod explain;
 mod faults;
