@@ -118,14 +118,15 @@ fn replicate(harness: &Harness) -> Option<Child> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_journal_that_litestream_restores_is_continued_without_a_duplicate() {
+/// Loses the first machine while Litestream copies its journal, and restores the copy. `None` where there is no Litestream.
+/// `Some(None)` if it was stopped before its first copy was whole, which happens on a busy machine.
+async fn lose_with_litestream() -> Option<Option<(Harness, People)>> {
     let (harness, people) = platform(0).await;
-    let Some(mut copying) = replicate(&harness) else { return };
+    let mut copying = replicate(&harness)?;
     let ledger = harness.sandbox.ledger();
     let mut running = harness.program(&sync(&harness, JOURNAL, 6_000)).start();
     let has_copy = || harness.path("replica/ltx/0").read_dir().is_ok_and(|mut files| files.next().is_some());
-    assert!(running.until(|| ledger.len() >= COPIED && has_copy()).await, "the run ended before the copy");
+    let is_copied = running.until(|| ledger.len() >= COPIED && has_copy()).await;
     // The copy stops before the machine is lost, as one that lags behind.
     copying.kill().await.expect("a child of this process");
     let copied = ledger.len();
@@ -138,11 +139,21 @@ async fn a_journal_that_litestream_restores_is_continued_without_a_duplicate() {
         .arg(harness.path(JOURNAL))
         .status()
         .await;
-    assert!(restored.expect("litestream was started before").success(), "litestream restores the journal");
-    harness.program(&format!("journal check --journal {COPY}")).run().await.exits(0);
-    let ran = harness.program(&sync(&harness, COPY, 6_000)).run().await;
-    assert!(still, "the run ended before the loss");
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    people.assert_stored_in(&harness.sandbox);
-    assert_eq!(ledger.creates(TOKEN), PEOPLE, "{ran:?}");
+    let is_restored = restored.expect("litestream was started before").success();
+    Some((is_copied && still && is_restored).then_some((harness, people)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_litestream_restores_is_continued_without_a_duplicate() {
+    for _ in 0..10 {
+        let Some(lost) = lose_with_litestream().await else { return };
+        let Some((harness, people)) = lost else { continue };
+        harness.program(&format!("journal check --journal {COPY}")).run().await.exits(0);
+        let ran = harness.program(&sync(&harness, COPY, 6_000)).run().await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        people.assert_stored_in(&harness.sandbox);
+        assert_eq!(harness.sandbox.ledger().creates(TOKEN), PEOPLE, "{ran:?}");
+        return;
+    }
+    panic!("litestream made no whole copy in ten tries");
 }
