@@ -71,7 +71,9 @@ impl Memory {
     ) -> Noted {
         let mut problems = Vec::new();
         // Held to the end, so that runs which end at the same time do not undo each other's changes.
-        let _lock = self.lock().map_err(|error| problems.push(self.problem("cannot be locked", &error))).ok();
+        let _lock = lock(&self.path).map_err(|error| problems.push(self.problem("cannot be locked", &error))).ok();
+        // Several journals may share the file of metrics.
+        let metrics_lock = self.metrics.as_deref().map(lock).transpose();
         let mut stored = self.read().unwrap_or_else(|error| {
             problems.push(self.problem("cannot be read; starting empty", &error));
             Stored::default()
@@ -95,7 +97,11 @@ impl Memory {
         if let Some(path) = &self.metrics {
             let jobs = stored.jobs.values().map(StoredJob::shown);
             let text = metrics::text(&jobs.collect::<Vec<_>>(), &earlier_metrics);
-            if let Err(error) = whole_file::replace(path, &text, 0o644) {
+            let written = match &metrics_lock {
+                Ok(_held) => whole_file::replace(path, &text, 0o644),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            };
+            if let Err(error) = written {
                 problems.push(format!("{}: the metrics cannot be written: {error}", path.display()));
             }
         }
@@ -107,7 +113,7 @@ impl Memory {
     /// # Errors
     /// What could not be read or written.
     pub fn delivered(&self, identity: &Identity, health: Health) -> Result<(), String> {
-        let noted = self.lock().and_then(|_lock| {
+        let noted = lock(&self.path).and_then(|_lock| {
             let mut stored = self.read()?;
             if let Some(entry) = stored.jobs.get_mut(&identity.key()) {
                 entry.memory.delivered(health);
@@ -119,15 +125,6 @@ impl Memory {
 
     fn problem(&self, what: &str, error: &io::Error) -> String {
         format!("{}: {what}: {error}", self.path.display())
-    }
-
-    // The lock is another file, because this one is replaced.
-    fn lock(&self) -> io::Result<File> {
-        let mut path = self.path.as_os_str().to_owned();
-        path.push(".lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        file.lock()?;
-        Ok(file)
     }
 
     fn read(&self) -> io::Result<Stored> {
@@ -142,6 +139,15 @@ impl Memory {
         let with_about = serde_json::json!({ "about": ABOUT, "jobs": stored.jobs });
         whole_file::replace(&self.path, &serde_json::to_string_pretty(&with_about)?, 0o600)
     }
+}
+
+// The lock of a file is another file beside it, because the file is replaced.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside)?;
+    file.lock()?;
+    Ok(file)
 }
 
 impl StoredJob {
@@ -167,11 +173,13 @@ mod tests {
     #[test]
     fn runs_that_end_at_the_same_time_do_not_undo_each_other() {
         let folder = tempfile::tempdir().unwrap();
-        let (journal, metrics) = (folder.path().join("j.db"), folder.path().join("m.prom"));
+        // Half of them have another journal, and all write the same metrics.
+        let journals = ["j.db", "k.db"].map(|name| folder.path().join(name));
+        let metrics = folder.path().join("m.prom");
         let thresholds = Thresholds { rejects: None, duration: None, rows: None, stopped: None };
         thread::scope(|scope| {
             for number in 0..16 {
-                let memory = Memory::of(&journal, Some(metrics.clone()));
+                let memory = Memory::of(&journals[number % 2], Some(metrics.clone()));
                 scope.spawn(move || {
                     let identity = Identity { job: Some(format!("job {number}")), channel: None };
                     for _ in 0..5 {
@@ -190,9 +198,11 @@ mod tests {
                 });
             }
         });
-        let stored = Memory::of(&journal, None).read().unwrap();
-        assert_eq!(stored.jobs.len(), 16);
-        assert!(stored.jobs.values().all(|job| job.memory.nights.len() == 5));
+        for journal in &journals {
+            let stored = Memory::of(journal, None).read().unwrap();
+            assert_eq!(stored.jobs.len(), 8);
+            assert!(stored.jobs.values().all(|job| job.memory.nights.len() == 5));
+        }
         let text = std::fs::read_to_string(metrics).unwrap();
         assert_eq!(text.matches("contactsync_last_run_exit_code{").count(), 16, "{text}");
     }
