@@ -60,6 +60,8 @@ pub enum NightEnd {
     Stopped,
     /// It failed, or the platform made it stop.
     Failed,
+    /// There was no run that could be continued.
+    Idle,
 }
 
 /// A run, as far as later ones are compared with it.
@@ -186,19 +188,20 @@ impl JobMemory {
     pub fn add(&mut self, night: Night, thresholds: &Thresholds, repeats: bool) -> Judgement {
         let unusual = match night.end {
             NightEnd::Finished | NightEnd::Stopped => thresholds.unusual(&self.nights, &night),
-            NightEnd::Failed => Vec::new(),
+            NightEnd::Failed | NightEnd::Idle => Vec::new(),
         };
         let shown = match night.end {
             NightEnd::Failed => Some(Health::Failed),
             NightEnd::Finished | NightEnd::Stopped if !unusual.is_empty() => Some(Health::Degraded),
             NightEnd::Finished => Some(Health::Ok),
-            NightEnd::Stopped => None,
+            NightEnd::Stopped | NightEnd::Idle => None,
         };
         self.health = shown.unwrap_or(self.health);
         if night.end == NightEnd::Finished {
             self.last_success = Some(night.at);
         }
-        self.nights.push(night);
+        // What did not run is not compared with later runs.
+        self.nights.extend(Some(night).filter(|night| night.end != NightEnd::Idle));
         let excess = self.nights.len().saturating_sub(REMEMBERED);
         self.nights.drain(..excess);
         let is_repeated = repeats && shown.is_some_and(|shown| shown != Health::Ok);
@@ -262,7 +265,7 @@ mod tests {
 
     fn night(end: NightEnd, rows: u64, rejected: u64) -> Night {
         let exit = match end {
-            NightEnd::Finished => 0,
+            NightEnd::Finished | NightEnd::Idle => 0,
             NightEnd::Stopped => 4,
             NightEnd::Failed => 1,
         };
@@ -312,6 +315,10 @@ mod tests {
         check(&[stopped(), stopped(), stopped(), stopped()], &[None, None, Some(Degraded), None]);
         check(&[stopped(), stopped(), ok(), stopped(), stopped()], &[None; 5]);
         check(&[failed(), stopped(), ok()], &[Some(Failure), None, Some(Recovered)]);
+        // That there was nothing to continue shows neither, and does not end a row of nights that stopped.
+        let idle = || night(NightEnd::Idle, 0, 0);
+        check(&[failed(), idle(), ok()], &[Some(Failure), None, Some(Recovered)]);
+        check(&[stopped(), stopped(), idle(), stopped()], &[None, None, None, Some(Degraded)]);
         assert_eq!(
             messages(&[failed(), failed(), stopped(), ok(), ok()], true),
             [Some(Failure), Some(Failure), None, Some(Recovered), None]

@@ -50,6 +50,14 @@ async fn each_change_of_state_is_told_once() {
         told = events.len();
     }
     assert_eq!(told, 6);
+    // To have nothing to resume shows neither that a failure is over nor that runs are well.
+    harness.sync("missing.csv").run().await.exits(2);
+    let failed = events(&harness);
+    let ran = harness.resume().run().await.exits(0);
+    assert!(ran.stderr.contains("nothing to resume"), "{ran:?}");
+    assert_eq!(events(&harness), failed);
+    harness.sync("good.csv").run().await.exits(0);
+    assert_eq!(events(&harness).last().map(String::as_str), Some("recovered"));
 }
 
 #[tokio::test]

@@ -74,20 +74,20 @@ fn run_one(args: &ResumeArgs, config: Config, seen: &mut Seen, console: &Console
         options,
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
-    match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
-        Some(mut outcome) => {
-            outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
-            seen.outcome(&outcome);
-            let again = Again {
-                place: &args.place,
-                connection: &args.connection,
-                look: &args.look,
-                lists: &args.lists,
-                job: job.as_deref(),
-                is_limited: false,
-            };
-            conclude(outcome, SummaryOutput::of(args.json), &again, console)
-        }
-        None => nothing_to_resume(&channels, args.json, console),
-    }
+    let resumed = interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)?;
+    let Some(mut outcome) = resumed else {
+        seen.nothing_to_do();
+        return nothing_to_resume(&channels, args.json, console);
+    };
+    outcome.summary = outcome.summary.map(|summary| timed(summary, clock.now().since(begun)));
+    seen.outcome(&outcome);
+    let again = Again {
+        place: &args.place,
+        connection: &args.connection,
+        look: &args.look,
+        lists: &args.lists,
+        job: job.as_deref(),
+        is_limited: false,
+    };
+    conclude(outcome, SummaryOutput::of(args.json), &again, console)
 }

@@ -41,9 +41,15 @@ pub struct Seen {
     /// Asks the run to stop.
     pub stop: Option<Stop>,
     is_of_platform: bool,
+    is_idle: bool,
 }
 
 impl Seen {
+    /// Notes that there was no run to continue: this shows neither a failure nor a success.
+    pub const fn nothing_to_do(&mut self) {
+        self.is_idle = true;
+    }
+
     /// Notes the outcome of the run.
     pub fn outcome(&mut self, outcome: &SyncOutcome) {
         self.summary = outcome.summary.as_ref().ok().cloned();
@@ -196,6 +202,7 @@ impl RunEnd {
             Err(_) => asked.is_none_or(|reason| reason.is_of_platform()),
         };
         let end = match exit {
+            Exit::Done if seen.is_idle => NightEnd::Idle,
             Exit::Done | Exit::Rejected | Exit::Changes => NightEnd::Finished,
             Exit::Stopped if !is_of_platform => NightEnd::Stopped,
             Exit::Stopped | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused => {
@@ -257,7 +264,7 @@ impl Watch {
         let Some(url) = &self.targets.ping else { return };
         let started = self.ping.take().and_then(|ping| ping.join().ok());
         let url = match end {
-            NightEnd::Finished | NightEnd::Stopped => url.clone(),
+            NightEnd::Finished | NightEnd::Stopped | NightEnd::Idle => url.clone(),
             NightEnd::Failed => url.below("fail"),
         };
         for pinged in started.into_iter().chain([url.get(self.targets.timeout)]) {
@@ -294,7 +301,11 @@ impl Watch {
         });
         let summary = end.summary.as_ref().map_or_else(
             || {
-                let state = if end.end == NightEnd::Stopped { "stopped" } else { "failed" };
+                let state = match end.end {
+                    NightEnd::Stopped => "stopped",
+                    NightEnd::Finished | NightEnd::Idle => "finished",
+                    NightEnd::Failed => "failed",
+                };
                 let reason = end.message.clone();
                 RunSummary { state, reason, seconds: night.seconds, ..RunSummary::default() }.to_json()
             },
@@ -325,6 +336,7 @@ impl Watch {
             }
             (Some(AlertKind::Recovered), _) => format!("{who} has recovered (exit code {exit}){rows}"),
             (None, NightEnd::Finished) => format!("{who} finished (exit code {exit}){rows}"),
+            (None, NightEnd::Idle) => format!("{who} had nothing to continue (exit code {exit})"),
             (None, NightEnd::Stopped) => format!("{who} stopped (exit code {exit}){message}{rows}"),
         };
         format!("contactsync: {what}")
