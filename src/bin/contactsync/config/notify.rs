@@ -1,6 +1,7 @@
 //! The table `[notify]`: which commands and URLs are notified when runs end, and which runs are unusual.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use contactsync::RowLimit;
 use serde::Deserialize;
@@ -104,7 +105,11 @@ pub const DEGRADED_KEYS: &[KeyInfo] = keys! {
 pub(super) fn notify(table: &mut Table<'_>) -> Result<NotifyTable, ConfigError> {
     let Some(item) = table.item("notify") else { return Ok(NotifyTable::default()) };
     let mut inner = item.table("a table [notify]")?;
+    let timeout = inner.place_of("timeout");
     let keys: NotifyTable = group(&mut inner)?;
+    if let (Some(TimeSpan(Duration::ZERO)), Some(place)) = (keys.timeout, timeout) {
+        return Err(place.wrong("expected a time above zero"));
+    }
     let degraded = match inner.item("degraded") {
         None => DegradedTable::default(),
         Some(item) => {
@@ -121,8 +126,6 @@ pub(super) fn notify(table: &mut Table<'_>) -> Result<NotifyTable, ConfigError> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::tests::config;
 
@@ -151,6 +154,7 @@ mod tests {
             "[notify]\non_failure = 5",
             "c.toml:2: key `on_failure`: expected a text in quotes, found a whole number",
         );
+        check("[notify]\ntimeout = \"0s\"", "c.toml:2: key `timeout`: expected a time above zero");
         check("[notify]\nrepeat = \"yes\"", "c.toml:2: key `repeat`: expected true or false, found text");
         check("[notify.degraded]\nrows = 5", "c.toml:2: key `rows`: expected a share such as 50%, found `5`");
         check(
