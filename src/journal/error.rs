@@ -1,5 +1,6 @@
 //! The errors of a journal.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
     /// The file cannot be opened or created.
-    #[error("journal {}: cannot open or write it", path.display())]
+    #[error("journal {}: cannot open or write it{}", path.display(), of_the_disk(&**source))]
     Open {
         /// The journal's path.
         path: PathBuf,
@@ -143,11 +144,9 @@ impl JournalError {
     /// Whether other options or permissions can remove the cause before anything is sent.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Open { .. }
-            | Self::Foreign { .. }
-            | Self::Newer { .. }
-            | Self::Linked { .. }
-            | Self::Exists { .. } => true,
+            // A full or failing disk is no matter of options.
+            Self::Open { .. } => !self.is_unwritten(),
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Linked { .. } | Self::Exists { .. } => true,
             Self::Unreadable { .. }
             | Self::Emptied { .. }
             | Self::OnlyLog { .. }
@@ -167,8 +166,15 @@ impl JournalError {
     pub fn is_unwritten(&self) -> bool {
         use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
         // `Error::source` does not look into an `Arc`.
-        let error = if let Self::Open { source, .. } = self { of_sqlite(&**source) } else { of_sqlite(self) };
-        matches!(error.and_then(rusqlite::Error::sqlite_error_code), Some(DiskFull | SystemIoFailure))
+        let (error, io) = match self {
+            Self::Open { source, .. } => (of_sqlite(&**source), source.downcast_ref::<io::Error>()),
+            _ => (of_sqlite(self), None),
+        };
+        let is_full = |io: &io::Error| {
+            matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+        };
+        io.is_some_and(is_full)
+            || matches!(error.and_then(rusqlite::Error::sqlite_error_code), Some(DiskFull | SystemIoFailure))
     }
 
     /// Whether the file is damaged.
@@ -203,6 +209,13 @@ impl From<rusqlite::Error> for JournalError {
 fn of_sqlite<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rusqlite::Error> {
     let shared = || error.downcast_ref::<Arc<rusqlite::Error>>().map(|error| &**error);
     error.downcast_ref().or_else(shared).or_else(|| of_sqlite(error.source()?))
+}
+
+// What a disk that is full or fails does, for the text of an error; blank for other causes.
+fn of_the_disk(source: &(dyn std::error::Error + 'static)) -> String {
+    use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+    let error = of_sqlite(source).filter(|error| matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure)));
+    error.map(|error| format!(": {}", in_words(error))).unwrap_or_default()
 }
 
 // What SQLite reports as damage, and also values, tables and JSON texts that this program never writes, for which SQLite has
@@ -246,5 +259,26 @@ fn in_words(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::CannotOpen) => "it cannot be opened",
         Some(ErrorCode::SystemIoFailure) => "reading or writing failed",
         _ => "SQLite failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_or_fails_is_no_matter_of_options() {
+        let check = |code: i32, is_configuration: bool| {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let error = JournalError::open(Path::new("j.db"), error);
+            assert_eq!(error.is_unwritten(), !is_configuration, "{error}");
+            assert_eq!(error.is_configuration(), is_configuration, "{code}");
+        };
+        check(rusqlite::ffi::SQLITE_FULL, false);
+        check(rusqlite::ffi::SQLITE_IOERR_WRITE, false);
+        check(rusqlite::ffi::SQLITE_CANTOPEN, true);
+        check(rusqlite::ffi::SQLITE_READONLY, true);
+        let of_system = |kind| JournalError::open(Path::new("j.db"), io::Error::from(kind)).is_configuration();
+        assert!(!of_system(ErrorKind::StorageFull) && of_system(ErrorKind::PermissionDenied));
     }
 }

@@ -4,7 +4,7 @@ mod one_contact;
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use contactsync::history::{ForgetError, JournalError, LockError};
@@ -141,6 +141,14 @@ impl Failure {
             details: Vec::new(),
             hint: None,
         }
+    }
+
+    /// A file that cannot be written: a wrong path or missing permission, unless the disk is full.
+    pub fn unwritten(path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let failure = Self::usage_text(format!("{}: cannot write it: {error}", path.display()));
+        let is_full = matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge);
+        Self { exit: if is_full { Exit::Failed } else { failure.exit }, ..failure }
     }
 
     /// Adds a hint on what to do.
