@@ -34,7 +34,7 @@ pub(super) fn plan_input<R: Reporter>(
 ) -> Result<(PlannedRuns, ChangedColumns), SyncError> {
     let InputToPlan { source, mapping, routing, mut runs, policy, options } = input;
     let Environment { clock, stop, reporter, .. } = environment;
-    let of = routing.source(runs.first().map(|run| run.channel.as_str()));
+    let of = routing.source(runs.first().map(|run| run.channel.as_str()), options.source_name.as_deref());
     let mut changed_columns = ChangedColumns::reported(of, &source, mapping, journal, reporter)?;
     let mut unknown = run_of_no_channel(source.name(), policy);
     for run in runs.iter_mut().chain([&mut unknown]) {

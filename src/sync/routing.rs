@@ -48,11 +48,15 @@ impl Routing {
     }
 
     /// The name of the inputs whose columns are compared with each other: those of the first channel, or those whose rows name
-    /// their channels.
-    pub(super) fn source(&self, first_channel: Option<&str>) -> String {
-        match self {
+    /// their channels; and of one source.
+    pub(super) fn source(&self, first_channel: Option<&str>, source_name: Option<&str>) -> String {
+        let inputs = match self {
             Self::One => first_channel.unwrap_or_default().to_owned(),
             Self::Selected { column, .. } | Self::ByColumn { column, .. } => format!("channel column `{column}`"),
+        };
+        match source_name {
+            Some(name) => format!("{inputs}, source `{name}`"),
+            None => inputs,
         }
     }
 

@@ -197,6 +197,23 @@ async fn each_job_has_its_own_state() {
 }
 
 #[tokio::test]
+async fn the_columns_of_a_job_are_compared_with_those_of_its_own_last_input() {
+    let harness = Harness::unlimited().await;
+    let tables = "[job.a]\ninput = \"a.csv\"\n[job.b]\ninput = \"b.csv\"\n";
+    harness.write("contactsync.toml", format!("match = \"phone\"\nurl = {:?}\n{tables}", harness.sandbox.url()));
+    harness.write("a.csv", "phone,name\n+525512345601,Ann\n");
+    harness.write("b.csv", "phone,mail\n+525512345602,bo@example.com\n");
+    for _ in 0..2 {
+        let ran = harness.program("sync --all").run().await.exits(0);
+        assert!(!ran.stderr.contains("column"), "{ran:?}");
+    }
+    harness.write("a.csv", "phone,city\n+525512345601,Lima\n");
+    let ran = harness.program("sync --all").run().await.exits(0);
+    assert!(ran.stderr.contains("a.csv: column of the last run that is missing: `name`"), "{ran:?}");
+    assert!(!ran.stderr.contains("b.csv: column"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn what_jobs_cannot_do_together_is_refused() {
     let harness = two_jobs().await;
     let refused = async |arguments: &str, error: &str| {
