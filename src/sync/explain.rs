@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
+use crate::core::call_rate::CallEnd;
 use crate::core::contact_change::ContactChange;
 use crate::core::duplicates::Duplicates;
 use crate::core::mapping::Mapping;
@@ -418,6 +419,8 @@ fn runs_of(runs: Vec<StoryRun>, journal: &Path) -> Vec<RunStory> {
 impl RunStory {
     fn of(part: StoryRun, journal: &Path) -> Self {
         let StoryRun { run, is_by_hand, rows, calls, written } = part;
+        // What a run is about to write is noted before it is sent. The platform may have refused all of it.
+        let written = written.filter(|_| !refused_all_writes(&calls));
         let Written { fields, added, removed } = written.unwrap_or_default();
         let value = |(name, written): (String, crate::core::undo::WrittenField)| WrittenValue {
             name,
@@ -436,6 +439,19 @@ impl RunStory {
             tags: (added, removed.into_keys().collect()),
         }
     }
+}
+
+// Whether there are calls that write, and the platform refused each of them.
+fn refused_all_writes(calls: &[StoryCall]) -> bool {
+    let mut writes = calls.iter().filter(|call| match call.kind {
+        CallKind::Find | CallKind::Read => false,
+        CallKind::Create | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => true,
+    });
+    let was_refused = |call: &StoryCall| {
+        let end = call.attempt.as_ref().map(CallEnd::of);
+        matches!(end, Some(CallEnd::Refused | CallEnd::Throttled))
+    };
+    writes.clone().next().is_some() && writes.all(was_refused)
 }
 
 impl RowStory {

@@ -154,6 +154,20 @@ async fn a_rejection_and_a_doubt_are_told_with_their_reasons() {
 }
 
 #[tokio::test]
+async fn a_write_that_the_platform_refused_wrote_nothing() {
+    let harness = two_nights().await;
+    harness.write("in.csv", "phone,name,city\n+525512345601,Ann,Cuzco\n");
+    let rules = vec![Rule::always(Fault::UnknownPlan).on(CallKind::Update)];
+    harness.sandbox.set_faults(Faults { rules, ..Faults::default() });
+    harness.sync("in.csv --match phone").run().await.exits(3);
+    let runs = story(&harness, "+525512345601").await["runs"].clone();
+    let runs = runs.as_array().expect("runs");
+    assert!(runs.iter().any(|run| !run["written"].as_array().expect("a list").is_empty()), "{runs:?}");
+    let last = runs.last().expect("the refused run");
+    assert_eq!((calls(last), &last["written"]), (vec!["update refused".to_owned()], &json!([])));
+}
+
+#[tokio::test]
 async fn what_the_platform_has_now_is_compared_with_what_is_known() {
     let harness = two_nights().await;
     let stored = harness.sandbox.contacts(TOKEN);
