@@ -119,8 +119,8 @@ pub struct CallRate {
 }
 
 /// The calls of a run over time, as at most about `most_bars` bars, under a limit of `limit` calls a minute. The calls are in the
-/// order of their starts.
-pub fn call_rate(calls: &[CallTrace], limit: u64, most_bars: usize) -> CallRate {
+/// order of their starts. `ended` is when the run ended; `None` if it did not.
+pub fn call_rate(calls: &[CallTrace], ended: Option<Timestamp>, limit: u64, most_bars: usize) -> CallRate {
     let parts = parts(calls);
     let minutes: u64 = parts.iter().map(|part| minutes_of(part)).sum();
     let minutes_per_bar = minutes.div_ceil(most_bars.max(1) as u64).max(1);
@@ -132,7 +132,7 @@ pub fn call_rate(calls: &[CallTrace], limit: u64, most_bars: usize) -> CallRate 
         previous = part.last();
     }
     rate.peak = rate.bars.iter().map(|bar| bar.peak).max().unwrap_or(0);
-    (rate.limit_wait, rate.pauses) = waits(calls, limit);
+    (rate.limit_wait, rate.pauses) = waits(calls, ended, limit);
     rate
 }
 
@@ -221,20 +221,14 @@ fn add_part(rate: &mut CallRate, part: &[CallTrace], after_break: Option<Duratio
 }
 
 // How long no call was in flight: because the limit was reached, and for other reasons without the breaks.
-fn waits(calls: &[CallTrace], limit: u64) -> (Duration, Duration) {
+fn waits(calls: &[CallTrace], run_ended: Option<Timestamp>, limit: u64) -> (Duration, Duration) {
     let (mut at_limit, mut pauses) = (Duration::ZERO, Duration::ZERO);
     let mut ended: VecDeque<Timestamp> = VecDeque::new();
     let mut busy_until: Option<Timestamp> = None;
     for call in calls {
         if let Some(idle_from) = busy_until {
             let idle = call.started.since(idle_from);
-            while ended.front().is_some_and(|end| idle_from.since(*end) > MINUTE + MARGIN) {
-                ended.pop_front();
-            }
-            // So many calls must have left the minute before the next one had room.
-            let leaves = (ended.len() as u64).checked_sub(limit).and_then(|at| ended.get(usize::try_from(at).ok()?));
-            let room_at = leaves.map_or(idle_from, |end| *end + MINUTE + MARGIN);
-            let waited = room_at.since(idle_from).min(idle);
+            let waited = limit_wait(&mut ended, idle_from, limit).min(idle);
             at_limit += waited;
             let rest = idle.saturating_sub(waited);
             if rest >= SHORTEST_PAUSE && idle < BREAK {
@@ -245,7 +239,21 @@ fn waits(calls: &[CallTrace], limit: u64) -> (Duration, Duration) {
         ended.push_back(end);
         busy_until = busy_until.max(Some(end));
     }
+    // A run that was stopped while it waited has no further call.
+    if let (Some(idle_from), Some(run_ended)) = (busy_until, run_ended) {
+        at_limit += limit_wait(&mut ended, idle_from, limit).min(run_ended.since(idle_from));
+    }
     (at_limit, pauses)
+}
+
+// How long the limit leaves no room for a call from this moment on. `ended` has the ends of the calls that may still count.
+fn limit_wait(ended: &mut VecDeque<Timestamp>, from: Timestamp, limit: u64) -> Duration {
+    while ended.front().is_some_and(|end| from.since(*end) > MINUTE + MARGIN) {
+        ended.pop_front();
+    }
+    // So many calls must have left the minute before the next one has room.
+    let leaves = (ended.len() as u64).checked_sub(limit).and_then(|at| ended.get(usize::try_from(at).ok()?));
+    leaves.map_or(Duration::ZERO, |end| (*end + MINUTE + MARGIN).since(from))
 }
 
 #[cfg(test)]
@@ -267,19 +275,19 @@ mod tests {
         let ends = [CallEnd::Answered, CallEnd::Refused, CallEnd::Throttled, CallEnd::Unanswered, CallEnd::Open];
         let calls: Vec<CallTrace> =
             ends.into_iter().zip([0, 59, 60, 185, 185]).map(|(end, when)| at(when, end)).collect();
-        let rate = call_rate(&calls, 100, 60);
+        let rate = call_rate(&calls, None, 100, 60);
         assert_eq!(counts(&rate), [(2, 1, 2), (1, 1, 1), (0, 1, 0), (2, 1, 2)]);
         assert_eq!(rate.bars[0].calls, CallEnds { answered: 1, refused: 1, ..CallEnds::default() });
         assert_eq!(rate.bars[3].calls, CallEnds { unanswered: 2, ..CallEnds::default() });
         assert_eq!((rate.peak, rate.minutes_per_bar, rate.bars[3].at), (2, 1, FIRST + Duration::from_mins(3)));
-        assert_eq!(call_rate(&[], 100, 60), CallRate { minutes_per_bar: 1, ..CallRate::default() });
+        assert_eq!(call_rate(&[], None, 100, 60), CallRate { minutes_per_bar: 1, ..CallRate::default() });
     }
 
     #[test]
     fn many_minutes_share_a_bar_and_keep_their_peak() {
         let calls: Vec<CallTrace> =
             (0..10).flat_map(|minute| (0..=minute).map(move |_| at(minute * 60, CallEnd::Answered))).collect();
-        let rate = call_rate(&calls, 100, 4);
+        let rate = call_rate(&calls, None, 100, 4);
         assert_eq!(counts(&rate), [(6, 3, 3), (15, 3, 6), (24, 3, 9), (10, 1, 10)]);
         assert_eq!((rate.peak, rate.minutes_per_bar), (10, 3));
     }
@@ -288,7 +296,7 @@ mod tests {
     fn a_break_divides_the_run_and_is_no_pause() {
         let hours = 7 * 3_600;
         let calls = [0, 30, hours, hours + 90].map(|when| at(when, CallEnd::Answered));
-        let rate = call_rate(&calls, 100, 60);
+        let rate = call_rate(&calls, None, 100, 60);
         assert_eq!(counts(&rate), [(2, 1, 2), (1, 1, 1), (1, 1, 1)]);
         let breaks: Vec<_> = rate.bars.iter().map(|bar| bar.after_break).collect();
         assert_eq!(breaks, [None, Some(Duration::from_secs(hours - 30)), None]);
@@ -296,7 +304,7 @@ mod tests {
         assert_eq!((rate.limit_wait, rate.pauses), (Duration::ZERO, Duration::from_millis(119_800)));
         // A run of a hundred nights does not become a hundred parts.
         let nights: Vec<CallTrace> = (0..100).map(|night| at(night * 86_400, CallEnd::Answered)).collect();
-        let rate = call_rate(&nights, 100, 60);
+        let rate = call_rate(&nights, None, 100, 60);
         assert!(rate.bars.len() <= 60 + MOST_PARTS, "{} bars", rate.bars.len());
         assert_eq!(rate.bars.iter().map(|bar| bar.calls.total()).sum::<u64>(), 100);
     }
@@ -305,11 +313,17 @@ mod tests {
     fn a_wait_for_the_limit_is_no_pause() {
         // Three calls a minute: the fourth waits until the first has left the window.
         let calls = [0, 1, 2, 60, 61, 70].map(|when| at(when, CallEnd::Answered));
-        let rate = call_rate(&calls, 3, 60);
+        let rate = call_rate(&calls, None, 3, 60);
         assert_eq!(rate.limit_wait, Duration::from_millis(57_900 + 900 + 1_250));
         // Between the last two. The first three are too close together.
         assert_eq!(rate.pauses, Duration::from_millis(7_650));
-        let rate = call_rate(&calls, 4, 60);
+        // The last three leave no room, and the run is stopped before it would have some.
+        for (ended, more) in [(70, 0), (80, 9_900), (600, 50_250)] {
+            let ended = call_rate(&calls, Some(FIRST + Duration::from_secs(ended)), 3, 60);
+            assert_eq!(ended.limit_wait, rate.limit_wait + Duration::from_millis(more));
+            assert_eq!(ended.pauses, rate.pauses);
+        }
+        let rate = call_rate(&calls, None, 4, 60);
         assert_eq!(rate.limit_wait, Duration::from_millis(250 + 250));
         assert_eq!(rate.pauses, Duration::from_millis(57_900 + 8_650));
     }

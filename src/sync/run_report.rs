@@ -153,7 +153,7 @@ fn report_of(path: &Path, details: RunDetails, now: Timestamp) -> RunReport {
         sentence,
         undoes,
         others,
-        rate: call_rate(&calls, u64::from(run.rate), RATE_BARS),
+        rate: call_rate(&calls, run.ended_at, u64::from(run.rate), RATE_BARS),
         latency: latency(&calls),
         failures,
         slowest,
