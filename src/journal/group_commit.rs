@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::JournalError;
 use super::store::Store;
 
-/// Maximum number of requests in one commit. More would only delay the first of them.
+/// Maximum number of durable requests in one commit. More would only delay the first of them.
 const GROUP: usize = 512;
 
 /// How long a group waits at most for further requests when many come: each commit writes the same pages again, whether one
@@ -230,7 +230,9 @@ fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
             other = Some(request);
             None
         };
-        let group = iter::once(first).chain(iter::from_fn(next).map_while(same)).take(GROUP);
+        // Requests that are not durable are large, and their sender prepares the next one while one is worked on.
+        let most = if durability == Durability::AtOnce { GROUP } else { 1 };
+        let group = iter::once(first).chain(iter::from_fn(next).map_while(same)).take(most);
         last = commit_together(store, durability, group);
     }
 }
