@@ -274,7 +274,7 @@ impl Task {
             let is_recent = call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD;
             call.kind == CallKind::Find && is_recent && !policy.search_first
         };
-        if past.iter().all(is_good) {
+        if !past.is_empty() && past.iter().all(is_good) {
             let unasked = task.clone();
             for find in past {
                 task.recall_find(find);
