@@ -1,9 +1,10 @@
 //! Match values that rows of different people share: placeholders such as `0000000000`, under which the people would become
 //! one contact.
 
-use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash, Hasher, RandomState};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::core::headings::{KeySense, key_sense};
 use crate::core::model::{Contact, Field};
@@ -48,11 +49,15 @@ pub enum Evidence {
 #[derive(Clone, Debug, Default)]
 pub struct SharedValues {
     fields: Vec<String>,
-    // What each field holds, by its name. The fields of a row mostly come in the order of the row before.
+    // What each field holds, by its name.
     kinds: Vec<(String, FieldKind)>,
+    // The number of the last field at each place of a contact. The fields of a row mostly come in the order of the row before.
+    by_place: Vec<usize>,
     // Names, once a row has one.
     evidence: Evidence,
-    values: HashMap<u64, SeenValue>,
+    values: HashTable<SeenValue>,
+    // Its key is random, so that the author of an input cannot choose values with equal hashes.
+    hasher: RandomState,
     // For one word of a name, and for the hashes of all words.
     lower: String,
     words: Vec<u64>,
@@ -70,6 +75,7 @@ enum FieldKind {
 // The rows with one value.
 #[derive(Clone, Copy, Debug)]
 struct SeenValue {
+    hash: u64,
     line: u64,
     rows: u32,
     field: u16,
@@ -91,7 +97,7 @@ impl SharedValues {
             self.evidence = Evidence::Names;
             self.values.clear();
         }
-        let mut digest = DefaultHasher::new();
+        let mut digest = self.hasher.build_hasher();
         group.hash(&mut digest);
         let others = match self.evidence {
             Evidence::Names => None,
@@ -111,13 +117,16 @@ impl SharedValues {
             self.fields.len() - 1
         });
         (field, found.value.text().trim()).hash(&mut digest);
-        let key = digest.finish();
-        if self.values.len() >= VALUES && !self.values.contains_key(&key) {
-            return;
-        }
-        let field = u16::try_from(field).unwrap_or(u16::MAX);
-        let new = SeenValue { line, rows: 0, field, count: 0, people: [0; PEOPLE - 1] };
-        let seen = self.values.entry(key).or_insert(new);
+        let hash = digest.finish();
+        let is_full = self.values.len() >= VALUES;
+        let seen = match self.values.entry(hash, |seen| seen.hash == hash, |seen| seen.hash) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(_) if is_full => return,
+            Entry::Vacant(free) => {
+                let field = u16::try_from(field).unwrap_or(u16::MAX);
+                free.insert(SeenValue { hash, line, rows: 0, field, count: 0, people: [0; PEOPLE - 1] }).into_mut()
+            }
+        };
         seen.rows = seen.rows.saturating_add(1);
         seen.line = seen.line.min(line);
         let count = usize::from(seen.count);
@@ -134,7 +143,7 @@ impl SharedValues {
         let of_field = |(at, field): (usize, &String)| {
             let shared = || {
                 let is_shared = |seen: &&SeenValue| usize::from(seen.field) == at && usize::from(seen.count) == PEOPLE;
-                self.values.values().filter(is_shared)
+                self.values.iter().filter(is_shared)
             };
             let line = shared().map(|seen| seen.line).min()?;
             let rows = shared().map(|seen| u64::from(seen.rows)).sum();
@@ -196,8 +205,16 @@ impl SharedValues {
     // `at` is the place of the field in its contact.
     fn kind(&mut self, at: usize, field: &str) -> FieldKind {
         let is_it = |(name, _): &&(String, FieldKind)| name == field;
-        if let Some((_, kind)) = self.kinds.get(at).filter(is_it).or_else(|| self.kinds.iter().find(is_it)) {
+        let last = self.by_place.get(at).and_then(|number| self.kinds.get(*number));
+        if let Some((_, kind)) = last.filter(is_it) {
             return *kind;
+        }
+        if let Some(number) = self.kinds.iter().position(|kind| is_it(&kind)) {
+            if at < FIELDS {
+                self.by_place.resize(self.by_place.len().max(at + 1), usize::MAX);
+                self.by_place[at] = number;
+            }
+            return self.kinds[number].1;
         }
         let kind = match key_sense(field) {
             Some(KeySense::PersonName | KeySense::Name) => FieldKind::Name,

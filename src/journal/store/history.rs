@@ -50,8 +50,9 @@ impl Store {
     pub(in crate::journal) fn counts(&self, run: i64) -> Result<Counts> {
         let mut counts = Counts::default();
         let mut query = self.db.prepare_cached(
+            // Each count reads all pending rows. Only a limited run has deferred ones.
             "SELECT unchanged, merged, dropped, worked_ms, (SELECT count(*) FROM pending WHERE run = ?1), skipped,
-                 (SELECT count(*) FROM pending WHERE run = ?1 AND deferred), missing
+                 CASE WHEN is_limited THEN (SELECT count(*) FROM pending WHERE run = ?1 AND deferred) ELSE 0 END, missing
              FROM runs WHERE id = ?1",
         )?;
         let [unchanged, merged, dropped, worked_ms, pending, skipped, deferred, missing] =

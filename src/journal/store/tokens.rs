@@ -28,7 +28,8 @@ impl Store {
         let Some(channel) = self.channels.find(self, channel)? else { return Ok(Vec::new()) };
         let mut query = self.db.prepare_cached(
             "SELECT contacts.number, contacts.field, contacts.value, states.id, states.content
-             FROM contacts CROSS JOIN states ON states.contact = contacts.number WHERE contacts.channel = ?1",
+             FROM contacts CROSS JOIN states ON states.contact = contacts.number
+             WHERE contacts.channel = ?1 AND EXISTS (SELECT 1 FROM states)",
         )?;
         let mut rows = query.query([channel])?;
         let (mut found, mut bare) = (Vec::new(), None);
