@@ -28,7 +28,11 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal is gone.
-    pub(crate) fn begin_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<BegunRows, JournalError> {
+    pub(crate) fn begin_rows(
+        &self,
+        plan: &Arc<Plan>,
+        rows: Vec<(usize, Box<Planned>)>,
+    ) -> Result<BegunRows, JournalError> {
         let plan = Arc::clone(plan);
         // Nothing depends on them before the plan is finished, which is durable.
         self.owner.begin(Durability::WithTheNext, move |store| store.plan_rows(&plan, rows))
@@ -41,6 +45,7 @@ impl Journal {
         plan: &Arc<Plan>,
         rows: Vec<(usize, Planned)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>, JournalError> {
+        let rows = rows.into_iter().map(|(run, planned)| (run, Box::new(planned))).collect();
         self.begin_rows(plan, rows)?.wait()
     }
 

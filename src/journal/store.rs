@@ -41,6 +41,7 @@ mod selected;
 mod selection;
 mod sending;
 mod snapshots;
+mod staged;
 mod state;
 mod stored_cells;
 mod story;

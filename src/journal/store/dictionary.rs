@@ -62,6 +62,15 @@ impl Dictionary {
             self.next.set(next + 1);
             return Some(*number);
         }
+        // A row begins anew, or the field of its key is asked for several times.
+        for place in [next.wrapping_sub(1), 0] {
+            if let Some((other, number)) = remembered.in_order.get(place)
+                && **other == *text
+            {
+                self.next.set(place + 1);
+                return Some(*number);
+            }
+        }
         let number = *remembered.numbers.get(text)?;
         if let Some(place) = remembered.in_order.iter().position(|(_, other)| *other == number) {
             self.next.set(place + 1);

@@ -39,7 +39,7 @@ impl Store {
     pub(in crate::journal) fn plan_rows(
         &self,
         plan: &Plan,
-        rows: Vec<(usize, Planned)>,
+        rows: Vec<(usize, Box<Planned>)>,
     ) -> Result<Vec<(RowOutcome, RowTrace)>> {
         let hasher = self.snapshot_key()?;
         // After a failure the plan is gone: what it has in memory may have been undone on disk.
@@ -47,6 +47,7 @@ impl Store {
         let mut open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
         let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[at], &hasher), row));
         let stored = stored.collect::<Result<_>>()?;
+        open.end_batch(self)?;
         self.plans.borrow_mut().open.insert(plan.sync, open);
         Ok(stored)
     }
@@ -56,13 +57,13 @@ impl Store {
         open: &mut OpenPlan,
         plan: &Plan,
         (planning, hasher): (&PlanningRun, &SnapshotKey),
-        planned: Planned,
+        planned: Box<Planned>,
     ) -> Result<(RowOutcome, RowTrace)> {
         let run = planning.run;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         tally.rows += 1;
         let channel = tally.channel;
-        let (outcome, trace) = match planned {
+        let (outcome, trace) = match *planned {
             Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(hasher, &contact) => {
                 (self.skip_suppressed(open, run, (row, line))?, RowTrace::default())
             }
@@ -230,12 +231,13 @@ impl Store {
         Ok(RowOutcome::Done { row, line, outcome })
     }
 
-    pub(super) fn insert_pending(&self, pending: &NewPending) -> Result<()> {
-        let NewPending { run, row, line, contact, cells, content } = pending;
+    pub(super) fn insert_pending(&self, pending: &[NewPending]) -> Result<()> {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        insert.execute(params![run, row, line, contact, cells, content])?;
+        for NewPending { run, row, line, contact, cells, content } in pending {
+            insert.execute(params![run, row, line, contact, cells, content])?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 //! New contacts are stored many at a time and in the order of their keys: one by one, each would write a page of the index.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
@@ -11,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::keys::KeyParts;
 use super::planned_missing::PlannedMissing;
 use super::selected::Selected;
+use super::staged::{Found, Staged, StagedValue};
 use super::suppressed::Suppressed;
 use super::{FIRST_IN_MEMORY, Result, Store, integer};
 use crate::core::forecast::Forecast;
@@ -112,19 +112,6 @@ pub(super) struct RunPlan {
     has_aliases: bool,
 }
 
-/// Values that are not stored yet, each with the number of a contact.
-#[derive(Debug, Default)]
-struct Staged {
-    // By channel or run, and field.
-    by_value: HashMap<(i64, i64), HashMap<Arc<str>, i64>>,
-    // In the order in which they came.
-    all: Vec<(i64, i64, i64, Arc<str>)>,
-    // The hashes of those that are stored by now. A value without one need not be looked for, which takes longer than the rest of
-    // the plan of its row.
-    stored: HashSet<u64>,
-    hasher: RandomState,
-}
-
 /// Where the row that counts for a contact is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
@@ -208,33 +195,6 @@ impl Members {
     }
 }
 
-impl Staged {
-    fn get(&self, of: i64, field: i64, value: &str) -> Option<i64> {
-        self.by_value.get(&(of, field))?.get(value).copied()
-    }
-
-    fn add(&mut self, contact: i64, of: i64, field: i64, value: &str) {
-        let value: Arc<str> = value.into();
-        self.by_value.entry((of, field)).or_default().insert(Arc::clone(&value), contact);
-        self.all.push((contact, of, field, value));
-    }
-
-    /// Whether the value may be among those that are stored by now.
-    fn may_be_stored(&self, of: i64, field: i64, value: &str) -> bool {
-        !self.stored.is_empty() && self.stored.contains(&self.hasher.hash_one((of, field, value)))
-    }
-
-    // All of them, ordered by their keys, for being stored.
-    fn take(&mut self) -> Vec<(i64, i64, i64, Arc<str>)> {
-        self.by_value.clear();
-        let mut all = std::mem::take(&mut self.all);
-        self.stored.extend(all.iter().map(|(_, of, field, value)| self.hasher.hash_one((of, field, &**value))));
-        // Of two equal ones, the later one is stored last.
-        all.sort_by(|(_, of, field, value), other| (of, field, value).cmp(&(&other.1, &other.2, &other.3)));
-        all
-    }
-}
-
 impl OpenPlan {
     pub(super) fn new(
         sync: i64,
@@ -280,30 +240,33 @@ impl OpenPlan {
         key: &KeyParts<'_>,
     ) -> Result<std::result::Result<i64, bool>> {
         let Some(field) = key.find_field(store)? else { return Ok(Err(false)) };
-        if let Some(number) = self.contacts.get(channel, field, key.value()) {
-            return Ok(Ok(number));
-        }
-        let had_contacts = self.runs.get(&run).is_some_and(|run| run.has_contacts);
-        Ok(Err(had_contacts || self.contacts.may_be_stored(channel, field, key.value())))
+        Ok(match self.contacts.find(channel, field, key.value()) {
+            Found::Staged(number) => Ok(number),
+            Found::MaybeStored => Err(true),
+            Found::Absent => Err(self.runs.get(&run).is_some_and(|run| run.has_contacts)),
+        })
     }
 
-    /// Adds a pending row, which is stored at once or later.
+    /// Adds a pending row, which is stored later.
     pub(super) fn add_pending(&mut self, store: &Store, pending: NewPending) -> Result<()> {
-        if self.runs.len() == 1 {
-            return store.insert_pending(&pending);
-        }
         self.pending_bytes +=
             size_of::<NewPending>() + pending.content.len() + pending.cells.as_ref().map_or(0, String::len);
         self.pending.push(pending);
         if self.pending_bytes >= PENDING_TOGETHER { self.store_pending(store) } else { Ok(()) }
     }
 
+    /// Stores the pending rows of a batch that is planned, unless they wait for those of other runs.
+    pub(super) fn end_batch(&mut self, store: &Store) -> Result<()> {
+        if self.runs.len() == 1 { self.store_pending(store) } else { Ok(()) }
+    }
+
     /// Stores the pending rows that are not stored yet.
     pub(super) fn store_pending(&mut self, store: &Store) -> Result<()> {
         self.pending_bytes = 0;
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_unstable_by_key(|pending| (pending.run, pending.row));
-        pending.iter().try_for_each(|pending| store.insert_pending(pending))
+        self.pending.sort_unstable_by_key(|pending| (pending.run, pending.row));
+        store.insert_pending(&self.pending)?;
+        self.pending.clear();
+        Ok(())
     }
 
     /// The pending row of an earlier contact that is not stored yet.
@@ -313,13 +276,9 @@ impl OpenPlan {
 
     /// The key of a contact, stored or not.
     pub(super) fn key_of_contact(&self, store: &Store, contact: i64) -> Result<Option<KeyParts<'static>>> {
-        let staged = &self.contacts.all;
-        match staged.binary_search_by_key(&contact, |(number, ..)| *number) {
-            Ok(at) => {
-                let (_, _, field, value) = &staged[at];
-                KeyParts::stored(store, *field, value.to_string()).map(Some)
-            }
-            Err(_) => store.key_of_contact(contact),
+        match self.contacts.of_contact(contact) {
+            Some(StagedValue { field, value, .. }) => KeyParts::stored(store, field, value.to_owned()).map(Some),
+            None => store.key_of_contact(contact),
         }
     }
 
@@ -339,8 +298,9 @@ impl OpenPlan {
         }
         let number = self.numbers.0;
         self.numbers.0 += 1;
-        self.contacts.add(number, channel, key.field(store)?, key.value());
-        if self.contacts.all.len() >= STORED_TOGETHER && !store.is_read_only {
+        let field = key.field(store)?;
+        self.contacts.add(StagedValue { contact: number, of: channel, field, value: key.value() });
+        if self.contacts.len() >= STORED_TOGETHER && !store.is_read_only {
             self.store_contacts(store)?;
         }
         Ok(number)
@@ -349,11 +309,10 @@ impl OpenPlan {
     /// The contact of which the input has this value as an alias.
     pub(super) fn new_alias(&self, store: &Store, run: i64, value: &KeyParts<'_>) -> Result<Option<i64>> {
         let Some(field) = value.find_field(store)? else { return Ok(None) };
-        if let Some(contact) = self.aliases.get(run, field, value.value()) {
-            return Ok(Some(contact));
-        }
-        if !self.aliases.may_be_stored(run, field, value.value()) {
-            return Ok(None);
+        match self.aliases.find(run, field, value.value()) {
+            Found::Staged(contact) => return Ok(Some(contact)),
+            Found::MaybeStored => {}
+            Found::Absent => return Ok(None),
         }
         let mut find =
             store.db.prepare_cached("SELECT contact FROM new_aliases WHERE run = ?1 AND field = ?2 AND value = ?3")?;
@@ -361,8 +320,8 @@ impl OpenPlan {
     }
 
     pub(super) fn add_alias(&mut self, store: &Store, run: i64, value: &KeyParts<'_>, contact: i64) -> Result<()> {
-        self.aliases.add(contact, run, value.field(store)?, value.value());
-        if self.aliases.all.len() >= STORED_TOGETHER {
+        self.aliases.add(StagedValue { contact, of: run, field: value.field(store)?, value: value.value() });
+        if self.aliases.len() >= STORED_TOGETHER {
             self.store_aliases(store)?;
         }
         Ok(())
@@ -371,20 +330,20 @@ impl OpenPlan {
     fn store_contacts(&mut self, store: &Store) -> Result<()> {
         let mut insert =
             store.db.prepare_cached("INSERT INTO contacts (number, channel, field, value) VALUES (?1, ?2, ?3, ?4)")?;
-        for (number, channel, field, value) in self.contacts.take() {
-            insert.execute(params![number, channel, field, value])?;
-        }
-        Ok(())
+        self.contacts.store(|StagedValue { contact, of, field, value }| {
+            insert.execute(params![contact, of, field, value])?;
+            Ok(())
+        })
     }
 
     fn store_aliases(&mut self, store: &Store) -> Result<()> {
         let mut insert = store.db.prepare_cached(
             "INSERT OR REPLACE INTO new_aliases (run, field, value, contact) VALUES (?1, ?2, ?3, ?4)",
         )?;
-        for (contact, run, field, value) in self.aliases.take() {
-            insert.execute(params![run, field, value, contact])?;
-        }
-        Ok(())
+        self.aliases.store(|StagedValue { contact, of, field, value }| {
+            insert.execute(params![of, field, value, contact])?;
+            Ok(())
+        })
     }
 
     /// Stores the staged contacts, aliases and rows, at the end of the plan.

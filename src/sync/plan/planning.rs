@@ -37,7 +37,7 @@ const MOST_HELD: usize = if cfg!(test) { 12 * 1024 } else { 128 * 1024 * 1024 };
 /// A row that is to be planned, and its place in the next snapshot.
 struct Gathered {
     run: usize,
-    planned: Planned,
+    planned: Box<Planned>,
     new: Option<NewRow>,
 }
 
@@ -173,7 +173,7 @@ impl<'a, O: Observer> Planning<'a, O> {
                     self.add_not_routed(why);
                 }
                 ReadRow::Mapped(mapped) => {
-                    let MappedRow { run, planned, hash, identity } = *mapped;
+                    let MappedRow { run, planned, hash, identity } = mapped;
                     self.note_rejected(Some(run), identity);
                     let new = self.next.as_mut().map(|next| next.add(run, hash));
                     self.gather(run, planned, new);
@@ -217,8 +217,8 @@ impl<'a, O: Observer> Planning<'a, O> {
         }
     }
 
-    fn gather(&mut self, run: usize, planned: Planned, new: Option<NewRow>) {
-        if let Planned::Contact { line, contact, .. } = &planned {
+    fn gather(&mut self, run: usize, planned: Box<Planned>, new: Option<NewRow>) {
+        if let Planned::Contact { line, contact, .. } = &*planned {
             self.doubtful.add(run, *line, contact);
         }
         self.rows += 1;
@@ -236,7 +236,7 @@ impl<'a, O: Observer> Planning<'a, O> {
         let mut demoted = Demoted::new();
         let mut from = 0;
         loop {
-            let contacts = self.gathered[from..].iter().filter_map(|gathered| match &gathered.planned {
+            let contacts = self.gathered[from..].iter().filter_map(|gathered| match &*gathered.planned {
                 Planned::Contact { contact, .. } => Some((gathered.run, contact)),
                 Planned::Rejected { .. } => None,
             });

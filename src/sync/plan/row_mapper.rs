@@ -19,7 +19,7 @@ pub(super) enum ReadRow {
     /// the first of them is.
     Skipped(Range<usize>, RowPosition),
     /// It was mapped.
-    Mapped(Box<MappedRow>),
+    Mapped(MappedRow),
     /// It goes to no run. A row that names no channel may be of a contact of any of them.
     NotRouted(NotRouted, Option<Identity>),
     /// It was not looked at, because all rows will be read again.
@@ -30,7 +30,7 @@ pub(super) enum ReadRow {
 pub(super) struct MappedRow {
     /// The index of its run.
     pub run: usize,
-    pub planned: Planned,
+    pub planned: Box<Planned>,
     /// The hash by which it can be recognised in the next input.
     pub hash: Option<RowHash>,
     /// Whose row it is, if it is rejected.
@@ -112,7 +112,7 @@ impl RowMapper<'_> {
                 Planned::Rejected { rejection, cells, keys }
             }
         };
-        ReadRow::Mapped(Box::new(MappedRow { run: destination, planned, hash, identity }))
+        ReadRow::Mapped(MappedRow { run: destination, planned: Box::new(planned), hash, identity })
     }
 
     // Whose row a rejected row is. Only the next input of the source asks for it.
