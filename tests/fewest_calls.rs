@@ -58,6 +58,8 @@ struct Night {
 #[derive(Clone, Debug)]
 struct History {
     mirror: bool,
+    /// Whether the journal keeps hashes in place of values.
+    hashed: bool,
     existing: Vec<(usize, bool, Stored)>,
     nights: Vec<Night>,
 }
@@ -239,7 +241,7 @@ fn any_night() -> impl Strategy<Value = Night> {
 fn any_history() -> impl Strategy<Value = History> {
     let existing = prop::collection::btree_map(0..PEOPLE, (any::<bool>(), any_stored()), 0..PEOPLE);
     let nights = prop::collection::vec((any_night(), any::<bool>(), any_row()), 2..5);
-    (any::<bool>(), existing, nights).prop_map(|(mirror, existing, drawn)| {
+    (any::<bool>(), any::<bool>(), existing, nights).prop_map(|(mirror, hashed, existing, drawn)| {
         let mut nights: Vec<Night> = Vec::new();
         for (mut night, is_repeated, change) in drawn {
             if let Some(last) = nights.last().filter(|_| is_repeated) {
@@ -248,7 +250,7 @@ fn any_history() -> impl Strategy<Value = History> {
             nights.push(night);
         }
         let existing = existing.into_iter().map(|(person, (has_crm_id, stored))| (person, has_crm_id, stored));
-        History { mirror, existing: existing.collect(), nights }
+        History { mirror, hashed, existing: existing.collect(), nights }
     })
 }
 
@@ -307,7 +309,8 @@ async fn check(history: History) {
     for (person, has_crm_id, stored) in &history.existing {
         insert(&harness.sandbox, &mut model, *person, *has_crm_id, stored);
     }
-    let mode = if history.mirror { "--tags-mode mirror" } else { "" };
+    let tags_mode = if history.mirror { "mirror" } else { "add" };
+    let values = if history.hashed { "hashed" } else { "plain" };
     for (nth, night) in history.nights.iter().enumerate() {
         for (person, edit) in &night.edits {
             edit_on_platform(&harness.sandbox, &model, *person, edit);
@@ -319,7 +322,7 @@ async fn check(history: History) {
             fewest.add(model.execute(row, history.mirror));
         }
         harness.write("in.csv", csv(&rows));
-        let sync = format!("in.csv --match crmId --match email {mode}");
+        let sync = format!("in.csv --match crmId --match email --tags-mode {tags_mode} --values {values}");
         let interrupted = night.interrupted_after.filter(|calls| *calls < fewest.total());
         match interrupted {
             Some(calls) => {

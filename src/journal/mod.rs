@@ -107,7 +107,15 @@ impl Journal {
     /// # Errors
     /// A [`JournalError`] when SQLite cannot create it.
     pub fn in_memory() -> Result<Self, JournalError> {
-        Ok(Self::on_callers_thread(Store::in_memory()?))
+        Self::in_memory_keeping(None)
+    }
+
+    /// As [`in_memory`](Self::in_memory), for a journal that keeps values like this.
+    ///
+    /// # Errors
+    /// As [`in_memory`](Self::in_memory).
+    pub fn in_memory_keeping(kept: Option<KeptValues>) -> Result<Self, JournalError> {
+        Ok(Self::on_callers_thread(Store::in_memory(kept)?))
     }
 
     /// Opens the journal at `path` for a dry run: it reads the file's contents, and what is planned into it is not stored.

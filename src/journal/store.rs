@@ -69,6 +69,7 @@ use self::past_calls::PastCalls;
 use self::planning::Plans;
 use super::JournalError;
 use super::lock::HeldFile;
+use crate::core::kept_values::KeptValues;
 use crate::core::time::Timestamp;
 use crate::core::verification::Difference;
 
@@ -166,10 +167,11 @@ impl Store {
         }
     }
 
-    pub(super) fn in_memory() -> Result<Self> {
+    pub(super) fn in_memory(kept: Option<KeptValues>) -> Result<Self> {
         let store = Self::on(Connection::open_in_memory()?, false);
         store.configure()?;
         store.create()?;
+        store.keep(Path::new(""), kept, true)?;
         Ok(store)
     }
 

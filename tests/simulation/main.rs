@@ -64,7 +64,7 @@ fn every_invariant_holds_in_every_scenario() {
     };
     let seen = run_on_two_threads(&seeds).unwrap_or_else(|(seed, broken)| {
         panic!(
-            "{broken}\nreplay: SEED={seed} cargo test --test simulation every_promise\n{:#?}",
+            "{broken}\nreplay: SEED={seed} cargo test --test simulation every_invariant\n{:#?}",
             Scenario::from_seed(seed, None)
         )
     });
@@ -85,11 +85,19 @@ fn every_invariant_holds_in_every_scenario() {
 fn the_same_seed_gives_the_same_log() {
     for seed in (0..SCENARIOS).step_by(19) {
         let [first, second] = [(); 2].map(|()| Scenario::from_seed(seed, None).run_logged());
-        let difference = first.lines().zip(second.lines()).find(|(one, other)| one != other);
+        let difference =
+            first.lines().zip(second.lines()).find(|(one, other)| without_hashes(one) != without_hashes(other));
         assert_eq!(difference, None, "seed {seed}");
         assert_eq!(first.lines().count(), second.lines().count(), "seed {seed}");
         assert!(first.contains("Called"), "seed {seed} makes no call");
     }
+}
+
+// Each journal makes its hashes with another key. A key that is one is shown by its end.
+fn without_hashes(line: &str) -> String {
+    let mut parts = line.split('…');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| line + "…" + part.trim_start_matches(|char: char| char.is_ascii_hexdigit()))
 }
 
 /// 250 calls at 100 a minute take two full windows and a part of the third, and at most 5 % more. The oracle checks the limit.

@@ -13,8 +13,8 @@ use contactsync::mapping::rules::{FieldRule, Rules, WriteMode};
 use contactsync::report::{CallKind, Ending, Outcome, RunSummary};
 use contactsync::sandbox::{Fault, StoredForm};
 use contactsync::{
-    Clock, Event, Field, Format, Journal, Limits, Mapping, Mark, Mode, OUTAGE_TIMEOUT, Observer, Policy, Source, Stop,
-    TagsMode, Timestamp,
+    Clock, Event, Field, Format, Journal, KeptValues, Limits, Mapping, Mark, Mode, OUTAGE_TIMEOUT, Observer, Policy,
+    Source, Stop, TagsMode, Timestamp,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -111,6 +111,8 @@ pub struct Scenario {
     modes: bool,
     /// Whether contacts are read back after first writes.
     read_back: bool,
+    /// How the journal keeps values.
+    kept: KeptValues,
     /// The number of rounds with faults.
     rounds_with_faults: usize,
     bug: Option<Bug>,
@@ -263,6 +265,7 @@ impl Scenario {
         let rounds_with_faults = if long { MOST_ROUNDS_WITH_FAULTS } else { chance.usize(1..7) };
         let mut chance = Rng::with_seed(seed ^ 0x3fa2_60de);
         let (modes, read_back) = (keyed && chance.u8(0..3) == 0, chance.u8(0..3) == 0);
+        let kept = if chance.u8(0..4) == 0 { KeptValues::Hashed } else { KeptValues::Plain };
         Self {
             seed,
             mode,
@@ -280,6 +283,7 @@ impl Scenario {
             others,
             modes,
             read_back,
+            kept,
             rounds_with_faults,
             bug,
         }
@@ -355,6 +359,7 @@ impl Scenario {
             others: Others::None,
             modes: false,
             read_back: false,
+            kept: KeptValues::Plain,
             rounds_with_faults: MOST_ROUNDS_WITH_FAULTS,
             bug: None,
         }
@@ -402,7 +407,8 @@ impl Scenario {
 
     /// Sets up the channels and runs `act` with them.
     pub fn with_channels<R>(&self, act: impl AsyncFnOnce(&[Channel<'_>], Instant) -> R) -> R {
-        let (journal, elsewhere) = (Journal::in_memory().expect("memory"), Journal::in_memory().expect("memory"));
+        let journal = || Journal::in_memory_keeping(Some(self.kept)).expect("memory");
+        let (journal, elsewhere) = (journal(), journal());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         LocalSet::new().block_on(&runtime, async {

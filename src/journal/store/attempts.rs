@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_of_an_attempt_is_read_back() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let created = |id: &str| Attempt::Created(ContactId::new(id).unwrap());
         for (attempt, kind) in [
             (Attempt::Done, "null"),

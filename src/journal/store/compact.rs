@@ -651,7 +651,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read_back() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let bytes = contact_bytes(&store, OWNER, &contact()).unwrap();
         assert_eq!(read_contact(&store, OWNER, &key(), &bytes).unwrap(), contact());
         // The key's value is not repeated, and each name is a number of one byte.
@@ -687,7 +687,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let bytes = known_bytes(&store, OWNER, &known()).unwrap();
         let read = |bytes: &[u8]| read_known(&store, OWNER, "a7", bytes);
         read(&bytes).unwrap();
@@ -711,7 +711,7 @@ mod tests {
 
     #[test]
     fn bytes_that_mean_nothing_are_reported_and_never_panic() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         contact_bytes(&store, OWNER, &contact()).unwrap();
         let mut chance = fastrand::Rng::with_seed(1);
         let whole = contact_bytes(&store, OWNER, &with_modes()).unwrap();

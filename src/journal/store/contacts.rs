@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_holder_of_a_contact_id_is_found_by_the_index() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let mut plan = store.db.prepare(&format!("EXPLAIN QUERY PLAN {HOLDERS}")).unwrap();
         let plan: Vec<String> =
             plan.query_map(params!["7", 1], |row| row.get(3)).unwrap().collect::<rusqlite::Result<_>>().unwrap();

@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn all_tables_with_rows_of_a_contact_are_found() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let mut query = store.db.prepare(OF_CONTACTS).unwrap();
         let found: BTreeSet<String> =
             query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn ids_are_read_back_as_they_were_and_digits_are_integers() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let upgraded = include_str!("../upgrade_8.sql");
         let expression = upgraded.split_once("SELECT contact, ").unwrap().1.split_once(", content").unwrap().0;
         for (id, is_integer) in [

@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_words_of_the_views_are_those_of_the_program() {
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(None).unwrap();
         let message = String::new;
         let id = ContactId::new("7").unwrap();
         let remote = Remote { id: id.clone(), fields: BTreeMap::new(), tags: BTreeSet::new() };
