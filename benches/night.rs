@@ -3,10 +3,10 @@
 //! The bench starts the sandbox without a limit in this process and creates all contacts with the real binary. A second run
 //! finds them unchanged, and leaves the snapshot. Then it measures runs of the binary, medians of five: an unchanged file, the
 //! same rows in random order, a `.gz`, a file from a pipe, a file in which 1 % of the rows are changed and 0.1 % are new, a file
-//! of which all rows are listed, a file of new rows, and unchanged files of 100,000 and 10,000,000 rows. Time is wall and processor time
-//! of the process, from its start to its end, or to its first call; then it is killed. Where Python has `duckdb`, `EXCEPT` of two
-//! such files with two threads is the yardstick. `benches/channels` has the time to the first call of 300,000 rows over 1,000
-//! channels.
+//! of which all rows are listed, a file of new rows, a night on which the journal's values are replaced with hashes, and unchanged
+//! files of 100,000 and 10,000,000 rows. Time is wall and processor time of the process, from its start to its end, or to its first
+//! call; then it is killed. Where Python has `duckdb`, `EXCEPT` of two such files with two threads is the yardstick.
+//! `benches/channels` has the time to the first call of 300,000 rows over 1,000 channels.
 //!
 //! Run with `cargo bench --bench night`; `ROWS` and `LARGE` set the sizes, and `LARGE=0` leaves out the large file. It and the
 //! small one have the contacts' ids, and `--mode create` takes such contacts as they are: so many need not be created first.
@@ -22,7 +22,7 @@ use std::{env, thread};
 use contactsync::sandbox::{Config, Sandbox};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use support::process::{cpu_seconds, peak_kib};
+use support::process::{cpu_seconds, peak_kib, written_bytes};
 use tokio::runtime::Runtime;
 
 const RUNS: usize = 5;
@@ -64,6 +64,8 @@ fn main() {
     ] {
         bench.measure(Some("kept"), case);
     }
+    let hashed = Case { values: "hashed", ..Case::of("unchanged, with values replaced by hashes", "same.csv") };
+    bench.measure(Some("kept"), hashed);
     duckdb(&at("same.csv"), &at("changed.csv"));
     let large = env::var("LARGE").map_or(10_000_000, |rows| rows.parse().expect("a number"));
     for rows in [100_000, large] {
@@ -82,6 +84,8 @@ struct Case {
     what: &'static str,
     input: &'static str,
     mode: &'static str,
+    // How the journal keeps values.
+    values: &'static str,
     // Whether the input comes from a pipe.
     piped: bool,
     // Whether the process is killed at its first call.
@@ -92,7 +96,7 @@ struct Case {
 
 impl Case {
     const fn of(what: &'static str, input: &'static str) -> Self {
-        Self { what, input, mode: "upsert", piped: false, to_first_call: false, lists: false }
+        Self { what, input, mode: "upsert", values: "plain", piped: false, to_first_call: false, lists: false }
     }
 }
 
@@ -104,15 +108,18 @@ struct Measured {
     memory: u64,
     // By how many bytes the journal grew.
     journal: u64,
+    // Number of bytes that were written to the disk.
+    written: u64,
     calls: usize,
 }
 
 impl Measured {
     fn print(&self, what: &str) {
-        let Self { seconds, processor, memory, journal, calls } = self;
-        let (memory, journal) = (memory / 1_000, journal / 1_000);
+        let Self { seconds, processor, memory, journal, written, calls } = self;
+        let (memory, journal, written) = (memory / 1_000, journal / 1_000, written / 1_000_000);
         println!(
-            "{what}: {seconds:.3} s, processor {processor:.2} s, {memory} MB, journal +{journal} KB, {calls} calls"
+            "{what}: {seconds:.3} s, processor {processor:.2} s, {memory} MB, journal +{journal} KB, {written} MB written, \
+             {calls} calls"
         );
     }
 }
@@ -160,11 +167,11 @@ impl Bench<'_> {
             })
             .collect();
         let most = |of: fn(&Measured) -> u64| runs.iter().map(of).max().unwrap_or(0);
-        let (memory, journal) = (most(|run| run.memory), most(|run| run.journal));
+        let (memory, journal, written) = (most(|run| run.memory), most(|run| run.journal), most(|run| run.written));
         runs.sort_by(|one, other| one.processor.total_cmp(&other.processor));
         let processor = runs[RUNS / 2].processor;
         runs.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
-        Measured { processor, memory, journal, ..runs.swap_remove(RUNS / 2) }.print(case.what);
+        Measured { processor, memory, journal, written, ..runs.swap_remove(RUNS / 2) }.print(case.what);
         self.clear();
     }
 
@@ -199,7 +206,8 @@ impl Bench<'_> {
     fn watch(&self, case: Case, start: impl FnOnce(&mut Command) -> io::Result<Child>) -> Measured {
         let before = (self.journal(), self.sandbox.ledger().len());
         let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
-        command.args(["sync", "--match", "phone", "--mode", case.mode, "--rate", "1000000", "--quiet", "--url"]);
+        command.args(["sync", "--match", "phone", "--mode", case.mode, "--values", case.values]);
+        command.args(["--rate", "1000000", "--quiet", "--url"]);
         command.arg(self.sandbox.url()).args(["--journal", "journal.db"]);
         if case.lists {
             command.args(["--results", "results.csv", "--rejects", "rejects.csv"]);
@@ -207,13 +215,14 @@ impl Bench<'_> {
         command.current_dir(self.dir).env("CONTACTSYNC_TOKEN", TOKEN).stdout(Stdio::null());
         let begun = Instant::now();
         let mut child = start(&mut command).expect("the binary starts");
-        let (mut memory, mut processor) = (0, 0.0);
+        let (mut memory, mut processor, mut written) = (0, 0.0, 0);
         let (exit, seconds) = loop {
             if let Some(exit) = child.try_wait().expect("the process can be waited for") {
                 break (Some(exit), begun.elapsed().as_secs_f64());
             }
             memory = memory.max(peak_kib(child.id()).unwrap_or(0));
             processor = cpu_seconds(child.id()).unwrap_or(processor);
+            written = written_bytes(child.id()).unwrap_or(written);
             if case.to_first_call && self.sandbox.ledger().len() > before.1 {
                 let seconds = begun.elapsed().as_secs_f64();
                 child.kill().expect("the process can be killed");
@@ -228,6 +237,7 @@ impl Bench<'_> {
             processor,
             memory,
             journal: self.journal().saturating_sub(before.0),
+            written,
             calls: self.sandbox.ledger().len() - before.1,
         }
     }

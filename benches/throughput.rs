@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use contactsync::sandbox::{Config, Sandbox};
-use support::process::peak_kib;
+use support::process::{peak_kib, written_bytes};
 
 /// The numbers without the variables of these names.
 const CONTACTS: usize = 20_000;
@@ -133,14 +133,8 @@ fn watch(mut child: Child, mut each: impl FnMut()) -> Use {
             return used;
         }
         used.memory = used.memory.max(peak_kib(child.id()).unwrap_or(0));
-        used.written = used.written.max(written(child.id()).unwrap_or(0));
+        used.written = used.written.max(written_bytes(child.id()).unwrap_or(0));
         each();
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// What a process wrote to the disk so far, in bytes.
-fn written(process: u32) -> Option<u64> {
-    let io = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
-    io.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.parse().ok()
 }

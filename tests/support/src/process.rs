@@ -1,4 +1,4 @@
-//! The memory and processor time that a process has used, as Linux reports them in `/proc`. `self` is this process.
+//! The memory and processor time that a process has used and what it wrote, as Linux reports them in `/proc`. `self` is this process.
 
 use std::fmt::Display;
 use std::fs;
@@ -16,4 +16,10 @@ pub fn cpu_seconds(process: impl Display) -> Option<f64> {
     // User time and system time, in hundredths of a second.
     let ticks: Vec<f64> = stat.split(' ').skip(13).take(2).filter_map(|field| field.parse().ok()).collect();
     (ticks.len() == 2).then(|| ticks.iter().sum::<f64>() / 100.0)
+}
+
+/// What a process wrote to the disk so far, in bytes. `None` where the system does not report it.
+pub fn written_bytes(process: impl Display) -> Option<u64> {
+    let io = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
+    io.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.parse().ok()
 }
