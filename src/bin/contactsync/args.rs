@@ -382,7 +382,7 @@ pub struct ConnectionArgs {
     #[command(flatten)]
     pub channel: ChannelArgs,
     #[command(flatten)]
-    pub access: HttpArgs,
+    pub http: HttpArgs,
     /// Accept a new URL for a channel whose platform has moved; its known contacts are the same there
     #[arg(long, help_heading = PLATFORM)]
     pub moved: bool,
@@ -406,7 +406,7 @@ impl Layer {
     ) -> Self {
         let layer = Self {
             channel: connection.channel.clone(),
-            access: connection.access,
+            http: connection.http,
             routing: place.routing.clone(),
             limits: connection.limits,
             journal: place.journal.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::failure::Exit;
+use crate::exit::Exit;
 use crate::render::console::{Console, Level};
 use crate::stderr::STDERR;
 

@@ -5,6 +5,7 @@ mod bounded_file;
 mod commands;
 mod config;
 mod escape;
+mod exit;
 mod exit_signals;
 mod failure;
 mod notify;
@@ -31,7 +32,8 @@ use clap::error::ErrorKind;
 use crate::args::{Command, wrong_option};
 use crate::config::Config;
 use crate::escape::escaped;
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::options::OutputArgs;
 use crate::render::console::{self, Console, Level};
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use contactsync::Stop;
 use contactsync::sandbox::{Sandbox, SavedState};
 
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::{Console, Level};
 use crate::{bounded_file, whole_file};
 

@@ -8,7 +8,8 @@ use std::{fs, io, process};
 use contactsync::{Clock, Input, Stop, StopReason, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::notify;
 use crate::render::console::{Console, Level};
 use crate::render::summary;

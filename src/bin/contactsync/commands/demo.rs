@@ -5,7 +5,8 @@ use contactsync::sandbox::{Config, Faults, Sandbox};
 
 use crate::commands::demo_sync::{CALLS_A_MINUTE, DemoSync, NAME, TOKEN};
 use crate::commands::runtime;
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::Console;
 use crate::render::demo::{platform_text, sandbox_text, stopped};
 use crate::render::summary::{print, print_lines, run_text};

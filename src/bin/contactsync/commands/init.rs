@@ -11,7 +11,8 @@ use contactsync::{Input, Mapping, Mode, Source};
 
 use crate::args::InitArgs;
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::options::defaults;
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::InputNotices;

@@ -9,7 +9,8 @@ use clap_mangen::Man;
 
 use crate::args::{Cli, key_of};
 use crate::config::schema;
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::summary::print_text;
 
 /// `completions SHELL`.

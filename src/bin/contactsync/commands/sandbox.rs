@@ -7,7 +7,8 @@ use contactsync::sandbox::{Config, Faults, Sandbox, WindowKind};
 
 use crate::args::{FaultArgs, SandboxArgs, WindowArg};
 use crate::commands::runtime;
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::{Console, Level};
 use crate::render::summary::print;
 use crate::{sandbox_state, signals};

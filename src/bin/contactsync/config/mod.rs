@@ -118,7 +118,7 @@ impl Config {
     // The keys of a whole file. `channel` names a channel beside the tables of channels. Errors list the keys in this order.
     fn of_table<'f>(mut table: Table<'f>, selected: Option<TableEntry<'f>>) -> Result<Self, ConfigError> {
         let channel = channel_args(&mut table)?;
-        let access = group(&mut table)?;
+        let http = group(&mut table)?;
         let has_tables = table.holds_table("channel");
         let tables = if has_tables { table.named("channel")? } else { Vec::new() };
         if let Some(selected) = selected {
@@ -127,7 +127,7 @@ impl Config {
         let notify = notify::notify(&mut table)?;
         let layer = Layer {
             channel,
-            access,
+            http,
             routing: exclusive(&mut table)?,
             limits: LimitArgs { end: exclusive(&mut table)?, ..group(&mut table)? },
             source: group(&mut table)?,

@@ -172,7 +172,7 @@ fn every_key_sets_what_its_option_sets() {
     assert_eq!((layer.matching.duplicates, layer.policy.max_changes), (Some(DuplicatesArg::Merge), changes));
     let lists = ListArgs { rejects: Some("lists/bad.csv".into()), results: Some("/lists/results.csv".into()) };
     assert_eq!(layer.lists, lists);
-    assert_eq!((layer.journal.journal, layer.access.allow_http), (Some("j.db".into()), true));
+    assert_eq!((layer.journal.journal, layer.http.allow_http), (Some("j.db".into()), true));
     let limits = layer.limits;
     assert_eq!((limits.max_calls, limits.outage_timeout), ("9000".parse().ok(), "10m".parse().ok()));
     assert_eq!(limits.end, EndArgs { until: "06:00".parse().ok(), span: None });

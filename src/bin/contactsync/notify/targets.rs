@@ -50,7 +50,7 @@ impl Targets {
     /// If a URL is invalid.
     pub fn of(typed: &Layer, config: &Config) -> Result<Self, Failure> {
         let NotifyTable { on_finish, on_failure, on_degraded, on_recovered, ping_url, timeout, .. } = &config.notify;
-        let allow_http = typed.access.allow_http || config.layer.access.allow_http;
+        let allow_http = typed.http.allow_http || config.layer.http.allow_http;
         let target = |set: &Option<Sourced<Name>>| set.as_ref().map(|set| target(set, allow_http)).transpose();
         Ok(Self {
             finish: target(on_finish)?,

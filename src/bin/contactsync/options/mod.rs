@@ -386,7 +386,7 @@ pub struct OutputArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Merge)]
 pub struct Layer {
     pub channel: ChannelArgs,
-    pub access: HttpArgs,
+    pub http: HttpArgs,
     /// The channels are chosen from both levels together (`settings::Channels`).
     #[merge(skip)]
     pub routing: RoutingArgs,

@@ -12,7 +12,8 @@ use contactsync::report::NotRoutedCounts;
 use contactsync::source::Detected;
 use contactsync::{BaseUrl, Contact, Duplicates, Mapping, Source};
 
-use crate::failure::{CHECK_URL, Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::{CHECK_URL, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::{matters, sentence};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};

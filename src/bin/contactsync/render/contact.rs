@@ -9,7 +9,8 @@ use contactsync::one_contact::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::{Console, Level};
 use crate::render::read_back::print_stop;
 use crate::render::summary::{counted_calls, counted_contacts, print_json, print_lines, shortened, state, took};

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use contactsync::Stop;
 use contactsync::sandbox::Sandbox;
 
-use crate::failure::Exit;
+use crate::exit::Exit;
 use crate::render::console::{Console, Level};
 
 /// Number of contacts that are shown.

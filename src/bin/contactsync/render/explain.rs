@@ -8,7 +8,8 @@ use contactsync::one_contact::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::{Console, Level};
 use crate::render::contact::{ContactOutput, json_of, lines_of};
 use crate::render::diff::DiffView;

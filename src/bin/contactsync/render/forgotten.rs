@@ -6,7 +6,8 @@ use contactsync::ContactRef;
 use contactsync::history::Forgotten;
 use serde_json::json;
 
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::{Console, Level};
 use crate::render::summary::{counted_calls, counted_rows, print_json, print_lines};
 

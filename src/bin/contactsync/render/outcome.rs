@@ -8,7 +8,8 @@ use contactsync::report::{ChannelOutcome, Ending, RunSummary};
 use contactsync::{StopReason, SyncOutcome};
 
 use crate::args::{ChannelJournalArgs, ConnectionArgs};
-use crate::failure::{CHECK_URL, Exit, Failure, REWRITE, with_causes};
+use crate::exit::Exit;
+use crate::failure::{CHECK_URL, Failure, REWRITE, with_causes};
 use crate::options::{ChannelArgs, ListArgs, PlatformCheckArgs};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
@@ -318,7 +319,7 @@ impl Again<'_> {
                 line.push_str(&format!(" {option} {value}"));
             }
         }
-        if connection.access.allow_http {
+        if connection.http.allow_http {
             line.push_str(" --allow-http");
         }
         line

@@ -7,7 +7,8 @@ use contactsync::read_back::{
 };
 use serde_json::json;
 
-use crate::failure::{CHECK_URL, Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::{CHECK_URL, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::summary::{counted_calls, grouped, print_json, print_lines, state, took};
 

@@ -5,7 +5,8 @@ use contactsync::report::masked;
 use contactsync::undo::{FieldChange, UndoFate, UndoOutcome, UndoSummary, UndoneContact};
 use serde_json::json;
 
-use crate::failure::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::render::console::{Console, Level};
 use crate::render::read_back::print_stop;
 use crate::render::summary::{counted_calls, grouped, print_json, print_lines, state, took};

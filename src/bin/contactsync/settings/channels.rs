@@ -95,7 +95,7 @@ impl Channels {
     /// Merges the settings of the channels: the command line wins over a channel's table, and that over the rest of the
     /// configuration.
     pub fn of(typed: &Layer, config: &Config, shard: Option<Shard>) -> Result<Self, Failure> {
-        let allow_http = typed.access.allow_http || config.layer.access.allow_http;
+        let allow_http = typed.http.allow_http || config.layer.http.allow_http;
         let channel = |name: &str, table: Option<&ChannelTable>| {
             let mut set = typed.channel.clone();
             set.merge(table.map(|table| table.settings.clone()).unwrap_or_default());
