@@ -139,6 +139,11 @@ pub fn has_rejected(channel: &Channel<'_>) -> bool {
     !rejected(channel).is_empty()
 }
 
+/// Whether the channel's newest run rejected a row whose contact is in doubt.
+pub fn has_row_in_doubt(channel: &Channel<'_>) -> bool {
+    rejected(channel).values().any(|reason| reason.starts_with("in doubt"))
+}
+
 /// Whether no rejected row of the channel's newest run was tried.
 pub fn are_all_waiting(channel: &Channel<'_>) -> bool {
     rejected(channel).values().all(|reason| is_waiting(reason))
