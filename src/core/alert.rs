@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::counted::counted;
 use crate::core::guard::RowLimit;
 use crate::core::time::Timestamp;
 
@@ -137,11 +138,17 @@ pub enum Unusual {
 impl fmt::Display for Unusual {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejects { rejected, rows } => write!(f, "{rejected} of {rows} rows were rejected"),
+            Self::Rejects { rejected, rows } => {
+                let were = if *rejected == 1 { "was" } else { "were" };
+                write!(f, "{rejected} of {} {were} rejected", counted(*rows, "row", "rows"))
+            }
             Self::Duration { seconds, limit } => {
                 write!(f, "it took {seconds:.0} s, longer than {} s", limit.as_secs())
             }
-            Self::Rows { rows, usual } => write!(f, "the input has {rows} rows; the usual number is {usual}"),
+            Self::Rows { rows, usual } => {
+                write!(f, "the input has {}; the usual number is {usual}", counted(*rows, "row", "rows"))
+            }
+            Self::Stopped { nights: 1 } => f.write_str("the run stopped before the end"),
             Self::Stopped { nights } => write!(f, "{nights} runs in a row stopped before the end"),
         }
     }
@@ -362,9 +369,13 @@ mod tests {
         check(&past[1..], &rows(1), &ALL, &[]);
         check(&[ok(), ok(), failed()], &rows(1), &ALL, &[]);
         check(&past, &Night { source: "erp".into(), ..rows(1) }, &ALL, &[]);
-        check(&[rows(0), rows(0), rows(0)], &rows(1), &ALL, &["the input has 1 rows; the usual number is 0"]);
+        check(&[rows(0), rows(0), rows(0)], &rows(1), &ALL, &["the input has 1 row; the usual number is 0"]);
         check(&[stopped(), stopped()], &stopped(), &ALL, &["3 runs in a row stopped before the end"]);
         check(&[stopped(), stopped()], &stopped(), &none, &[]);
+        let first = Thresholds { stopped: Some(1), ..none };
+        check(&[], &stopped(), &first, &["the run stopped before the end"]);
+        let any = Thresholds { rejects: Some(RowLimit::Count(0)), ..none };
+        check(&[], &night(NightEnd::Finished, 1, 1), &any, &["1 of 1 row was rejected"]);
         check(&[stopped(), failed(), stopped()], &stopped(), &ALL, &[]);
     }
 

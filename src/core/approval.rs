@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::core::contact_change::{ChangeKind, ContactChange};
+use crate::core::counted::counted;
 use crate::core::guard::RowCounts;
 
 /// Version of the digests. Increase it when the same decisions may have another digest.
@@ -79,7 +80,7 @@ pub struct Counted {
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, contacts, rejected } = self;
-        write!(f, "{rows} rows, {contacts} to send and {rejected} rejected")
+        write!(f, "{}, {contacts} to send and {rejected} rejected", counted(*rows, "row", "rows"))
     }
 }
 
@@ -210,11 +211,13 @@ mod tests {
         check(&other, Some("the channels or their URLs differ"));
         let configuration = "the configuration, the options or the columns of the input differ";
         check(&approval("https://one", [3, 2, 1], "x", "d"), Some(configuration));
-        for counts in [[4, 2, 1], [3, 1, 1], [3, 2, 0]] {
-            let [rows, contacts, rejected] = counts;
+        for (counts, rows) in
+            [([4, 2, 1], "4 rows"), ([3, 1, 1], "3 rows"), ([3, 2, 0], "3 rows"), ([1, 1, 0], "1 row")]
+        {
+            let [_, contacts, rejected] = counts;
             let expected = format!(
                 "the counts differ: the saved plan has 3 rows, 2 to send and 1 rejected, the new one \
-                 {rows} rows, {contacts} to send and {rejected} rejected"
+                 {rows}, {contacts} to send and {rejected} rejected"
             );
             check(&approval("https://one", counts, "c", "d"), Some(&expected));
         }

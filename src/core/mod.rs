@@ -13,6 +13,7 @@ pub mod call_rate;
 pub mod circuit_breaker;
 pub mod code_page;
 pub mod contact_change;
+pub mod counted;
 pub mod decimal;
 pub mod decision;
 pub mod diff;

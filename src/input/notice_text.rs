@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::notice::{Notice, NoticeKind};
+use crate::core::counted::counted;
 use crate::core::list::is_label_key;
 use crate::core::mapping::Obstacle;
 use crate::core::shared_values::Evidence;
@@ -43,10 +44,12 @@ impl fmt::Display for Notice {
                 format!("the last page announces further pages, but the file ends after {rows}: {PART}")
             }
             NoticeKind::FewerRows { total } => {
-                format!("it has {rows} of the {total} rows that its pages mention: {PART}")
+                let total = counted(*total, "row", "rows");
+                format!("it has {rows} of the {total} that its pages mention: {PART}")
             }
             NoticeKind::FewerPages { total } => {
-                format!("it has {rows} of the {total} pages that its pages mention: {PART}")
+                let total = counted(*total, "page", "pages");
+                format!("it has {rows} of the {total} that its pages mention: {PART}")
             }
             NoticeKind::RepeatedPage => {
                 let pages = counted(rows, "page is the same as an earlier one", "pages are the same as earlier ones");
@@ -223,13 +226,20 @@ fn letters(column: u16) -> String {
     letters.iter().rev().collect()
 }
 
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_agree_with_their_nouns() {
+        let check = |kind: NoticeKind, expected: &str| {
+            let text = Notice { kind, line: 1, rows: 0 }.to_string();
+            assert!(text.starts_with(expected), "{text}");
+        };
+        check(NoticeKind::FewerRows { total: 1 }, "it has 0 of the 1 row that its pages mention: ");
+        check(NoticeKind::FewerRows { total: 2 }, "it has 0 of the 2 rows that its pages mention: ");
+        check(NoticeKind::FewerPages { total: 1 }, "it has 0 of the 1 page that its pages mention: ");
+    }
 
     #[test]
     fn columns_have_letters() {

@@ -480,6 +480,7 @@ fn detail(attempt: &Attempt) -> Option<String> {
     match attempt {
         Attempt::Page(page) => Some(match (page.contacts.len(), page.others.len()) {
             (0, 0) => "no contact".to_owned(),
+            (found, 1) => format!("{found} with the value, 1 other"),
             (found, others) => format!("{found} with the value, {others} others"),
         }),
         Attempt::Contact(_) | Attempt::Done => None,

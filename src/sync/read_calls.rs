@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::circuit_breaker::{CircuitBreaker, Room};
+use crate::core::counted::counted;
 use crate::core::eta::{Eta, Limits, TYPICAL_LATENCY};
 use crate::core::forecast::Range;
 use crate::core::retry::{Retry, TRIES, decide};
@@ -190,7 +191,11 @@ impl<'a, T: Transport, O: Observer> ReadCalls<'a, T, O> {
                 }
             };
             self.journal_end(&ended).await?;
-            return Ok(Asked::Failed(format!("{} failed {} times{cause}", kind.name(), tries.made())));
+            return Ok(Asked::Failed(format!(
+                "{} failed {}{cause}",
+                kind.name(),
+                counted(tries.made().into(), "time", "times")
+            )));
         }
     }
 

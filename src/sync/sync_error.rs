@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::core::counted::counted;
 use crate::journal::JournalError;
 use crate::sync::guard_error::GuardError;
 use crate::sync::plan::{PlanError, RefusedInput};
@@ -26,7 +27,7 @@ pub enum SyncError {
     #[error("the run was begun with files that list its rows, which were not named now")]
     UnnamedLists(Vec<(ListKind, PathBuf)>),
     /// The rows of the run cannot be listed: so many of them needed nothing, and only their number was stored. Nothing was sent.
-    #[error("the results list would be incomplete: {rows} rows were counted but not stored")]
+    #[error("the results list would be incomplete: {} counted but not stored", counted(*.rows, "row was", "rows were"))]
     RowsNotStored {
         /// Number of the rows.
         rows: u64,
@@ -43,4 +44,16 @@ pub enum SyncError {
     /// The journal cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_rows_agrees_with_its_verb() {
+        let text = |rows| SyncError::RowsNotStored { rows }.to_string();
+        assert_eq!(text(1), "the results list would be incomplete: 1 row was counted but not stored");
+        assert_eq!(text(2), "the results list would be incomplete: 2 rows were counted but not stored");
+    }
 }

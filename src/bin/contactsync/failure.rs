@@ -259,9 +259,10 @@ impl From<SyncError> for Failure {
                 .hint(format!("add `{options}`, or use other file names"))
             }
             SyncError::RowsNotStored { rows } => {
-                let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                let (rows, them) =
+                    if rows == 1 { ("1 row".to_owned(), "it") } else { (format!("{rows} rows"), "them") };
                 Self::usage_text(format!(
-                    "--results: the run counted {rows} that needed no call but did not store them"
+                    "--results: the run counted {rows} that needed no call but did not store {them}"
                 ))
                 .hint("leave out `--results`, or run the same `sync` again with `--results`")
             }

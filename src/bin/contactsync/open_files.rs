@@ -10,11 +10,15 @@ const BESIDES: u64 = 50;
 
 /// The system does not allow as many open files as the channels need.
 #[derive(Debug, thiserror::Error)]
-#[error("{channels} channels need {needed} open files, but the limit is {allowed}")]
+#[error("{} {needed} open files, but the limit is {allowed}", needing(*.channels))]
 pub struct TooFewFiles {
     channels: usize,
     needed: u64,
     allowed: u64,
+}
+
+fn needing(channels: usize) -> String {
+    if channels == 1 { "1 channel needs".to_owned() } else { format!("{channels} channels need") }
 }
 
 /// How large a file of this process may become, in bytes; `None` without a limit.
@@ -38,4 +42,16 @@ pub fn make_room(channels: usize) -> Result<(), TooFewFiles> {
         return Ok(());
     }
     Err(TooFewFiles { channels, needed, allowed: maximum.or(current).unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_channels_agrees_with_its_verb() {
+        let text = |channels| TooFewFiles { channels, needed: 60, allowed: 20 }.to_string();
+        assert_eq!(text(1), "1 channel needs 60 open files, but the limit is 20");
+        assert_eq!(text(2), "2 channels need 60 open files, but the limit is 20");
+    }
 }

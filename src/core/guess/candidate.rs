@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::core::counted::counted;
 use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds;
 use crate::core::guess::suggestion::Sampled;
@@ -119,7 +120,7 @@ impl<'a> Candidate<'a> {
     pub(super) fn why_no_match(&self) -> Option<String> {
         let (filled, distinct, rows) = (self.values.len(), self.distinct(), self.column.cells.len());
         if filled * 10 < rows * 9 {
-            Some(format!("it is blank in {} of {rows} rows", rows - filled))
+            Some(format!("it is blank in {} of {}", rows - filled, counted(rows as u64, "row", "rows")))
         } else if distinct < filled {
             Some(format!("only {distinct} of its {filled} values are different"))
         } else if self.rounded() > 0 {

@@ -292,7 +292,10 @@ impl Drafts {
                 let rows = if *impossible == 1 { "its row" } else { "their rows" };
                 let verb = if *impossible == 1 { "is" } else { "are" };
                 (
-                    format!("{} of {} values are dates", values.len() - impossible, values.len()),
+                    match values.len() - impossible {
+                        1 => format!("1 of {} values is a date", values.len()),
+                        dates => format!("{dates} of {} values are dates", values.len()),
+                    },
                     format!("; {impossible} {verb} not in the calendar, and {rows} would be rejected"),
                 )
             }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::body;
+use crate::core::counted::counted;
 use crate::core::model::Remote;
 use crate::core::page::Page;
 use crate::core::size_limits::CONTACTS_PER_PAGE;
@@ -146,7 +147,10 @@ impl Numbers {
         if let (Some(from), Some(to)) = (from, to)
             && to.checked_sub(from).and_then(|length| length.checked_add(1)) != Some(count)
         {
-            return Some(format!("the page has {}, but `from` is {from} and `to` is {to}", counted(count)));
+            return Some(format!(
+                "the page has {}, but `from` is {from} and `to` is {to}",
+                counted(count, "contact", "contacts")
+            ));
         }
         if let (Some(from), Some(size)) = (from, self.per_page())
             && size.checked_mul(requested - 1).and_then(|before| before.checked_add(1)) != Some(from)
@@ -154,11 +158,11 @@ impl Numbers {
             return Some(format!("page {requested} begins with contact {from}, but `per_page` is {size}"));
         }
         if let Some(size) = self.per_page().filter(|&size| count > size) {
-            return Some(format!("the page has {}, but `per_page` is {size}", counted(count)));
+            return Some(format!("the page has {}, but `per_page` is {size}", counted(count, "contact", "contacts")));
         }
         let shown = to.max(self.seen(requested, count)).unwrap_or(count);
         let total = self.total().filter(|&total| total < shown)?;
-        Some(format!("the pages have {} so far, but `total` is {total}", counted(shown)))
+        Some(format!("the pages have {} so far, but `total` is {total}", counted(shown, "contact", "contacts")))
     }
 
     fn disagreement(&self, requested: u64, count: u64) -> Option<String> {
@@ -181,10 +185,6 @@ impl Numbers {
         let (yes, no) = indicating(true).zip(indicating(false))?;
         Some(format!("`{yes}` indicates a further page, but `{no}` indicates none"))
     }
-}
-
-fn counted(contacts: u64) -> String {
-    if contacts == 1 { "1 contact".to_owned() } else { format!("{contacts} contacts") }
 }
 
 fn read(json: &Json) -> PageNumber {

@@ -5,6 +5,7 @@ use super::active_contact::ActiveContact;
 use super::tries::TryCount;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
+use crate::core::counted::counted;
 use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Step, Task};
 use crate::core::time::Timestamp;
@@ -160,7 +161,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             Retry::GiveUp => {
                 let (kind, made, cause) = (kind.name(), tries.count.made(), &contact.cause);
                 let cause = if cause.is_empty() { String::new() } else { format!(": {cause}") };
-                return AfterCall::End(ContactEnd::Left(format!("its {kind} failed {made} times{cause}")));
+                return AfterCall::End(ContactEnd::Left(format!(
+                    "its {kind} failed {}{cause}",
+                    counted(made.into(), "time", "times")
+                )));
             }
             Retry::Stop => return AfterCall::End(ContactEnd::Stopped),
         }

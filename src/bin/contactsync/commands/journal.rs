@@ -15,7 +15,7 @@ use crate::options::{HistoryArgs, JournalArgs};
 use crate::render::console::Console;
 use crate::render::forgotten::print_forgotten;
 use crate::render::notices::{Announcement, Notices, report_upgrade};
-use crate::render::summary::{counted_calls, counted_rows, grouped, print, print_lines};
+use crate::render::summary::{counted, counted_calls, counted_rows, grouped, print, print_lines};
 use crate::settings::{journal, kept_before, kept_history};
 
 pub fn run(command: &JournalCommand, config: Config, console: &Console) -> Result<Exit, Failure> {
@@ -69,12 +69,12 @@ fn prune(path: &Path, history: HistoryArgs, console: &Console) -> Result<Exit, F
     let removed = journal.prune(now, kept_history(history))?;
     let Removed { calls, rows, runs, contacts, bytes_before, bytes_after, .. } = removed;
     print(&format!(
-        "journal {}: removed {}, {}, {} runs and {} unused contacts; the file has {} KB (before: {} KB)",
+        "journal {}: removed {}, {}, {} and {}; the file has {} KB (before: {} KB)",
         shown(path),
         counted_calls(calls),
         counted_rows(rows),
-        grouped(runs),
-        grouped(contacts),
+        counted(runs, "run", "runs"),
+        counted(contacts, "unused contact", "unused contacts"),
         grouped(bytes_after.div_ceil(1_000)),
         grouped(bytes_before.div_ceil(1_000)),
     ))?;

@@ -10,7 +10,7 @@ use crate::commands::runtime;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render::console::{Console, Level};
-use crate::render::summary::print;
+use crate::render::summary::{counted_contacts, print};
 use crate::{sandbox_state, signals};
 
 pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
@@ -53,7 +53,7 @@ pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
         sandbox_state::save_until(&stop, &sandbox, path, console).await;
         let last = sandbox.stop_and_save().await;
         sandbox_state::write(path, &last)?;
-        console.say(Level::Info, &format!("{}: saved {} contacts", path.display(), last.contacts()));
+        console.say(Level::Info, &format!("{}: saved {}", path.display(), counted_contacts(last.contacts() as u64)));
         Ok(Exit::Done)
     })
 }

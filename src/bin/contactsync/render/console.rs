@@ -110,9 +110,7 @@ impl Console {
             Level::Detail => (self.talk.verbose, Weight::Ordinary),
         };
         if is_shown {
-            STDERR.add(self.line(level, text), weight, |lines| {
-                self.line(Level::Warning, &format!("{lines} lines were omitted because standard error was not read"))
-            });
+            STDERR.add(self.line(level, text), weight, |lines| self.line(Level::Warning, &omitted(lines)));
         }
     }
 
@@ -216,5 +214,21 @@ impl TermLike for BarLine {
         let line: String = drawn.trim().chars().take(columns().into()).collect();
         STDERR.draw(&line);
         Ok(())
+    }
+}
+
+fn omitted(lines: u64) -> String {
+    let lines = if lines == 1 { "1 line was".to_owned() } else { format!("{lines} lines were") };
+    format!("{lines} omitted because standard error was not read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_omitted_lines_agrees_with_its_verb() {
+        assert_eq!(omitted(1), "1 line was omitted because standard error was not read");
+        assert_eq!(omitted(2), "2 lines were omitted because standard error was not read");
     }
 }

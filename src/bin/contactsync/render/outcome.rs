@@ -224,8 +224,9 @@ fn left_text(summary: &RunSummary) -> String {
         left.push(format!("{pending} of {rows} {} pending", are(summary.pending)));
     }
     if summary.marks_pending > 0 {
-        let (marks, missing) = (summary::grouped(summary.marks_pending), summary::grouped(summary.missing));
-        left.push(format!("{marks} of {missing} missing contacts {} not marked yet", are(summary.marks_pending)));
+        let missing = summary::counted(summary.missing, "missing contact", "missing contacts");
+        let marks = summary::grouped(summary.marks_pending);
+        left.push(format!("{marks} of {missing} {} not marked yet", are(summary.marks_pending)));
     }
     format!("{state}; {}", left.join("; "))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::render::run_report::json::{calls, time};
 use crate::render::run_report::words::{all_calls, channel, kind_words, outcomes, state};
 use crate::render::runs::LONGEST_NAME;
-use crate::render::summary::{grouped, shortened, took};
+use crate::render::summary::{counted, grouped, shortened, took};
 use crate::render::time::moment;
 
 /// A line of the comparison: what it is, its two values, and the difference.
@@ -47,7 +47,7 @@ pub fn lines(compared: &RunComparison) -> Vec<String> {
         lines.extend(reasons.iter().take(REASONS).map(reason));
         let more = reasons.len().saturating_sub(REASONS) as u64;
         if more > 0 {
-            lines.push(format!("  … and {} more reasons; `--json` lists all", grouped(more)));
+            lines.push(format!("  … and {}; `--json` lists all", counted(more, "more reason", "more reasons")));
         }
     }
     lines

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::options::SourceArgs;
 use crate::options::value::LineCount;
 use crate::render::console::{Console, Level};
-use crate::render::summary::print_lines;
+use crate::render::summary::{counted, print_lines};
 use crate::shell::quoted;
 
 /// Maximum number of reasons for rejections that are listed.
@@ -333,9 +333,11 @@ pub fn print(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, conso
     }
     for column in guess.columns.iter().filter(|column| column.rounded > 0) {
         let ColumnGuess { name, rounded, filled, .. } = column;
+        let values = counted(*filled as u64, "value", "values");
+        let are = if *rounded == 1 { "is a rounded number" } else { "are rounded numbers" };
         console.say(
             Level::Warning,
-            &format!("{rounded} of {filled} values of `{name}` are rounded numbers, such as 5.2E+11: export the column as text"),
+            &format!("{rounded} of {values} of `{name}` {are}, such as 5.2E+11: export the column as text"),
         );
     }
     if let CountryGuess::Missing { likely, .. } = guess.country {

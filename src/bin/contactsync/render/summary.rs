@@ -127,19 +127,24 @@ pub fn shortened(text: &str, length: usize) -> Cow<'_, str> {
     }
 }
 
+/// A number with its noun: `1 row`, `1,240 rows`.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
 /// A number of rows: `1 row`, `1,240 rows`.
 pub fn counted_rows(rows: u64) -> String {
-    format!("{} row{}", grouped(rows), if rows == 1 { "" } else { "s" })
+    counted(rows, "row", "rows")
 }
 
 /// A number of contacts: `1 contact`, `1,240 contacts`.
 pub fn counted_contacts(contacts: u64) -> String {
-    format!("{} contact{}", grouped(contacts), if contacts == 1 { "" } else { "s" })
+    counted(contacts, "contact", "contacts")
 }
 
 /// A number of calls: `1 call`, `1,240 calls`.
 pub fn counted_calls(calls: u64) -> String {
-    format!("{} call{}", grouped(calls), if calls == 1 { "" } else { "s" })
+    counted(calls, "call", "calls")
 }
 
 /// A number with its digits in groups of three: `1,240`.
@@ -225,6 +230,7 @@ mod tests {
         check(123_456, "123,456");
         check(1_234_567, "1,234,567");
         assert_eq!([0, 1, 1_240].map(counted_rows), ["0 rows", "1 row", "1,240 rows"]);
+        assert_eq!([0, 1, 1_240].map(counted_contacts), ["0 contacts", "1 contact", "1,240 contacts"]);
         assert_eq!([0, 1, 1_240].map(counted_calls), ["0 calls", "1 call", "1,240 calls"]);
     }
 

@@ -8,11 +8,10 @@ use super::Made;
 use super::chart::chart;
 use super::markup::Html;
 use super::words::{
-    all_calls, calls_left, channel, counted, failure, kind_words, lines_of, measured, outcomes, state, what_is_left,
-    when_done,
+    all_calls, calls_left, channel, failure, kind_words, lines_of, measured, outcomes, state, what_is_left, when_done,
 };
 use crate::render::runs::LONGEST_NAME;
-use crate::render::summary::{counted_calls, counted_contacts, counted_rows, grouped, shortened, took};
+use crate::render::summary::{counted, counted_calls, counted_contacts, counted_rows, grouped, shortened, took};
 use crate::render::time::{instant, moment, offset_time};
 
 /// Maximum number of lines that are listed of a reason.

@@ -5,13 +5,13 @@ use contactsync::run_report::{RunReport, SlowCall};
 
 use super::Made;
 use super::words::{
-    all_calls, calls_left, channel, counted, failure, kind_words, lines_of, measured, outcomes, state, what_is_left,
-    when_done,
+    all_calls, calls_left, channel, failure, kind_words, lines_of, measured, outcomes, state, what_is_left, when_done,
 };
 use crate::render::runs::LONGEST_NAME;
 use crate::render::sparkline::{can_draw, sparkline};
 use crate::render::summary::{
-    counted_calls, counted_contacts, counted_rows, grouped, outcomes as in_words, shortened, state as with_reason, took,
+    counted, counted_calls, counted_contacts, counted_rows, grouped, outcomes as in_words, shortened,
+    state as with_reason, took,
 };
 use crate::render::time::moment;
 

@@ -62,11 +62,6 @@ pub fn kind_words(kind: CallKind) -> String {
     kind.name().replace('_', " ")
 }
 
-/// The number of a count and its noun.
-pub fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
 /// The lines of some rows: `lines 2, 5 and 9`, `lines 2, 5, 9 and 40 more`.
 pub fn lines_of(lines: &[u64], rows: u64, most: usize) -> String {
     let shown: Vec<String> = lines.iter().take(most).map(u64::to_string).collect();
