@@ -39,6 +39,17 @@ pub enum Difference {
     Replaced,
 }
 
+/// Distinguishes the contacts of two inputs, by their numbers. An interrupted verification is continued if it was begun with the same
+/// contacts, perhaps by another version of the program: the journal keeps the digest, so it must not change.
+pub fn members_digest(contacts: &BTreeSet<i64>) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(&(contacts.len() as u64).to_le_bytes());
+    for contact in contacts {
+        hasher.write(&contact.to_le_bytes());
+    }
+    hasher.finish()
+}
+
 /// What follows for the journal from the differences of a contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -215,6 +226,16 @@ mod tests {
 
     fn remote(shown: &[(&str, &str)], with: &[&str]) -> Remote {
         Remote { id: ContactId::new("7").unwrap(), fields: fields(shown), tags: tags(with) }
+    }
+
+    #[test]
+    fn the_digest_of_contacts_stays_as_the_journal_has_it() {
+        // As the journals of earlier versions have them.
+        for (contacts, expected) in
+            [(&[][..], 0xbd60_acb6_58c7_9e45), (&[1, 2, 3], 0x15ac_7b84_64e8_4e67), (&[2, 3], 0x8e48_4f12_4c34_f3ae)]
+        {
+            assert_eq!(members_digest(&contacts.iter().copied().collect()), expected, "{contacts:?}");
+        }
     }
 
     #[test]

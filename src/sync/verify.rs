@@ -20,7 +20,7 @@ use crate::core::mapping::Mapping;
 use crate::core::model::{Field, WriteMode};
 use crate::core::page::Page;
 use crate::core::task::Policy;
-use crate::core::verification::{Difference, Remedy, Scope, differences, is_cheaper_by_pages};
+use crate::core::verification::{Difference, Remedy, Scope, differences, is_cheaper_by_pages, members_digest};
 use crate::input::Source;
 use crate::journal::{Ended, Journal, JournalError, NewRun, OpenVerification, RunState, Unread, VerifyAsked};
 use crate::sync::connection::Connection;
@@ -156,7 +156,7 @@ pub fn verify<R: Reporter>(
     let fields = input.as_ref().and_then(|input| input.fields.clone());
     let scope = Scope { fields, edited };
     let only = input.map(|input| contacts_of(path, channel.name(), input, environment)).transpose()?;
-    let members = only.as_ref().map(digest);
+    let members = only.as_ref().map(members_digest);
     let Scope { fields, edited } = scope.clone();
     let asked = VerifyAsked { sample, seed, scope: fields, edited, members, remedy };
     let times = (begun, search_lag);
@@ -227,14 +227,6 @@ fn contacts_of<R: Reporter>(
         contacts.extend(journal.contacts_of_plan(run)?);
     }
     Ok(contacts)
-}
-
-// Distinguishes the contacts of two inputs.
-fn digest(contacts: &BTreeSet<i64>) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    contacts.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// A verification in progress.
