@@ -466,3 +466,20 @@ async fn a_journal_of_hashes_is_used_by_hand_too() {
     assert!(told.stdout.contains("city: (hashed)"), "{told:?}");
     check_journal(&harness).await;
 }
+
+#[tokio::test]
+async fn a_change_whose_outcome_cannot_be_printed_is_made_once() {
+    let harness = Harness::unlimited().await;
+    harness
+        .sandbox
+        .set_faults(Faults { rules: vec![Rule::always(Fault::UnknownPlan).on(CallKind::Create)], ..Faults::default() });
+    let create = format!("create {PHONE} name=Ann");
+    let full = "exec \"$@\" >/dev/full";
+    let ran = contact(&harness, &create).shell(full).run().await.exits(1);
+    assert!(ran.stderr.contains("warning: rejected: Unknown value for contact.plan\n"), "{ran:?}");
+    assert_eq!(ran.stderr_lines("error: standard output: failed to write: ").len(), 1, "{ran:?}");
+    harness.sandbox.set_faults(Faults::default());
+    contact(&harness, &create).shell(full).run().await.exits(1);
+    contact(&harness, &create).run().await.exits(7);
+    assert_eq!(value(&stored(&harness), "name"), "Ann");
+}

@@ -393,3 +393,20 @@ fn decoded(bytes: &[u8], is_utf16: bool) -> String {
         String::from_utf8(bytes.to_vec()).expect("UTF-8")
     }
 }
+
+#[tokio::test]
+async fn copies_that_keep_the_person_are_named_also_if_standard_output_is_full() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,name\nann.unique@example.com,Ann Uniqueson\n");
+    harness.sync("in.csv --match email").run().await.exits(0);
+    fs::copy(harness.path(JOURNAL), harness.path(&format!("{JOURNAL}.copy"))).expect("a copy");
+    let forget = format!("journal forget ann.unique@example.com --journal {JOURNAL}");
+    let ran = harness.program(&forget).shell("exec \"$@\" >/dev/full").run().await.exits(1);
+    assert_eq!(ran.stderr_lines("error: standard output: failed to write: ").len(), 1, "{ran:?}");
+    let warning =
+        format!("warning: unchanged copies of the journal may still contain the person's data: ./{JOURNAL}.copy\n");
+    assert!(ran.stderr.contains(&warning), "{ran:?}");
+    check_journal(&harness).await;
+    fs::remove_file(harness.path(&format!("{JOURNAL}.copy"))).expect("the copy");
+    assert_eq!(files_with(&harness, &OF_ANN), [""; 0]);
+}

@@ -465,3 +465,26 @@ async fn a_pull_needs_a_marker_a_match_field_and_one_channel() {
     ));
     check("pull --field source --value crm", "several channels").await;
 }
+
+#[tokio::test]
+async fn conflicts_are_printed_also_if_standard_output_is_full() {
+    let harness = Harness::unlimited().await;
+    for email in ["ann@example.com", "bo@example.com", "bo@example.com"] {
+        harness.sandbox.insert(
+            TOKEN,
+            [("source", "crm"), ("email", email)].map(|(name, value)| Field::text(name, value)),
+            [""; 0],
+        );
+    }
+    let url = harness.sandbox.url();
+    let command =
+        format!("pull --field source --value crm --match email --journal {JOURNAL} --url {url} --rate 1000000");
+    let ran = harness.program(&command).shell("exec \"$@\" >/dev/full").run().await.exits(1);
+    assert_eq!(ran.stderr_lines("warning: conflict: contacts ").len(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("warning: some contacts were not learnt\n"), "{ran:?}");
+    assert_eq!(ran.stderr_lines("error: standard output: failed to write: ").len(), 1, "{ran:?}");
+    harness.calls();
+    harness.write("in.csv", "email\nann@example.com\n");
+    let synced = harness.sync("in.csv --match email").run().await.exits(0).summary();
+    assert_eq!((synced.rows(), harness.calls()), ("1 unchanged".into(), "none".into()));
+}

@@ -414,3 +414,15 @@ async fn marks_of_missing_contacts_are_undone_and_set_again_by_the_next_sync() {
     assert!(is_marked());
     check_journal(&harness).await;
 }
+
+#[tokio::test]
+async fn an_undo_that_cannot_print_its_outcome_states_what_it_did_not_restore() {
+    let (harness, mut before, _) = changed(8).await;
+    edit(&harness, 3, "field_01", "by hand");
+    before.person(3).fields[0].1 = "by hand".into();
+    let ran = undo(&harness, "2").shell("exec \"$@\" >/dev/full").run().await.exits(1);
+    assert_eq!(ran.stderr_lines("error: standard output: failed to write: ").len(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("warning: 1 contact was not restored, or only in part\n"), "{ran:?}");
+    before.assert_stored_in(&harness.sandbox);
+    check_journal(&harness).await;
+}

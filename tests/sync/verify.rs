@@ -325,3 +325,25 @@ async fn a_verification_needs_a_journal() {
     assert!(ran.stderr.contains("--accept"), "{ran:?}");
     assert_eq!(harness.calls(), "none");
 }
+
+#[tokio::test]
+async fn repaired_differences_are_printed_also_if_standard_output_is_full() {
+    let (harness, people) = synced(8).await;
+    for form in ["", "--json"] {
+        edit(&harness, &[3]);
+        let url = harness.sandbox.url();
+        let arguments = format!("verify --repair {form} --journal {JOURNAL} --url {url} --rate 1000000");
+        let ran = harness.program(&arguments).shell("exec \"$@\" >/dev/full").run().await.exits(1);
+        let lines: Vec<&str> = ran.stderr.lines().filter(|line| !line.starts_with("platform: ")).collect();
+        let [contact, differs, hint, error] = lines[..] else { panic!("{form}: {ran:?}") };
+        assert_eq!(contact, "warning: email=person.3@example.com: field_02: expected `v…\"`, found `b…3`");
+        assert_eq!(differs, "warning: 1 contact differs from what the journal knows");
+        assert!(hint.starts_with("hint: the next sync sends the values"), "{form}: {ran:?}");
+        assert!(error.starts_with("error: standard output: failed to write: "), "{form}: {ran:?}");
+        // The journal has it: the next sync repairs it.
+        harness.calls();
+        let night = harness.sync("in.csv --match email").run().await.exits(0).summary();
+        assert_eq!((night.rows(), harness.calls()), ("1 updated, 7 unchanged".into(), "1 update".into()), "{form}");
+        people.assert_stored_in(&harness.sandbox);
+    }
+}

@@ -106,19 +106,28 @@ pub fn conclude_find(
 /// Prints the outcome of a change.
 pub fn conclude_edit(outcome: EditOutcome, output: &ContactOutput, console: &Console) -> Result<Exit, Failure> {
     let EditOutcome { summary, stopped, failed } = outcome;
-    if output.json {
-        print_json(&serde_json::to_value(&summary).unwrap_or_default().to_string())?;
-    } else if !console.is_quiet() {
-        print_lines(&edited(&summary))?;
-    }
+    // The change is in the journal, also if its outcome cannot be printed.
+    let printed = if output.json {
+        print_json(&serde_json::to_value(&summary).unwrap_or_default().to_string())
+    } else if console.is_quiet() {
+        Ok(())
+    } else {
+        print_lines(&edited(&summary))
+    };
     if let Some(error) = failed {
         return Err(error.into());
     }
-    if let Some(reason) = &stopped {
-        return Ok(print_stop(reason, "to continue, run the same command again, or `contactsync resume`", console));
-    }
-    let EditedContact { outcome, reason, .. } = &summary.contact;
-    Ok(match outcome.as_str() {
+    let exit = match &stopped {
+        Some(reason) => print_stop(reason, "to continue, run the same command again, or `contactsync resume`", console),
+        None => print_outcome(&summary.contact, console),
+    };
+    printed.map(|()| exit)
+}
+
+// Prints why the contact is not as it was asked for.
+fn print_outcome(contact: &EditedContact, console: &Console) -> Exit {
+    let EditedContact { outcome, reason, .. } = contact;
+    match outcome.as_str() {
         "rejected" => {
             console.say(Level::Exit, &format!("rejected: {}", reason.as_deref().unwrap_or("no reason is known")));
             Exit::Rejected
@@ -129,7 +138,7 @@ pub fn conclude_edit(outcome: EditOutcome, output: &ContactOutput, console: &Con
             Exit::Stopped
         }
         _ => Exit::Done,
-    })
+    }
 }
 
 fn edited(summary: &EditSummary) -> Vec<String> {

@@ -20,7 +20,8 @@ pub fn print_forgotten(
 ) -> Result<Exit, Failure> {
     let Forgotten { contacts, calls, rows, lists, foreign_lists, is_suppressed, is_log_empty, copies } = forgotten;
     let name = path.display();
-    if json {
+    // What was erased is gone, also if that cannot be printed.
+    let printed = if json {
         let contacts: Vec<_> =
             contacts.iter().map(|(key, channel)| json!({ "key": key, "channel": channel })).collect();
         let lists: Vec<_> = lists.iter().map(|(path, rows)| json!({ "file": path, "rows": rows })).collect();
@@ -34,8 +35,10 @@ pub fn print_forgotten(
             "log_empty": is_log_empty,
             "copies": copies,
         });
-        print_json(&object.to_string())?;
-    } else if !console.is_quiet() {
+        print_json(&object.to_string())
+    } else if console.is_quiet() {
+        Ok(())
+    } else {
         let known: Vec<String> =
             contacts.iter().map(|(key, channel)| format!("contact `{key}` of channel `{channel}`")).collect();
         let known = if known.is_empty() { format!("`{key}` (an unknown contact)") } else { known.join(", ") };
@@ -48,8 +51,8 @@ pub fn print_forgotten(
         if *is_suppressed {
             lines.push("rows of this person are skipped from now on".to_owned());
         }
-        print_lines(&lines)?;
-    }
+        print_lines(&lines)
+    };
     let names = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     if !foreign_lists.is_empty() {
         let text = format!("not changed, because they are no longer contactsync lists: {}", names(foreign_lists));
@@ -63,7 +66,7 @@ pub fn print_forgotten(
         let text = format!("journal {name}: another process has it open; its log may still contain the person's data");
         console.say(Level::Warning, &text);
         console.say(Level::Hint, "run the same command again when that process has ended");
-        return Ok(Exit::Stopped);
+        return printed.map(|()| Exit::Stopped);
     }
-    Ok(Exit::Done)
+    printed.map(|()| Exit::Done)
 }

@@ -18,11 +18,14 @@ const CONFLICTS_SHOWN: usize = 10;
 /// Prints what became of a pull.
 pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Result<Exit, Failure> {
     let PullOutcome { summary, stopped } = outcome;
-    if json {
-        print_json(&summary.to_json())?;
-    } else if !console.is_quiet() {
-        print_lines(&pull_text(summary))?;
-    }
+    // What was learnt is in the journal, also if it cannot be printed: the lines for people are printed in any case.
+    let printed = if json {
+        print_json(&summary.to_json())
+    } else if console.is_quiet() {
+        Ok(())
+    } else {
+        print_lines(&pull_text(summary))
+    };
     for PullConflict { key, ids } in summary.conflicting.iter().take(CONFLICTS_SHOWN) {
         let text = match ids.as_slice() {
             [id] => {
@@ -49,7 +52,7 @@ pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Re
         let text = "the pages repeated or moved while they were read, and the platform states no total: contacts may be missing";
         console.say(Level::Warning, text);
     }
-    Ok(match stopped {
+    let exit = match stopped {
         Some(reason) => print_stop(reason, "run the same pull again; it continues", console),
         None if summary.is_partial() => {
             console.say(Level::Exit, "some contacts were not learnt");
@@ -57,7 +60,8 @@ pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Re
             Exit::Rejected
         }
         None => Exit::Done,
-    })
+    };
+    printed.map(|()| exit)
 }
 
 /// How the outcome of a verification is printed.
@@ -73,15 +77,12 @@ pub struct VerifyOutput {
 /// Prints what became of a verification.
 pub fn conclude_verify(outcome: &VerifyOutcome, output: VerifyOutput, console: &Console) -> Result<Exit, Failure> {
     let VerifyOutcome { summary, differing, stopped } = outcome;
-    if output.json {
-        let mut object = serde_json::to_value(summary).unwrap_or_default();
-        let found = differing.iter().flat_map(|contact| contact.differences.iter().map(move |found| (contact, found)));
-        object["differences"] = found.map(|(contact, found)| json_of(contact, found, output)).collect();
-        print_json(&object.to_string())?;
-    } else if !console.is_quiet() {
-        let mut lines: Vec<String> = differing.iter().map(|contact| line_of(contact, output)).collect();
-        lines.extend(verify_text(summary));
-        print_lines(&lines)?;
+    let printed = print_verify(summary, differing, output, console);
+    if printed.is_err() {
+        // After a repair, no other verification finds these differences again.
+        for contact in differing {
+            console.say(Level::Exit, &line_of(contact, output));
+        }
     }
     if summary.unread > 0 {
         let text = format!("{} could not be read, and may differ", contacts(summary.unread));
@@ -89,15 +90,36 @@ pub fn conclude_verify(outcome: &VerifyOutcome, output: VerifyOutput, console: &
     }
     let exit =
         stopped.as_ref().map(|reason| print_stop(reason, "run the same verification again; it continues", console));
-    if summary.differing == 0 {
-        return Ok(exit.unwrap_or(if summary.unread > 0 { Exit::Rejected } else { Exit::Done }));
+    if summary.differing > 0 {
+        let verb = if summary.differing == 1 { "differs" } else { "differ" };
+        console.say(Level::Exit, &format!("{} {verb} from what the journal knows", contacts(summary.differing)));
+        if output.is_repaired {
+            console
+                .say(Level::Hint, "the next sync sends the values of its input that differ from those on the platform");
+        }
     }
-    let verb = if summary.differing == 1 { "differs" } else { "differ" };
-    console.say(Level::Exit, &format!("{} {verb} from what the journal knows", contacts(summary.differing)));
-    if output.is_repaired {
-        console.say(Level::Hint, "the next sync sends the values of its input that differ from those on the platform");
+    let is_partial = summary.differing > 0 || summary.unread > 0;
+    printed.map(|()| exit.unwrap_or(if is_partial { Exit::Rejected } else { Exit::Done }))
+}
+
+fn print_verify(
+    summary: &VerifySummary,
+    differing: &[DifferingContact],
+    output: VerifyOutput,
+    console: &Console,
+) -> Result<(), Failure> {
+    if output.json {
+        let mut object = serde_json::to_value(summary).unwrap_or_default();
+        let found = differing.iter().flat_map(|contact| contact.differences.iter().map(move |found| (contact, found)));
+        object["differences"] = found.map(|(contact, found)| json_of(contact, found, output)).collect();
+        print_json(&object.to_string())
+    } else if console.is_quiet() {
+        Ok(())
+    } else {
+        let mut lines: Vec<String> = differing.iter().map(|contact| line_of(contact, output)).collect();
+        lines.extend(verify_text(summary));
+        print_lines(&lines)
     }
-    Ok(exit.unwrap_or(Exit::Rejected))
 }
 
 fn verify_text(summary: &VerifySummary) -> Vec<String> {

@@ -27,15 +27,8 @@ pub struct UndoOutput {
 /// Prints what became of an undo.
 pub fn conclude_undo(outcome: UndoOutcome, output: UndoOutput, console: &Console) -> Result<Exit, Failure> {
     let UndoOutcome { summary, contacts, stopped, failed } = outcome;
-    if output.json {
-        let mut object = serde_json::to_value(&summary).unwrap_or_default();
-        object["listed"] = contacts.iter().map(|contact| json_of(contact, output)).collect();
-        print_json(&object.to_string())?;
-    } else if !console.is_quiet() {
-        let mut lines = lines(&contacts, output);
-        lines.extend(text(&summary, output));
-        print_lines(&lines)?;
-    }
+    // What was restored is in the journal, also if it cannot be printed.
+    let printed = print(&summary, &contacts, output, console);
     if let Some(error) = failed {
         return Err(error.into());
     }
@@ -51,14 +44,36 @@ pub fn conclude_undo(outcome: UndoOutcome, output: UndoOutput, console: &Console
         };
         print_stop(reason, again, console)
     });
-    if let Some(exit) = exit {
-        return Ok(exit);
+    let exit = exit.unwrap_or_else(|| print_rest(&summary, output, console));
+    printed.map(|()| exit)
+}
+
+fn print(
+    summary: &UndoSummary,
+    contacts: &[UndoneContact],
+    output: UndoOutput,
+    console: &Console,
+) -> Result<(), Failure> {
+    if output.json {
+        let mut object = serde_json::to_value(summary).unwrap_or_default();
+        object["listed"] = contacts.iter().map(|contact| json_of(contact, output)).collect();
+        print_json(&object.to_string())
+    } else if console.is_quiet() {
+        Ok(())
+    } else {
+        let mut lines = lines(contacts, output);
+        lines.extend(text(summary, output));
+        print_lines(&lines)
     }
+}
+
+// Prints how many contacts were not restored.
+fn print_rest(summary: &UndoSummary, output: UndoOutput, console: &Console) -> Exit {
     if summary.pending > 0 {
         let pending = contacts_of(summary.pending);
         let text = if output.is_dry { "could not be read" } else { "could not be restored: calls kept failing" };
         console.say(Level::Exit, &format!("{pending} {text}"));
-        return Ok(Exit::Stopped);
+        return Exit::Stopped;
     }
     let not_restored = summary.left_alone + summary.impossible;
     if not_restored > 0 {
@@ -68,9 +83,9 @@ pub fn conclude_undo(outcome: UndoOutcome, output: UndoOutput, console: &Console
             (false, _) => "were not restored",
         };
         console.say(Level::Exit, &format!("{} {verb}, or only in part", contacts_of(not_restored)));
-        return Ok(Exit::Rejected);
+        return Exit::Rejected;
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 // The contacts, a kind after the other.
