@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-use clap::Arg;
+use clap::{Arg, ArgAction};
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
 use super::*;
@@ -78,11 +78,58 @@ fn the_reference_lists_every_key_of_a_table() {
     in_braces("id = { no_such_key = 1 }", ID_KEYS);
 }
 
+/// The keys of the whole file that are tables and not options.
+const TABLES: [&str; 2] = ["job", "notify"];
+
+#[test]
+fn each_key_in_the_reference_is_accepted_in_the_file() {
+    let text = reference();
+    let (_, options) = text.split_once("\n## Options\n").expect("the options");
+    let (options, _) = options.split_once("\n## Keys of").expect("the keys");
+    let in_code = |cell: &str| cell.strip_prefix('`').and_then(|cell| cell.strip_suffix('`')).map(str::to_owned);
+    let named: Vec<String> =
+        options.lines().filter_map(|line| in_code(line.strip_prefix("| ")?.split(" | ").nth(1)?)).collect();
+    // A value of each kind that an option takes.
+    let values = [
+        "\"x\"",
+        "\"MX\"",
+        "\"csv\"",
+        "\"utf-8\"",
+        "\"tab\"",
+        "\"1h\"",
+        "\"12:30\"",
+        "\"a=b\"",
+        "\"ignore\"",
+        "\"respondio\"",
+        "\"upsert\"",
+        "\"last\"",
+        "\"add\"",
+        "\"viber\"",
+        "\"plain\"",
+        "\"json\"",
+        "1",
+        "true",
+    ];
+    for key in &named {
+        let errors: Vec<String> = values
+            .iter()
+            .map_while(|value| config(&format!("{key} = {value}")).err().map(|error| error.to_string()))
+            .collect();
+        assert!(errors.len() < values.len(), "the key `{key}` takes no value: {errors:?}");
+    }
+    // And none is left out.
+    let keys = keys_of("");
+    let known = keys[..keys.len() - KEYS.len()].iter().filter(|key| !TABLES.contains(&key.as_str()));
+    for key in known {
+        assert!(named.contains(key), "the reference lacks the key `{key}`");
+    }
+}
+
 #[test]
 fn every_key_is_an_option_of_sync() {
     let keys = keys_of("");
     for key in &keys[..keys.len() - KEYS.len()] {
-        assert!(key == "notify" || sync().get_arguments().any(|option| key_of(option) == *key), "{key}");
+        assert!(TABLES.contains(&key.as_str()) || sync().get_arguments().any(|option| key_of(option) == *key), "{key}");
     }
     for key in keys_of("[channel.a]\n") {
         assert!(key == "kind" || keys.contains(&key), "{key}");
@@ -218,7 +265,9 @@ This page is generated from the declarations of the options; `UPDATE_SNAPSHOTS=1
     for (name, command) in &commands {
         let positionals = command.get_positionals().map(|input| {
             let name = input.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
-            if input.is_required_set() { format!(" {name}") } else { format!(" [{name}]") }
+            let name = if input.is_required_set() { name } else { format!("[{name}]") };
+            let more = if matches!(input.get_action(), ArgAction::Append) { "..." } else { "" };
+            format!(" {name}{more}")
         });
         let usage = positionals.fold(name.clone(), |usage, input| usage + &input);
         row(&mut text, &[code(&usage), command.get_about().map(ToString::to_string).unwrap_or_default()]);
@@ -235,7 +284,7 @@ run. TIME is a number with `ms`, `s`, `m`, `h` or `d`, such as `30s`; a plain nu
     let (sandbox, mut shared): (Vec<_>, Vec<_>) = commands.into_iter().partition(|(name, _)| name == "sandbox");
     // The headings stand in the order of `sync --help`.
     shared.sort_by_key(|(name, _)| name != "sync");
-    let keys = keys_of("");
+    let keys: Vec<String> = keys_of("").into_iter().filter(|key| !TABLES.contains(&key.as_str())).collect();
     for (heading, options) in by_heading(&shared) {
         let _ = write!(
             text,
@@ -313,11 +362,12 @@ fn steps(text: &mut String) {
 /// A heading, with its options and the commands that take each.
 type Heading = (String, Vec<(Arg, Vec<String>)>);
 
-/// The commands that have no commands below them, with their whole names, such as `journal check`.
+/// The commands that do something, with their whole names, such as `runs`, `runs diff` and `journal check`, but not `journal`.
 fn leaves<'c>(command: &'c clap::Command, above: &str) -> Vec<(String, &'c clap::Command)> {
     let below = command.get_subcommands().filter(|below| below.get_name() != "help");
-    let found: Vec<_> = below.flat_map(|below| leaves(below, &format!("{above}{} ", below.get_name()))).collect();
-    if found.is_empty() { vec![(above.trim_end().to_owned(), command)] } else { found }
+    let found = below.flat_map(|below| leaves(below, &format!("{above}{} ", below.get_name())));
+    let own = (!command.is_subcommand_required_set()).then(|| (above.trim_end().to_owned(), command));
+    own.into_iter().chain(found).collect()
 }
 
 /// The options of several commands, each once, with the commands that take it, by heading.
@@ -348,7 +398,8 @@ fn by_heading(commands: &[(String, &clap::Command)]) -> Vec<Heading> {
 fn in_groups(users: &[String], all: &[(String, &clap::Command)]) -> Vec<String> {
     let group = |name: &str| name.split_once(' ').map(|(group, _)| group.to_owned());
     let is_whole = |of: &str| {
-        let mut members = all.iter().map(|(name, _)| name).filter(|name| group(name).as_deref() == Some(of));
+        let is_member = |name: &&String| *name == of || group(name).as_deref() == Some(of);
+        let mut members = all.iter().map(|(name, _)| name).filter(is_member);
         members.all(|name| users.contains(name))
     };
     let mut named: Vec<String> =
@@ -361,8 +412,9 @@ fn usage(option: &Arg) -> String {
     let long = option.get_long().unwrap_or_default();
     let short = option.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
     let value = option.get_value_names().filter(|_| option.get_action().takes_values());
-    let value = value.map(|names| format!(" {}", names[0])).unwrap_or_default();
-    format!("{short}{}", code(&format!("--{long}{value}")))
+    let is_optional = option.is_require_equals_set();
+    let value = value.map(|names| if is_optional { format!("[={}]", names[0]) } else { format!(" {}", names[0]) });
+    format!("{short}{}", code(&format!("--{long}{}", value.unwrap_or_default())))
 }
 
 // The meaning with the possible values, and the default.
