@@ -9,6 +9,7 @@ mod sandbox;
 mod short_help;
 mod undo;
 
+use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -22,6 +23,7 @@ pub use self::contact::{Assignment, ContactCommand, OneContactArgs};
 pub use self::explain::ExplainArgs;
 pub use self::journal::JournalCommand;
 pub use self::read_back::{PullArgs, VerifyArgs};
+use self::runs::{BadRunNumber, RUNS_HINT};
 pub use self::runs::{ReportArgs, RunsArgs, RunsCommand};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
 pub use self::short_help::parse;
@@ -465,19 +467,46 @@ pub fn one_run_options(keys: &[&str]) -> Vec<String> {
     options_as_keys().iter().filter(|name| !keys.contains(&name.as_str())).cloned().collect()
 }
 
+/// What is wrong with an option or its value, and what to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WrongOption {
+    pub message: String,
+    pub hint: Option<&'static str>,
+}
+
 /// The message for an invalid value or a renamed option, as it is for a key of the configuration. `None` for other errors,
 /// which clap reports.
-pub fn wrong_option(error: &clap::Error) -> Option<String> {
+pub fn wrong_option(error: &clap::Error) -> Option<WrongOption> {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
-    let option = argument.split([' ', '=']).next()?;
+    let option = name_of(argument);
     match error.kind() {
-        ErrorKind::ValueValidation => Some(format!("{option}: {}", std::error::Error::source(error)?)),
+        ErrorKind::ValueValidation => {
+            let cause = std::error::Error::source(error)?;
+            let hint = cause.downcast_ref::<BadRunNumber>().map(|_| RUNS_HINT);
+            let message = match error.get(ContextKind::InvalidValue) {
+                // Its own text is about digits.
+                Some(ContextValue::String(value)) if cause.is::<ParseIntError>() => {
+                    format!("{option}: expected a whole number, found `{value}`")
+                }
+                _ => format!("{option}: {cause}"),
+            };
+            Some(WrongOption { message, hint })
+        }
         ErrorKind::UnknownArgument => {
             let present = renamed(option).filter(|_| option.starts_with("--"))?.replace('_', "-");
-            Some(format!("unknown option `{option}`; it was renamed to `--{present}`"))
+            let message = format!("unknown option `{option}`; it was renamed to `--{present}`");
+            Some(WrongOption { message, hint: None })
         }
         _ => None,
     }
+}
+
+/// The name of an argument as clap writes it in a usage: `--diff` for `--diff[=<N>]`, `NAME=VALUE` for `<NAME=VALUE>...`.
+fn name_of(argument: &str) -> &str {
+    if argument.starts_with('-') {
+        return argument.split([' ', '=', '[']).next().unwrap_or(argument);
+    }
+    argument.trim_end_matches("...").trim_matches(['<', '>', '[', ']'])
 }
 
 #[cfg(test)]

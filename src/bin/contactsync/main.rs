@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::args::{Command, wrong_option};
+use crate::args::{Command, WrongOption, wrong_option};
 use crate::config::Config;
 use crate::escape::escaped;
 use crate::exit::Exit;
@@ -85,7 +85,10 @@ fn refuse(error: clap::Error) -> ExitCode {
         Ok(error) => {
             // A reader that has closed the stream needs no more of it.
             let _ = match wrong_option(&error) {
-                Some(wrong) => writeln!(io::stderr(), "error: {}", escaped(&wrong)),
+                Some(WrongOption { message, hint }) => {
+                    let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                    writeln!(io::stderr(), "error: {}{hint}", escaped(&message))
+                }
                 None => error.print(),
             };
             error.exit_code()

@@ -42,10 +42,10 @@ Examples:
   contactsync runs diff 11 12 --journal mexico.db --json")]
     Diff {
         /// Compare the run with this number; `contactsync runs` lists the numbers
-        #[arg(value_name = "A", value_parser = clap::value_parser!(i64).range(1..))]
+        #[arg(value_name = "A", value_parser = run_number)]
         before: i64,
         /// Compare it with the run with this number
-        #[arg(value_name = "B", value_parser = clap::value_parser!(i64).range(1..))]
+        #[arg(value_name = "B", value_parser = run_number)]
         after: i64,
         #[command(flatten)]
         journal: JournalArgs,
@@ -75,7 +75,7 @@ Examples:
   contactsync report 12 --journal mexico.db --json")]
 pub struct ReportArgs {
     /// Report the run with this number; `contactsync runs` lists the numbers [default: the newest run]
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<i64>,
     #[command(flatten)]
     pub journal: JournalArgs,
@@ -87,4 +87,17 @@ pub struct ReportArgs {
     pub json: bool,
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// What to do about a text that is no run's number.
+pub const RUNS_HINT: &str = "`contactsync runs` lists the runs with their numbers";
+
+/// A text that is no run's number.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a run's number, as `runs` lists it, found `{0}`")]
+pub struct BadRunNumber(String);
+
+/// The number of a run, from 1.
+pub fn run_number(text: &str) -> Result<i64, BadRunNumber> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| BadRunNumber(text.to_owned()))
 }

@@ -1,5 +1,6 @@
 //! The command line as a whole: its snapshot, its reference, and the defaults that it states.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
@@ -44,7 +45,60 @@ fn the_help_of_every_command_is_that_of_the_snapshot() {
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
         let _ = writeln!(text, "$ {name} --help\n{}\n", lines.join("\n"));
     }
+    text.push_str(&errors_of_values(&program));
     compare("tests/snapshots/cli.txt", &text);
+}
+
+/// The error for each option and argument for a value that it does not take, each once.
+fn errors_of_values(program: &clap::Command) -> String {
+    let (mut text, mut seen) = (String::new(), BTreeSet::new());
+    for (name, command) in leaves(program, "") {
+        let words = || ["contactsync"].into_iter().chain(name.split(' ')).map(str::to_owned);
+        let mut before: Vec<String> = Vec::new();
+        for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+            let typed: Vec<String> = match argument.get_long() {
+                Some(long) => words().chain([format!("--{long}={WRONG}")]).collect(),
+                None => words().chain(before.clone()).chain([WRONG.to_owned()]).collect(),
+            };
+            if argument.is_positional() {
+                before.push("1".to_owned());
+            }
+            let Some(wrong) = Cli::try_parse_from(&typed).err().and_then(|error| wrong_option(&error)) else {
+                continue;
+            };
+            let WrongOption { message, hint } = wrong;
+            if seen.insert(message.clone()) {
+                let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+                let _ = writeln!(text, "$ {}\nerror: {message}\n{hint}", typed.join(" "));
+            }
+        }
+    }
+    text
+}
+
+/// A value that no number, time, key or choice is.
+const WRONG: &str = "?";
+
+#[test]
+fn a_wrong_value_is_reported_with_the_whole_name_of_its_argument() {
+    let check = |arguments: &[&str], expected: &str, hint: Option<&'static str>| {
+        let error = Cli::try_parse_from(["contactsync"].iter().chain(arguments)).unwrap_err();
+        assert_eq!(wrong_option(&error), Some(WrongOption { message: expected.into(), hint }), "{arguments:?}");
+    };
+    check(&["contact", "create", "phone"], "NAME=VALUE: expected NAME=VALUE, found `phone`", None);
+    check(&["contact", "update", "id:1", "phone"], "NAME=VALUE: expected NAME=VALUE, found `phone`", None);
+    check(&["plan", "in.csv", "--diff=x"], "--diff: expected a whole number, found `x`", None);
+    check(&["verify", "--seed", "1e3"], "--seed: expected a whole number, found `1e3`", None);
+    check(&["explain", "line:x"], "KEY: expected a match value, FIELD=VALUE, id:ID or line:N, found `line:x`", None);
+    for (arguments, name, found) in [
+        (&["runs", "diff", "a", "1"][..], "A", "a"),
+        (&["runs", "diff", "1", "0"], "B", "0"),
+        (&["report", "99999999999999999999"], "RUN", "99999999999999999999"),
+        (&["undo", "last"], "RUN", "last"),
+    ] {
+        let message = format!("{name}: expected a run's number, as `runs` lists it, found `{found}`");
+        check(arguments, &message, Some("`contactsync runs` lists the runs with their numbers"));
+    }
 }
 
 #[test]
@@ -169,8 +223,8 @@ fn a_renamed_option_or_key_is_reported_with_its_present_name() {
         assert!(sync().get_arguments().any(|option| option.get_long() == Some(&new)), "{new}");
         for argument in [format!("--{option}"), format!("--{option}=1s")] {
             let error = Cli::try_parse_from(["contactsync", "sync", "in.csv", &argument]).unwrap_err();
-            let expected = format!("unknown option `--{option}`; it was renamed to `--{new}`");
-            assert_eq!(wrong_option(&error), Some(expected), "{argument}");
+            let message = format!("unknown option `--{option}`; it was renamed to `--{new}`");
+            assert_eq!(wrong_option(&error), Some(WrongOption { message, hint: None }), "{argument}");
         }
         let error = config(&format!("rate = 5\n{earlier} = \"1s\"")).unwrap_err().to_string();
         assert_eq!(error, format!("c.toml:2: unknown key `{earlier}`; it was renamed to `{present}`"));

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::runs::run_number;
 use super::{ChannelJournalArgs, ConnectionArgs, OUTPUT};
 use crate::options::HistoryArgs;
 use crate::options::value::Tag;
@@ -14,7 +15,7 @@ Examples:
   contactsync undo 12 --config mexico.toml --until 06:00 --json")]
 pub struct UndoArgs {
     /// Undo the run with this number, as `contactsync runs` prints it
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: i64,
     /// Only read the contacts, and list what would be restored
     #[arg(long, help_heading = "Undo")]

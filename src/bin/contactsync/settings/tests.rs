@@ -13,7 +13,7 @@ use crate::options::Sourced;
 fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
     let typed = ["contactsync", "sync", "in.csv"].into_iter().chain(arguments.split_whitespace());
     let cli = Cli::try_parse_from(typed).map_err(|error| match wrong_option(&error) {
-        Some(wrong) => Failure::usage_text(wrong),
+        Some(wrong) => Failure::usage_text(wrong.message),
         None => panic!("{error}"),
     })?;
     let Command::Sync(args) = cli.command else { panic!("{arguments}") };
