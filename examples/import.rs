@@ -6,14 +6,12 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, InputGuards, KEPT_BEFORE, KEPT_HISTORY,
-    Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists,
-    RunOptions, Selection, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Environment, Event, Format, Http, Mapping, Mode, Notification, Observer, Policy,
+    Reporter, Source, Stop, SyncInput, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\
@@ -81,44 +79,14 @@ pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     // The journal. `Workspace::open` keeps it in a file, which is what makes a killed process lose nothing.
     let workspace = Workspace::in_memory()?;
 
-    let policy = Policy {
-        mode: Mode::Upsert,
-        tags_mode: TagsMode::Add,
-        search_lag: Duration::from_secs(30),
-        retry_in_doubt: false,
-        search_first: false,
-    };
     let source = Source::from_reader("contacts.csv", Box::new(CONTACTS.as_bytes()), Format::Csv)?;
-    let mapping = Mapping::new(source.header(), vec!["phone".into()], policy.mode)?;
+    let mapping = Mapping::new(source.header(), vec!["phone".into()], Mode::Upsert)?;
 
     // The channel is locked and compared with what the journal knows of it; the input is planned; what is pending is sent.
     // `stop.ask(…)` from anywhere would end it early.
-    let input = SyncInput {
-        channels: vec![("example".into(), Connection::new(http, RATE))],
-        routing: Routing::One,
-        source,
-        source_name: "default".into(),
-        mapping: &mapping,
-        policy,
-        duplicates: Duplicates::default(),
-        retry_rejected: false,
-        guards: InputGuards::default(),
-        selection: Selection::default(),
-        on_missing: None,
-        access: None,
-        approved: None,
-        lists: &RowLists::default(),
-        overrides: Overrides::default(),
-        // The seed of the random spread of retries. A program takes another one each time.
-        options: RunOptions {
-            limits: Limits::default(),
-            read_back: true,
-            outage_timeout: OUTAGE_TIMEOUT,
-            keep_history: KEPT_HISTORY,
-            keep_before: KEPT_BEFORE,
-            seed: 1,
-        },
-    };
+    // The other fields of `SyncInput` have the defaults of the program: `input.guards.max_changes = …` changes one.
+    let channel = ("example".into(), Connection::new(http, RATE));
+    let input = SyncInput::new(vec![channel], source, &mapping, Policy::new(Mode::Upsert));
     let (clock, stop) = (Clock::system(), Stop::default());
     let printed = Printed(RefCell::new(out));
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printed };

@@ -8,15 +8,13 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::report::CallKind;
 use contactsync::sandbox::{Config, Fault, Faults, Rule, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, InputGuards, KEPT_BEFORE, KEPT_HISTORY,
-    Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists,
-    RunOptions, Selection, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Environment, Event, Format, Http, Mapping, Mode, Notification, Observer, Policy,
+    Reporter, Routing, RunOptions, Source, Stop, SyncInput, Token, Workspace, sync_input,
 };
 
 /// Collects the lines that a program would show.
@@ -106,36 +104,12 @@ pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let mapping = Mapping::new(source.header(), vec!["phone".into()], Mode::Upsert)?;
     let mapping = mapping.routed_by(source.header(), "office")?;
     let workspace = Workspace::in_memory()?;
+    let channels = vec![("north".into(), connect("token-north")?), ("south".into(), connect("token-south")?)];
+    let by_office = Routing::ByColumn { column: "office".into(), elsewhere: BTreeSet::new(), takes_unknown: true };
     let input = SyncInput {
-        channels: vec![("north".into(), connect("token-north")?), ("south".into(), connect("token-south")?)],
-        routing: Routing::ByColumn { column: "office".into(), elsewhere: BTreeSet::new(), takes_unknown: true },
-        source,
-        source_name: "default".into(),
-        mapping: &mapping,
-        policy: Policy {
-            mode: Mode::Upsert,
-            tags_mode: TagsMode::Add,
-            search_lag: Duration::from_secs(30),
-            retry_in_doubt: false,
-            search_first: false,
-        },
-        duplicates: Duplicates::default(),
-        retry_rejected: false,
-        guards: InputGuards::default(),
-        selection: Selection::default(),
-        on_missing: None,
-        access: None,
-        approved: None,
-        lists: &RowLists::default(),
-        overrides: Overrides::default(),
-        options: RunOptions {
-            limits: Limits::default(),
-            read_back: false,
-            outage_timeout: OUTAGE_TIMEOUT,
-            keep_history: KEPT_HISTORY,
-            keep_before: KEPT_BEFORE,
-            seed: 1,
-        },
+        routing: by_office,
+        options: RunOptions { read_back: false, ..RunOptions::default() },
+        ..SyncInput::new(channels, source, &mapping, Policy::new(Mode::Upsert))
     };
     let (clock, stop, screen) = (Clock::system(), Stop::default(), Screen::default());
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &screen };

@@ -2,7 +2,6 @@
 //!
 //! Run it with `cargo run --example verify`. It needs no account and writes no file.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
@@ -14,9 +13,8 @@ use contactsync::read_back::{Remedy, Verify, verify};
 use contactsync::report::Summary;
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Field, Format, Http, InputGuards, KEPT_BEFORE, KEPT_HISTORY,
-    Limits, Mapping, Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Silent, Source,
-    Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Environment, Field, Format, Http, Mapping, Mode, Policy, Silent, Source, Stop,
+    SyncInput, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\
@@ -24,15 +22,6 @@ phone,firstName,plan
 +525550001001,Ana,pro
 +525550001002,Luis,free
 ";
-
-const OPTIONS: RunOptions = RunOptions {
-    limits: Limits { max_calls: None, until: None },
-    read_back: false,
-    outage_timeout: OUTAGE_TIMEOUT,
-    keep_history: KEPT_HISTORY,
-    keep_before: KEPT_BEFORE,
-    seed: 1,
-};
 
 /// How long a new contact may be missing from a search. The sandbox finds it at once; platforms need 30 seconds.
 const SEARCH_LAG: Duration = Duration::ZERO;
@@ -62,23 +51,8 @@ pub fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     client.update(&ana.id, &[Field::text("plan", "free")])?;
     drop(client);
 
-    let verified = verify(
-        &workspace,
-        Path::new(""),
-        Verify {
-            channel: channel(&sandbox)?,
-            marker: None,
-            input: None,
-            sample: None,
-            seed: None,
-            remedy: Remedy::Repair,
-            edited: BTreeMap::new(),
-            search_lag: SEARCH_LAG,
-            overrides: Overrides::default(),
-            options: OPTIONS,
-        },
-        environment,
-    )?;
+    let known = Verify { remedy: Remedy::Repair, search_lag: SEARCH_LAG, ..Verify::new(channel(&sandbox)?) };
+    let verified = verify(&workspace, Path::new(""), known, environment)?;
     for contact in &verified.differing {
         writeln!(out, "differs: {}", contact.key)?;
     }
@@ -102,29 +76,8 @@ fn sync(
 ) -> Result<Summary<u64>, Box<dyn Error>> {
     let source = Source::from_reader("contacts.csv", Box::new(CONTACTS.as_bytes()), Format::Csv)?;
     let mapping = Mapping::new(source.header(), vec!["phone".into()], Mode::Upsert)?;
-    let input = SyncInput {
-        channels: vec![channel(sandbox)?],
-        routing: Routing::One,
-        source,
-        source_name: "default".into(),
-        mapping: &mapping,
-        policy: Policy {
-            mode: Mode::Upsert,
-            tags_mode: TagsMode::Add,
-            search_lag: SEARCH_LAG,
-            retry_in_doubt: false,
-            search_first: false,
-        },
-        duplicates: Duplicates::default(),
-        retry_rejected: false,
-        guards: InputGuards::default(),
-        selection: Selection::default(),
-        on_missing: None,
-        access: None,
-        approved: None,
-        lists: &RowLists::default(),
-        overrides: Overrides::default(),
-        options: OPTIONS,
-    };
+    let policy = Policy { search_lag: SEARCH_LAG, ..Policy::new(Mode::Upsert) };
+    let mut input = SyncInput::new(vec![channel(sandbox)?], source, &mapping, policy);
+    input.options.read_back = false;
     Ok(sync_input(workspace, input, environment)?.summary?)
 }

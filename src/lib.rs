@@ -19,8 +19,10 @@
 //! input, and sends the calls for what differs, at the platform's rate limit. [`dry_run`] makes the same plan without sending or
 //! storing anything.
 //!
-//! [`Connection`] is a platform and its rate, [`Source`] an input, [`Mapping`] the rules by which its rows become contacts. The
-//! other fields of [`SyncInput`] are the options of `contactsync sync`, and `docs/reference.md` describes them.
+//! [`Connection`] is a platform and its rate, [`Source`] an input, [`Mapping`] the rules by which its rows become contacts, and
+//! [`Policy`] how contacts are created and changed. The other fields of [`SyncInput`] are the options of `contactsync sync`, which
+//! `docs/reference.md` describes. [`SyncInput::new`], [`Policy::new`] and [`RunOptions::default`] have the same defaults as the
+//! program:
 //!
 //! ```no_run
 //! use std::error::Error;
@@ -31,9 +33,8 @@
 //! use contactsync::client::{ChannelKind, Timeouts};
 //! use contactsync::source::SourceOptions;
 //! use contactsync::{
-//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Limits, Mapping, Mode,
-//!     OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Silent, Source, Stop, SyncInput, TagsMode, Token,
-//!     Workspace, sync_input,
+//!     BaseUrl, Clock, Connection, Environment, Http, Input, Mapping, Mode, Policy, RunOptions, Silent, Source, Stop, SyncInput,
+//!     Token, Workspace, sync_input,
 //! };
 //!
 //! fn main() -> Result<(), Box<dyn Error>> {
@@ -51,37 +52,11 @@
 //!
 //!     let (clock, stop) = (Clock::system(), Stop::default());
 //!     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &Silent };
-//!     let input = SyncInput {
-//!         channels: vec![("default".into(), connection)],
-//!         routing: Routing::One,
-//!         source,
-//!         source_name: "default".into(),
-//!         mapping: &mapping,
-//!         policy: Policy {
-//!             mode: Mode::Upsert,
-//!             tags_mode: TagsMode::Add,
-//!             search_lag: Duration::from_secs(30),
-//!             retry_in_doubt: false,
-//!             search_first: false,
-//!         },
-//!         duplicates: Duplicates::Last,
-//!         retry_rejected: false,
-//!         guards: InputGuards::default(),
-//!         selection: Selection::default(),
-//!         access: None,
-//!         on_missing: None,
-//!         approved: None,
-//!         lists: &RowLists::default(),
-//!         overrides: Overrides::default(),
-//!         options: RunOptions {
-//!             limits: Limits::default(),
-//!             read_back: true,
-//!             outage_timeout: OUTAGE_TIMEOUT,
-//!             keep_history: KEPT_HISTORY,
-//!             keep_before: KEPT_BEFORE,
-//!             seed: 1,
-//!         },
-//!     };
+//!     let policy = Policy::new(Mode::Upsert);
+//!     let mut input = SyncInput::new(vec![("default".into(), connection)], source, &mapping, policy);
+//!     // Nothing is sent if the export has fewer rows than this.
+//!     input.guards.min_rows = Some(900);
+//!     input.options = RunOptions { outage_timeout: Duration::from_secs(60), ..RunOptions::default() };
 //!     let workspace = Workspace::open(Path::new("contactsync.db"), "my import")?;
 //!     let outcome = sync_input(&workspace, input, environment)?;
 //!     println!("{}", outcome.summary?.to_json());
@@ -228,16 +203,16 @@ pub use crate::core::mapping::Mapping;
 pub use crate::core::missing::Mark;
 pub use crate::core::model::{Contact, Field, Mode};
 pub use crate::core::selection::{ContactRef, Selection};
-pub use crate::core::task::Policy;
+pub use crate::core::task::{Policy, SEARCH_LAG};
 pub use crate::core::time::Timestamp;
 pub use crate::input::{Format, Input, Source};
 pub use crate::journal::Journal;
 pub use crate::platform::limiter::Clock;
 pub use crate::platform::{BaseUrl, Http, Token};
 pub use crate::sync::{
-    Connection, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted, KEPT_BEFORE,
-    KEPT_HISTORY, Notification, Observer, Overrides, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent,
-    Stop, StopReason, SyncError, SyncInput, SyncOutcome, Workspace, dry_run, sync_input,
+    Connection, DEFAULT_SOURCE, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted,
+    KEPT_BEFORE, KEPT_HISTORY, Notification, Observer, Overrides, Reporter, ResumeOptions, Routing, RowLists,
+    RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, Workspace, dry_run, sync_input,
 };
 
 /// The health of nightly runs, and when a message about it is due.

@@ -16,10 +16,10 @@ use contactsync::history::{JournalError, LockError};
 use contactsync::report::{CallKind, PlanError};
 use contactsync::sandbox::{Config, Fault, Faults, Rule, Sandbox};
 use contactsync::{
-    BaseUrl, Clock, Connection, DryChannel, DryRun, Duplicates, Environment, Event, Field, Format, GuardError, Http,
-    InputGuards, Interrupted, Journal, KEPT_BEFORE, KEPT_HISTORY, Limits, Mapping, Mode, Notification, OUTAGE_TIMEOUT,
-    Observer, Overrides, Policy, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Selection, Silent, Source,
-    Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token, Workspace, dry_run, sync_input,
+    BaseUrl, Clock, Connection, DryChannel, DryRun, Environment, Event, Field, Format, GuardError, Http, Interrupted,
+    Journal, Limits, Mapping, Mode, Notification, Observer, Overrides, Policy, Reporter, ResumeOptions, Routing,
+    RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome, Token, Workspace, dry_run,
+    sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -93,20 +93,12 @@ impl Harness {
     }
 
     fn policy(mode: Mode) -> Policy {
-        let search_lag = Duration::from_millis(100);
-        Policy { mode, tags_mode: TagsMode::Add, search_lag, retry_in_doubt: false, search_first: false }
+        Policy { search_lag: Duration::from_millis(100), ..Policy::new(mode) }
     }
 
     fn options(wanted: &Wanted) -> RunOptions {
         let limits = Limits { max_calls: wanted.max_calls, until: None };
-        RunOptions {
-            limits,
-            read_back: false,
-            outage_timeout: OUTAGE_TIMEOUT,
-            keep_history: KEPT_HISTORY,
-            keep_before: KEPT_BEFORE,
-            seed: 1,
-        }
+        RunOptions { limits, read_back: false, ..RunOptions::default() }
     }
 
     fn sync<R: Reporter>(
@@ -123,23 +115,11 @@ impl Harness {
             .expect("an input");
         let policy = Self::policy(wanted.mode);
         let mapping = Mapping::new(source.header(), vec![wanted.field.into()], wanted.mode).expect("a mapping");
+        let channel = ("c".into(), self.connection(wanted));
         let input = SyncInput {
-            channels: vec![("c".into(), self.connection(wanted))],
-            routing: Routing::One,
-            source,
-            source_name: "default".into(),
-            mapping: &mapping,
-            policy,
-            duplicates: Duplicates::default(),
-            retry_rejected: false,
-            guards: InputGuards::default(),
-            selection: Selection::default(),
-            access: None,
-            on_missing: None,
-            approved: None,
-            lists: &RowLists::default(),
             overrides: wanted.overrides,
             options: Self::options(wanted),
+            ..SyncInput::new(vec![channel], source, &mapping, policy)
         };
         let (runtime, stop) = (self.runtime.handle(), Stop::default());
         sync_input(workspace, input, Environment { runtime, clock: &self.clock, stop: &stop, reporter })
@@ -150,13 +130,8 @@ impl Harness {
         let environment = Environment { runtime, clock: &self.clock, stop: &stop, reporter: &Silent };
         let interrupted = Interrupted::find(workspace, ["c"], environment)?;
         let connections = interrupted.runs().iter().map(|run| (run.channel.clone(), self.connection(wanted))).collect();
-        let options = ResumeOptions {
-            by_channel: false,
-            lists: &RowLists::default(),
-            access: None,
-            overrides: wanted.overrides,
-            options: Self::options(wanted),
-        };
+        let options =
+            ResumeOptions { overrides: wanted.overrides, options: Self::options(wanted), ..ResumeOptions::default() };
         interrupted.resume(connections, options, environment)
     }
 
@@ -204,22 +179,8 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
         let policy = Harness::policy(Mode::Upsert);
         let connected = |name: &&str| ((*name).to_owned(), harness.connection(&Wanted::default()));
         let input = SyncInput {
-            channels: names.iter().map(connected).collect(),
             routing: routing.clone(),
-            source,
-            source_name: "default".into(),
-            mapping: &mapping,
-            policy,
-            duplicates: Duplicates::default(),
-            retry_rejected: false,
-            guards: InputGuards::default(),
-            selection: Selection::default(),
-            access: None,
-            on_missing: None,
-            approved: None,
-            lists: &RowLists::default(),
-            overrides: Overrides::default(),
-            options: Harness::options(&Wanted::default()),
+            ..SyncInput::new(names.iter().map(connected).collect(), source, &mapping, policy)
         };
         let refused = sync_input(&harness.workspace(), input, environment).expect_err(&case);
         assert_eq!(
@@ -231,33 +192,8 @@ fn an_input_for_one_channel_is_refused_with_another_number_of_channels() {
         let csv = std::io::Cursor::new("email,site\nann@example.com,a\n");
         let source = Source::from_reader("in.csv", Box::new(csv), Format::Csv).expect("an input");
         let rate = NonZeroU32::new(100).expect("100 is not 0");
-        let dry = |name: &&str| DryChannel {
-            name: (*name).to_owned(),
-            url: None,
-            rate,
-            burst: None,
-            concurrency: None,
-            token: None,
-        };
-        let dry = DryRun {
-            channels: names.iter().map(dry).collect(),
-            routing,
-            source,
-            source_name: "default".into(),
-            mapping: &mapping,
-            policy,
-            duplicates: Duplicates::default(),
-            retry_rejected: false,
-            guards: InputGuards::default(),
-            selection: Selection::default(),
-            on_missing: None,
-            listed: 0,
-            access: None,
-            read_back: false,
-            is_recorded: false,
-            overrides: Overrides::default(),
-            limits: &|_| Limits::default(),
-        };
+        let dry = |name: &&str| DryChannel::new((*name).to_owned(), rate);
+        let dry = DryRun { routing, ..DryRun::new(names.iter().map(dry).collect(), source, &mapping, policy) };
         let refused = dry_run(&harness.dir.path().join("journal.db"), dry, environment).expect_err(&case);
         assert!(matches!(refused, SyncError::NotOneChannel { found } if found == names.len()), "{case}: {refused:?}");
     }
@@ -282,35 +218,17 @@ fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
         .and_then(|mapping| mapping.routed_by(source.header(), "site"))
         .expect("a mapping");
     let input = SyncInput {
-        source_name: "default".into(),
-        channels: channels.map(connected).into(),
         routing: Routing::ByColumn { column: "site".into(), elsewhere: BTreeSet::new(), takes_unknown: true },
-        source,
-        mapping: &mapping,
-        policy: Harness::policy(Mode::Upsert),
-        duplicates: Duplicates::default(),
-        retry_rejected: false,
-        guards: InputGuards::default(),
-        selection: Selection::default(),
-        access: None,
-        on_missing: None,
-        approved: None,
-        lists: &RowLists::default(),
-        overrides: Overrides::default(),
         options: Harness::options(&Wanted { max_calls: Some(6), ..Wanted::default() }),
+        ..SyncInput::new(channels.map(connected).into(), source, &mapping, Harness::policy(Mode::Upsert))
     };
     let (runtime, stop) = (harness.runtime.handle(), Stop::default());
     let environment = Environment { runtime, clock: &harness.clock, stop: &stop, reporter: &Silent };
     let outcome = sync_input(&harness.workspace(), input, environment).unwrap();
     assert_eq!(outcome.summary.unwrap().state, "stopped");
 
-    let options = ResumeOptions {
-        by_channel: true,
-        lists: &RowLists::default(),
-        access: None,
-        overrides: Overrides::default(),
-        options: Harness::options(&Wanted::default()),
-    };
+    let options =
+        ResumeOptions { by_channel: true, options: Harness::options(&Wanted::default()), ..ResumeOptions::default() };
     let (workspace, before) = (harness.workspace(), harness.sandbox.ledger().len());
     let interrupted = Interrupted::find(&workspace, ["south", "north"], environment).unwrap();
     let resumed = interrupted.resume([connected("north")].into(), options, environment);

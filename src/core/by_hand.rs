@@ -236,16 +236,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::core::diff::TagsMode;
 
     fn policy(mode: Mode) -> Policy {
-        Policy {
-            mode,
-            tags_mode: TagsMode::Add,
-            search_lag: Duration::ZERO,
-            retry_in_doubt: false,
-            search_first: false,
-        }
+        Policy { search_lag: Duration::ZERO, ..Policy::new(mode) }
     }
 
     fn edit(fields: &[(&str, &str)], tags: &[&str]) -> Edit {

@@ -24,6 +24,9 @@ use crate::core::undo::{Left, NOT_KNOWN, Written};
 /// Maximum number of lost creates of one contact in one run. After that, the contact is left for the next run.
 pub const LOST_CREATES: u32 = 3;
 
+/// How long a new contact may take to appear in searches, by default (API.md, trap 13).
+pub const SEARCH_LAG: Duration = Duration::from_secs(30);
+
 /// How long the answer to a search stays valid for a run that is resumed. Another client may create the contact meanwhile.
 pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 
@@ -40,28 +43,34 @@ pub const DOUBT_SEARCHES: usize = 3;
 /// Number of searches before the decisive one.
 const EARLY_SEARCHES: usize = DOUBT_SEARCHES - 1;
 
-/// The rules that a run gives to its tasks.
+/// The rules that a run gives to its tasks. [`Policy::new`] has the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Which contacts it may create and update.
     pub mode: Mode,
-    /// What happens to tags that the input no longer names.
+    /// What happens to tags that the input no longer names. By default, they stay ([`TagsMode::Add`]).
     pub tags_mode: TagsMode,
     /// How long a new contact may take to appear in searches. A create whose answer was lost is sent again only after a
-    /// search that began at least this long after it found no contact.
+    /// search that began at least this long after it found no contact. The default is [`SEARCH_LAG`](crate::SEARCH_LAG).
     // A process of an earlier version that has the journal open writes the earlier names.
     #[serde(alias = "settle")]
     pub search_lag: Duration,
-    /// Whether a create whose answer was lost is sent again when there is no match field to search by.
+    /// Whether a create whose answer was lost is sent again when there is no match field to search by; `false` by default.
     #[serde(alias = "resend_unsure")]
     pub retry_in_doubt: bool,
     /// Whether the journal may have lost calls of an earlier run. Then a contact that it does not know may be on the
-    /// platform, so each one is searched for before it is created, in every mode.
+    /// platform, so each one is searched for before it is created, in every mode. `false` by default; a
+    /// [`Workspace`](crate::Workspace) also sets it where its journal may have lost calls.
     #[serde(default)]
     pub search_first: bool,
 }
 
 impl Policy {
+    /// The rules of this mode, with the defaults of the program for the others.
+    pub const fn new(mode: Mode) -> Self {
+        Self { mode, tags_mode: TagsMode::Add, search_lag: SEARCH_LAG, retry_in_doubt: false, search_first: false }
+    }
+
     /// The rules for setting the mark of a missing contact: nothing else is changed, and no contact is created.
     #[must_use]
     pub const fn of_marks(self) -> Self {

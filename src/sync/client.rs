@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
-use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 use crate::core::eta::Limits;
 use crate::core::model::{ContactId, Field, Remote};
 use crate::core::page::Page;
@@ -17,7 +16,7 @@ use crate::core::text::Text;
 use crate::journal::{Ended, JournalError};
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
-use crate::sync::execute::{KEPT_HISTORY, RunOptions};
+use crate::sync::execute::RunOptions;
 use crate::sync::guard_error::GuardError;
 use crate::sync::one_channel::{lock_one, read_job};
 use crate::sync::read_calls::{Asked, ReadCalls};
@@ -55,14 +54,15 @@ pub struct ClientOptions {
     pub outage_timeout: Duration,
     /// The guards that are overridden.
     pub overrides: Overrides,
-    /// The seed of the random spread of retries. It should differ between processes.
+    /// The seed of the random spread of retries. It should differ between processes; by default, it is random.
     pub seed: u64,
 }
 
 impl Default for ClientOptions {
-    /// No limits but the rate limit, the usual outage timeout, no overrides, and seed 1.
+    /// No limits but the rate limit, [`OUTAGE_TIMEOUT`](crate::OUTAGE_TIMEOUT), no overrides, and a random seed.
     fn default() -> Self {
-        Self { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, overrides: Overrides::default(), seed: 1 }
+        let RunOptions { limits, outage_timeout, seed, .. } = RunOptions::default();
+        Self { limits, outage_timeout, overrides: Overrides::default(), seed }
     }
 }
 
@@ -253,13 +253,14 @@ impl<'w, R: Reporter> Client<'w, R> {
         let Environment { runtime, stop, reporter, .. } = self.environment;
         let stop = stop.part();
         let observer = reporter.channels(&[self.channel.name()]).into_iter().next();
+        let ClientOptions { outage_timeout, seed, .. } = self.options;
         let options = RunOptions {
             limits: self.left.get(),
             read_back: false,
-            outage_timeout: self.options.outage_timeout,
-            keep_history: KEPT_HISTORY,
+            outage_timeout,
             keep_before: Duration::ZERO,
-            seed: self.options.seed,
+            seed,
+            ..RunOptions::default()
         };
         let (journal, transport) = (self.channel.held().workspace.journal(), &self.channel.held().connection.transport);
         let job = read_job(journal, &self.channel, transport, &stop, (&observer, options), self.environment);

@@ -25,6 +25,7 @@ use crate::input::Source;
 use crate::journal::{Counts, Journal, LearntLimit, NewRun, SendJournal};
 use crate::platform::BaseUrl;
 use crate::sync::environment::Environment;
+use crate::sync::execute::RunOptions;
 use crate::sync::other_runs::WITHOUT_CHANNEL;
 use crate::sync::plan::{Approving, PlanOptions, PlannedRuns, RefusedInput};
 use crate::sync::plan_input::{InputToPlan, check_age, plan_input, run_of_no_channel};
@@ -35,6 +36,7 @@ use crate::sync::run::concurrency_for;
 use crate::sync::shared_window_eta::{Load, etas};
 use crate::sync::summary::plan_summary;
 use crate::sync::sync_error::SyncError;
+use crate::sync::sync_input::DEFAULT_SOURCE;
 use crate::sync::workspace::{JournalOf, Overrides};
 
 /// Number of pending contacts that are looked at for a field that all have in common.
@@ -60,7 +62,15 @@ pub struct DryChannel {
     pub token: Option<usize>,
 }
 
-/// An input, and the channels that its rows would go to.
+impl DryChannel {
+    /// A channel with this name and number of calls a minute; nothing else of it is known.
+    pub const fn new(name: String, rate: NonZeroU32) -> Self {
+        Self { name, url: None, rate, burst: None, concurrency: None, token: None }
+    }
+}
+
+/// An input, and the channels that its rows would go to. [`DryRun::new`] has the defaults, which are those of
+/// [`SyncInput`](crate::SyncInput).
 pub struct DryRun<'a> {
     /// The channels.
     pub channels: Vec<DryChannel>,
@@ -96,6 +106,31 @@ pub struct DryRun<'a> {
     pub overrides: Overrides,
     /// How far a run goes that begins at this time.
     pub limits: &'a dyn Fn(Timestamp) -> Limits,
+}
+
+impl<'a> DryRun<'a> {
+    /// An input with the defaults of the program. No change is listed, and nothing is recorded.
+    pub fn new(channels: Vec<DryChannel>, source: Source, mapping: &'a Mapping, policy: Policy) -> Self {
+        Self {
+            channels,
+            routing: Routing::One,
+            source,
+            source_name: DEFAULT_SOURCE.to_owned(),
+            mapping,
+            policy,
+            duplicates: Duplicates::default(),
+            retry_rejected: false,
+            guards: InputGuards::default(),
+            selection: Selection::default(),
+            on_missing: None,
+            listed: 0,
+            access: None,
+            read_back: RunOptions::default().read_back,
+            is_recorded: false,
+            overrides: Overrides::default(),
+            limits: &|_| Limits::default(),
+        }
+    }
 }
 
 /// What a sync would do.

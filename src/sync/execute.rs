@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 use crate::core::eta::Limits;
 use crate::core::task::Policy;
 use crate::core::time::Timestamp;
@@ -22,22 +23,40 @@ use crate::sync::workspace::{LockedChannel, Renewing, Tokens, Workspace};
 /// How long the journal keeps the calls and rows of earlier runs, by default: 90 days.
 pub const KEPT_HISTORY: Duration = Duration::from_hours(90 * 24);
 
-/// How far runs go, and how they are reported.
+/// How long the journal keeps what was known of contacts before runs changed them, by default: 30 days.
+pub const KEPT_BEFORE: Duration = Duration::from_hours(30 * 24);
+
+/// How far runs go, and how they are reported. [`RunOptions::default`] has the defaults of the program.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions {
-    /// How far each run goes in this process.
+    /// How far each run goes in this process. By default, to its end.
     pub limits: Limits,
     /// Whether a contact is read back after the first write of a field on its channel: the platform may accept a field and drop it.
+    /// `true` by default.
     pub read_back: bool,
-    /// How long a platform that is down is waited for.
+    /// How long a platform that is down is waited for. The default is [`OUTAGE_TIMEOUT`].
     pub outage_timeout: Duration,
     /// How long the journal keeps the calls and rows of earlier runs. The default is [`KEPT_HISTORY`].
     pub keep_history: Duration,
     /// How long the journal keeps what was known of contacts before the runs change them, for an undo; nothing is kept when it is
-    /// zero. The default is [`KEPT_BEFORE`](crate::KEPT_BEFORE).
+    /// zero. The default is [`KEPT_BEFORE`].
     pub keep_before: Duration,
-    /// The seed of the random spread of retries. It should differ between processes.
+    /// The seed of the random spread of retries. It should differ between processes; by default, it is random.
     pub seed: u64,
+}
+
+impl Default for RunOptions {
+    /// The defaults of the program: no limits, a contact is read back after the first write of a field, and a random seed.
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            read_back: true,
+            outage_timeout: OUTAGE_TIMEOUT,
+            keep_history: KEPT_HISTORY,
+            keep_before: KEPT_BEFORE,
+            seed: fastrand::u64(..),
+        }
+    }
 }
 
 /// A planned run of a channel.

@@ -57,7 +57,7 @@ pub use self::contact::{
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;
 pub use self::event::{Event, Observer, Wait};
-pub use self::execute::{ChannelOutcome, KEPT_HISTORY, RunOptions, SyncOutcome};
+pub use self::execute::{ChannelOutcome, KEPT_BEFORE, KEPT_HISTORY, RunOptions, SyncOutcome};
 pub use self::explain::{
     CallStory, ExplainError, ExplainedInput, InputStory, LiveStory, PastTry, RowStory, RunStory, Story, StoryState,
     WrittenValue, explain, explain_live,
@@ -78,10 +78,8 @@ pub use self::run::{Ending, Job, concurrency_for};
 pub use self::run_report::{Left, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report};
 pub use self::stop::{Stop, StopReason};
 pub use self::sync_error::SyncError;
-pub use self::sync_input::{SyncInput, sync_input};
+pub use self::sync_input::{DEFAULT_SOURCE, SyncInput, sync_input};
 pub use self::transport::Transport;
-pub use self::undo::{
-    KEPT_BEFORE, Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact, plan_undo,
-};
+pub use self::undo::{Undo, UndoError, UndoFate, UndoOptions, UndoOutcome, UndoSummary, UndoneContact, plan_undo};
 pub use self::verify::{DifferingContact, VerifiedInput, Verify, VerifyOutcome, VerifySummary, verify};
 pub use self::workspace::{Locked, LockedChannel, Overrides, ReadOnlyChannel, Workspace};

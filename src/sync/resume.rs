@@ -12,7 +12,7 @@ use crate::sync::guard_error::GuardError;
 use crate::sync::other_runs::OtherRuns;
 use crate::sync::report::Summary;
 use crate::sync::reporter::{Notification, Reporter};
-use crate::sync::row_lists::RowLists;
+use crate::sync::row_lists::{NO_LISTS, RowLists};
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{Locked, LockedChannel, Overrides, Workspace};
 
@@ -27,7 +27,7 @@ pub struct Interrupted<'w> {
     done: BTreeSet<i64>,
 }
 
-/// How interrupted runs are resumed.
+/// How interrupted runs are resumed. [`ResumeOptions::default`] has the defaults: rows of one channel, and no lists.
 #[derive(Clone, Copy, Debug)]
 pub struct ResumeOptions<'a> {
     /// Whether rows were routed by channel, so that the other channels of the inputs are reported as well.
@@ -40,6 +40,18 @@ pub struct ResumeOptions<'a> {
     pub overrides: Overrides,
     /// How far the runs go.
     pub options: RunOptions,
+}
+
+impl Default for ResumeOptions<'_> {
+    fn default() -> Self {
+        Self {
+            by_channel: false,
+            lists: &NO_LISTS,
+            access: None,
+            overrides: Overrides::default(),
+            options: RunOptions::default(),
+        }
+    }
 }
 
 impl<'w> Interrupted<'w> {

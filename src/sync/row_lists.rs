@@ -21,6 +21,9 @@ pub struct RowLists {
     pub reserved: Vec<(PathBuf, &'static str)>,
 }
 
+/// No files.
+pub(super) static NO_LISTS: RowLists = RowLists { rejects: None, results: None, reserved: Vec::new() };
+
 /// What the journal's files are when they are named as a list by mistake.
 const JOURNAL: &str = "the journal";
 

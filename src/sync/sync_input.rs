@@ -21,46 +21,76 @@ use crate::sync::plan::{Approving, PlanOptions};
 use crate::sync::plan_input::{InputToPlan, check_age, plan_input, run_of_no_channel};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
-use crate::sync::row_lists::RowLists;
+use crate::sync::row_lists::{NO_LISTS, RowLists};
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{Locked, Overrides, ReadOnlyChannel, Workspace};
 
-/// An input, its channels, and how it is synced.
+/// The name of where an input comes from, by default.
+pub const DEFAULT_SOURCE: &str = "default";
+
+/// An input, its channels, and how it is synced. [`SyncInput::new`] has the defaults; the fields change them.
 #[derive(Debug)]
 pub struct SyncInput<'a> {
     /// The channels, by name.
     pub channels: Vec<(String, Connection)>,
-    /// Which of them each row goes to.
+    /// Which of them each row goes to. The default, [`Routing::One`], takes exactly one channel.
     pub routing: Routing,
     /// The rows.
     pub source: Source,
-    /// The name of where the input comes from, such as `default`: the same for each night's export. Rows that are as they were
-    /// in the last input of that name are not mapped again.
+    /// The name of where the input comes from: the same for each night's export. Rows that are as they were in the last input of
+    /// that name are not mapped again. The default is [`DEFAULT_SOURCE`].
     pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
     /// How contacts are created and changed.
     pub policy: Policy,
-    /// What becomes of several rows of one contact.
+    /// What becomes of several rows of one contact. By default, the last one counts.
     pub duplicates: Duplicates,
-    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights.
+    /// Whether rows that earlier runs rejected are tried again at once, and not only after some nights; `false` by default.
     pub retry_rejected: bool,
-    /// Limits that the input must satisfy. An input that does not is refused before anything is sent.
+    /// Limits that the input must satisfy. An input that does not is refused before anything is sent. None by default.
     pub guards: InputGuards,
-    /// The contacts to which the runs are limited. The others are left to later runs.
+    /// The contacts to which the runs are limited. The others are left to later runs. By default, all are sent.
     pub selection: Selection,
-    /// The field and the value that a contact must have on each platform that something is sent to. Otherwise nothing is sent.
+    /// The field and the value that a contact must have on each platform that something is sent to. Otherwise nothing is sent. Not
+    /// checked by default.
     pub access: Option<Field>,
-    /// The mark that contacts get which the source had and no longer has; without one, they are only counted.
+    /// The mark that contacts get which the source had and no longer has; without one, they are only counted. None by default. With
+    /// a mark, set `guards.max_missing` as well, so that an incomplete export does not mark most contacts: the program sets it to
+    /// 10 %.
     pub on_missing: Option<Mark>,
-    /// What was approved. A plan that differs from it is refused before anything is sent.
+    /// What was approved. A plan that differs from it is refused before anything is sent. By default, any plan is sent.
     pub approved: Option<Approval>,
-    /// The files that list the rows.
+    /// The files that list the rows. None by default.
     pub lists: &'a RowLists,
-    /// The guards that are overridden.
+    /// The guards that are overridden. None by default.
     pub overrides: Overrides,
     /// How far the runs go.
     pub options: RunOptions,
+}
+
+impl<'a> SyncInput<'a> {
+    /// An input with the defaults of the program: all rows go to one channel and are sent, without guards and lists.
+    pub fn new(channels: Vec<(String, Connection)>, source: Source, mapping: &'a Mapping, policy: Policy) -> Self {
+        Self {
+            channels,
+            routing: Routing::One,
+            source,
+            source_name: DEFAULT_SOURCE.to_owned(),
+            mapping,
+            policy,
+            duplicates: Duplicates::default(),
+            retry_rejected: false,
+            guards: InputGuards::default(),
+            selection: Selection::default(),
+            access: None,
+            on_missing: None,
+            approved: None,
+            lists: &NO_LISTS,
+            overrides: Overrides::default(),
+            options: RunOptions::default(),
+        }
+    }
 }
 
 /// Makes the platform match an input: locks its channels, plans the input into the journal of the workspace, makes sure that the

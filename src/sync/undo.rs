@@ -37,9 +37,6 @@ use crate::sync::sync_input::new_run;
 use crate::sync::transport::Transport;
 use crate::sync::workspace::{LockedChannel, Overrides, Renewing, Tokens, Workspace};
 
-/// How long the journal keeps what was known of contacts before runs changed them, by default: 30 days.
-pub const KEPT_BEFORE: Duration = Duration::from_hours(30 * 24);
-
 /// Number of contacts that are read from the journal at a time.
 const READ_TOGETHER: usize = 500;
 

@@ -19,7 +19,7 @@ use crate::core::duplicates::Duplicates;
 use crate::core::mapping::Mapping;
 use crate::core::model::{Field, WriteMode};
 use crate::core::page::Page;
-use crate::core::task::Policy;
+use crate::core::task::{Policy, SEARCH_LAG};
 use crate::core::verification::{Difference, Remedy, Scope, differences, is_cheaper_by_pages, members_digest};
 use crate::input::Source;
 use crate::journal::{Ended, Journal, JournalError, NewRun, OpenVerification, RunState, Unread, VerifyAsked};
@@ -48,7 +48,7 @@ const IDLE_PAGES: u32 = 3;
 /// Number of refused reads in a row after which the account is the cause, and not the contacts.
 const REFUSED_IN_A_ROW: u32 = 20;
 
-/// A channel whose known contacts are read back.
+/// A channel whose known contacts are read back. [`Verify::new`] has the defaults.
 #[derive(Debug)]
 pub struct Verify<'a> {
     /// The channel, by name.
@@ -62,16 +62,34 @@ pub struct Verify<'a> {
     pub sample: Option<u64>,
     /// The seed of the choice; another one each time when `None`.
     pub seed: Option<u64>,
-    /// What follows from differences.
+    /// What follows from differences. By default, they are only listed.
     pub remedy: Remedy,
-    /// The fields that users of the platform may change, by when a sync writes them: their edits are no differences.
+    /// The fields that users of the platform may change, by when a sync writes them: their edits are no differences. None by default.
     pub edited: BTreeMap<String, WriteMode>,
-    /// How long the platform may report a contact as missing after it was created.
+    /// How long the platform may report a contact as missing after it was created. The default is [`SEARCH_LAG`].
     pub search_lag: Duration,
     /// The guards that are overridden.
     pub overrides: Overrides,
     /// How far it goes in this process.
     pub options: RunOptions,
+}
+
+impl Verify<'_> {
+    /// All known contacts of a channel, with the defaults of the program: differences are only listed.
+    pub fn new(channel: (String, Connection)) -> Self {
+        Self {
+            channel,
+            marker: None,
+            input: None,
+            sample: None,
+            seed: None,
+            remedy: Remedy::default(),
+            edited: BTreeMap::new(),
+            search_lag: SEARCH_LAG,
+            overrides: Overrides::default(),
+            options: RunOptions::default(),
+        }
+    }
 }
 
 /// An input whose contacts are verified.

@@ -7,8 +7,10 @@ use std::{env, fs};
 
 use clap::{Arg, ArgAction};
 use contactsync::sandbox::{Fault, Rule, StoredForm};
+use contactsync::{Clock, DryRun, Format, Mapping, Mode, Policy, ResumeOptions, RunOptions, Source, SyncInput};
 
 use super::*;
+use crate::commands::request::{overrides, routing, row_lists, run_options, selection};
 use crate::config::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, KeyInfo, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};
 use crate::config::notify::{DEGRADED_KEYS, NOTIFY_KEYS};
 use crate::config::tests::config;
@@ -212,6 +214,60 @@ fn an_option_that_is_set_to_its_default_changes_nothing() {
         }
     }
     assert!(held >= 8, "found only {held} defaults");
+}
+
+#[test]
+fn the_defaults_of_the_library_are_those_of_the_options() {
+    let Command::Sync(args) = Cli::try_parse_from(["contactsync", "sync", "in.csv"]).unwrap().command else { panic!() };
+    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input)).with_history(args.history);
+    let Ok(set) = Settings::of(layer, config("").unwrap(), args.place.shard) else {
+        panic!("the settings are refused")
+    };
+    let header = || Source::from_reader("in.csv", Box::new("phone\n".as_bytes()), Format::Csv).unwrap();
+    let source = header();
+    let mapping = Mapping::new(source.header(), vec!["phone".into()], Mode::Upsert).unwrap();
+    let policy = Policy::new(Mode::default());
+    let SyncInput {
+        channels: _,
+        source: _,
+        mapping: _,
+        routing: of_rows,
+        source_name,
+        policy,
+        duplicates,
+        retry_rejected,
+        guards,
+        selection: contacts,
+        access,
+        on_missing,
+        approved: _,
+        lists,
+        overrides: ignored,
+        options,
+    } = SyncInput::new(Vec::new(), source, &mapping, policy);
+    let input = &set.input;
+    assert_eq!((policy, duplicates, retry_rejected), (input.policy, input.duplicates, input.retry_rejected));
+    assert_eq!((&source_name, &guards, &on_missing), (&input.source_name, &input.guards, &input.on_missing));
+    assert_eq!((access, contacts), (set.access.clone(), selection(&args.selection)));
+    assert_eq!(format!("{ignored:?}"), format!("{:?}", overrides(&args.connection)));
+    assert_eq!(format!("{of_rows:?}"), format!("{:?}", routing(&set.channels)));
+    assert_eq!(*lists, row_lists(set.lists, None, &set.channels, None));
+    let by_options = run_options(&set.bounds, set.read_back, &Clock::system());
+    let run = |options: RunOptions| format!("{:?}", RunOptions { seed: 0, ..options });
+    assert_eq!(run(options), run(by_options));
+    assert_eq!(run(options), run(ResumeOptions::default().options));
+
+    let dry = DryRun::new(Vec::new(), header(), &mapping, policy);
+    let now = Clock::system().now();
+    assert_eq!(format!("{:?}", (dry.limits)(now)), format!("{:?}", set.bounds.limits(now)));
+    assert_eq!((dry.source_name, dry.duplicates, dry.guards), (source_name, duplicates, guards));
+    assert_eq!((dry.retry_rejected, dry.on_missing, dry.read_back), (retry_rejected, on_missing, options.read_back));
+}
+
+#[test]
+fn two_processes_have_different_seeds_by_default() {
+    let seeds: BTreeSet<u64> = (0..4).map(|_| RunOptions::default().seed).collect();
+    assert_eq!(seeds.len(), 4);
 }
 
 #[test]

@@ -9,15 +9,12 @@ use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::Sandbox;
 use contactsync::{
-    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, InputGuards, KEPT_BEFORE, KEPT_HISTORY, Limits,
-    Mapping, Mode, OUTAGE_TIMEOUT, Overrides, Policy, Routing, RowLists, RunOptions, Selection, Source, Stop,
-    SyncError, SyncInput, TagsMode, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Environment, Format, Http, Mapping, Mode, Policy, Source, Stop, SyncError, SyncInput,
+    Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
-use crate::commands::request::seed;
 use crate::failure::Failure;
-use crate::options::defaults;
 use crate::render::console::Console;
 use crate::render::notices::{Announcement, Notices};
 use crate::render::progress::Progress;
@@ -36,6 +33,9 @@ pub const CALLS_A_MINUTE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0
 
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
 const CHANNEL: &str = "demo";
+
+/// How long a create whose answer was lost is searched for. The sandbox shows a new contact at once.
+const SEARCH_LAG: Duration = Duration::from_secs(10);
 
 /// Syncs a file into a sandbox, with a journal in memory.
 pub struct DemoSync<'a> {
@@ -58,43 +58,14 @@ impl<'a> DemoSync<'a> {
     pub fn sync(&self, console: &Console) -> Result<Option<RunSummary>, Failure> {
         let source = Source::from_reader(NAME, Box::new(CONTACTS.as_bytes()), Format::Csv)
             .map_err(|error| Failure::unexpected(&error))?;
-        let policy = Policy {
-            mode: Mode::Upsert,
-            tags_mode: TagsMode::Add,
-            search_lag: Duration::from_secs(10),
-            retry_in_doubt: false,
-            search_first: false,
-        };
+        let policy = Policy { search_lag: SEARCH_LAG, ..Policy::new(Mode::Upsert) };
         let mapping = Mapping::new(source.header(), vec!["phone".into()], policy.mode)
             .map_err(|error| Failure::unexpected(&error))?;
         let token = Token::new(TOKEN).map_err(|error| Failure::unexpected(&error))?;
         let http = Http::new(self.url.clone(), token, ChannelKind::Standard, Timeouts::default())
             .map_err(|error| Failure::unexpected(&error))?;
-        let input = SyncInput {
-            channels: vec![(CHANNEL.into(), Connection::new(http, CALLS_A_MINUTE))],
-            routing: Routing::One,
-            source,
-            source_name: defaults::SOURCE.into(),
-            mapping: &mapping,
-            policy,
-            duplicates: Duplicates::default(),
-            retry_rejected: false,
-            guards: InputGuards::default(),
-            selection: Selection::default(),
-            access: None,
-            on_missing: None,
-            approved: None,
-            lists: &RowLists::default(),
-            overrides: Overrides::default(),
-            options: RunOptions {
-                limits: Limits::default(),
-                read_back: true,
-                outage_timeout: OUTAGE_TIMEOUT,
-                keep_history: KEPT_HISTORY,
-                keep_before: KEPT_BEFORE,
-                seed: seed(&self.clock),
-            },
-        };
+        let channel = (CHANNEL.into(), Connection::new(http, CALLS_A_MINUTE));
+        let input = SyncInput::new(vec![channel], source, &mapping, policy);
         let printer = Printer {
             notices: Notices { console, announcement: Announcement::default() },
             progress: Progress::new(console, NAME),

@@ -13,7 +13,7 @@ pub mod plan;
 pub mod pull;
 pub mod reference;
 pub mod report;
-mod request;
+pub mod request;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;

@@ -1,7 +1,6 @@
 //! The defaults of the options: the help texts state them, and `settings` applies them.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use contactsync::RowLimit;
 
@@ -17,7 +16,7 @@ pub const JOURNAL: &str = "contactsync.db";
 pub const CHANNEL: &str = "default";
 
 /// `--source`.
-pub const SOURCE: &str = "default";
+pub const SOURCE: &str = contactsync::DEFAULT_SOURCE;
 
 /// `--token-env`.
 pub const TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
@@ -29,7 +28,7 @@ pub const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 pub const DIFF: &str = "20";
 
 /// `--search-lag`.
-pub const SEARCH_LAG: TimeSpan = TimeSpan(Duration::from_secs(30));
+pub const SEARCH_LAG: TimeSpan = TimeSpan(contactsync::SEARCH_LAG);
 
 /// `--max-missing`, with a mark of missing contacts: 10%.
 pub const MAX_MISSING: RowLimit = RowLimit::Share(1_000);
