@@ -277,7 +277,7 @@ pub mod run_report {
 
 /// One contact at a time: its history, and calls by hand.
 pub mod one_contact {
-    pub use crate::core::by_hand::{BadEdit, Edit, When};
+    pub use crate::core::by_hand::{BadEdit, Edit, NotAField, When};
     pub use crate::core::contact_change::{ContactChange, FieldChange};
     pub use crate::core::verification::Difference;
     pub use crate::sync::{

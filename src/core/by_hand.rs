@@ -2,6 +2,7 @@
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
+use crate::core::mapping::rules::Rules;
 use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Known, Mode, Remote, RemoteState};
 use crate::core::page::Page;
 use crate::core::task::{Policy, Step, Task};
@@ -168,6 +169,33 @@ pub fn to_rewrite(known: Known, contact: &Contact) -> Known {
     known
 }
 
+/// What a name stands for that a person gives as that of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAField {
+    /// The platform's id of the contact.
+    Id,
+    /// Tags to add.
+    Tags,
+    /// Tags to remove.
+    RemoveTags,
+}
+
+impl NotAField {
+    /// What a name of no custom field stands for. A rule or a match field of this name makes it one.
+    pub fn of(name: &str, rules: &Rules) -> Option<Self> {
+        let mut fields = rules.fields.iter().map(|rule| &rule.name).chain(&rules.matches);
+        if fields.any(|field| field.trim() == name) {
+            return None;
+        }
+        match name {
+            "id" | "contact_id" => Some(Self::Id),
+            "tags" => Some(Self::Tags),
+            "remove_tags" => Some(Self::RemoveTags),
+            _ => None,
+        }
+    }
+}
+
 /// A call of a preview.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedCall {
@@ -236,6 +264,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::core::mapping::rules::FieldRule;
 
     fn policy(mode: Mode) -> Policy {
         Policy { search_lag: Duration::ZERO, ..Policy::new(mode) }
@@ -299,6 +328,25 @@ mod tests {
             let flaw = edit(&twice, &[]).new_contact(&matches);
             assert!(matches!(flaw, Err(BadEdit::Flaw(Flaw::FieldTwice(_)))), "{twice:?}: {flaw:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_for_tags_or_an_id_is_no_field_unless_the_rules_have_it() {
+        let none = Rules::default();
+        let check = |name: &str, rules: &Rules, expected: Option<NotAField>| {
+            assert_eq!(NotAField::of(name, rules), expected, "{name} {rules:?}");
+        };
+        check("tags", &none, Some(NotAField::Tags));
+        check("remove_tags", &none, Some(NotAField::RemoveTags));
+        check("id", &none, Some(NotAField::Id));
+        check("contact_id", &none, Some(NotAField::Id));
+        for name in ["tag", "Tags", "ID", "name"] {
+            check(name, &none, None);
+        }
+        let ruled = Rules { fields: vec![FieldRule::column("tags", "Etiquetas")], ..Rules::default() };
+        check("tags", &ruled, None);
+        check("id", &ruled, Some(NotAField::Id));
+        check("id", &Rules { matches: vec!["id".into()], ..Rules::default() }, None);
     }
 
     #[test]

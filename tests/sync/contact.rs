@@ -483,3 +483,36 @@ async fn a_change_whose_outcome_cannot_be_printed_is_made_once() {
     contact(&harness, &create).run().await.exits(7);
     assert_eq!(value(&stored(&harness), "name"), "Ann");
 }
+
+#[tokio::test]
+async fn a_name_of_tags_or_an_id_is_no_field_unless_the_mapping_has_it() {
+    let harness = synced().await;
+    for (arguments, name, hint) in [
+        ("create phone=1 tags=vip", "`tags` stands for tags", "hint: add each tag with --tag NAME; "),
+        (
+            "create phone=1 remove_tags=vip",
+            "`remove_tags` stands for tags",
+            "hint: leave it out: a new contact has no tags",
+        ),
+        ("create phone=1 id=7", "`id` stands for the platform's id", "hint: leave it out: the platform chooses the id"),
+        ("create phone=1 contact_id=7", "`contact_id` stands for the platform's id", "hint: leave it out"),
+        (
+            "update phone=+525512345601 tags=vip",
+            "`tags` stands for tags",
+            "hint: add tags with `contactsync contact tag`",
+        ),
+        ("update phone=+525512345601 remove_tags=a", "`remove_tags` stands for tags", "`contactsync contact untag`"),
+        ("update phone=+525512345601 id=7", "`id` stands for the platform's id", "hint: name the contact as id:ID"),
+    ] {
+        let refused = contact(&harness, arguments).run().await.exits(2);
+        let [error] = refused.stderr_lines("error: ")[..] else { panic!("{refused:?}") };
+        assert_eq!(error, format!("error: {name}, not for a custom field"), "{arguments}");
+        let [found] = refused.stderr_lines("hint: ")[..] else { panic!("{refused:?}") };
+        assert!(found.contains(hint) && found.ends_with("add it to [fields] in the configuration"), "{refused:?}");
+    }
+    assert_eq!(harness.calls(), "none");
+    harness.write("contactsync.toml", "[fields]\ntags = \"Etiquetas\"\nid = \"Clave\"\n");
+    contact(&harness, "update phone=+525512345601 tags=vip id=7").run().await.exits(0);
+    let stored = stored(&harness);
+    assert_eq!((value(&stored, "tags"), value(&stored, "id")), ("vip".into(), "7".into()));
+}

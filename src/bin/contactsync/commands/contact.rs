@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use contactsync::one_contact::{
-    ContactAction, ContactEdit, ContactSearch, Edit, edit_contact, find_contacts, get_contact, preview_edit,
+    ContactAction, ContactEdit, ContactSearch, Edit, NotAField, edit_contact, find_contacts, get_contact, preview_edit,
 };
 use contactsync::{Clock, Environment, Field, Workspace};
 
@@ -46,12 +46,12 @@ pub fn run(command: &ContactCommand, config: Config, console: &Console) -> Resul
             })
         }
         ContactCommand::Create(create) => {
-            let edit = Edit { tags: tags(&create.tag), ..fields(&create.fields, &settings)? };
+            let edit = Edit { tags: tags(&create.tag), ..fields(&create.fields, &settings, meant_by_create)? };
             change(ContactAction::Create(edit), create.edit.dry_run, args, settings, &output, console)
         }
         ContactCommand::Update(update) => {
             let clear = update.clear.iter().map(|name| name.trim().into()).collect();
-            let edit = Edit { clear, ..fields(&update.fields, &settings)? };
+            let edit = Edit { clear, ..fields(&update.fields, &settings, meant_by_update)? };
             let action = ContactAction::Change(update.key.clone(), edit);
             change(action, update.edit.dry_run, args, settings, &output, console)
         }
@@ -89,11 +89,36 @@ fn output(args: &OneContactArgs, settings: &Settings) -> ContactOutput {
     ContactOutput { json: args.json, shown }
 }
 
-// The fields with their values in the types of their rules.
-fn fields(given: &[Assignment], settings: &Settings) -> Result<Edit, Failure> {
+// The fields with their values in the types of their rules. `meant` says what to do about a name of no field.
+fn fields(given: &[Assignment], settings: &Settings, meant: fn(NotAField) -> &'static str) -> Result<Edit, Failure> {
+    for Assignment(Field { name, .. }) in given {
+        let (what, meant) = match NotAField::of(name, &settings.input.rules) {
+            None => continue,
+            Some(no_field @ NotAField::Id) => ("the platform's id", meant(no_field)),
+            Some(no_field @ (NotAField::Tags | NotAField::RemoveTags)) => ("tags", meant(no_field)),
+        };
+        return Err(Failure::usage_text(format!("`{name}` stands for {what}, not for a custom field"))
+            .hint(format!("{meant}; for a custom field `{name}`, add it to [fields] in the configuration")));
+    }
     let typed = |Assignment(field): &Assignment| settings.input.rules.typed(field.clone());
     let fields = given.iter().map(typed).collect::<Result<_, _>>().map_err(Failure::usage_text)?;
     Ok(Edit { fields, ..Edit::default() })
+}
+
+const fn meant_by_create(no_field: NotAField) -> &'static str {
+    match no_field {
+        NotAField::Id => "leave it out: the platform chooses the id of a new contact",
+        NotAField::Tags => "add each tag with --tag NAME",
+        NotAField::RemoveTags => "leave it out: a new contact has no tags to remove",
+    }
+}
+
+const fn meant_by_update(no_field: NotAField) -> &'static str {
+    match no_field {
+        NotAField::Id => "name the contact as id:ID; its id cannot be changed",
+        NotAField::Tags => "add tags with `contactsync contact tag`",
+        NotAField::RemoveTags => "remove tags with `contactsync contact untag`",
+    }
 }
 
 fn tags(given: &[Tag]) -> Vec<contactsync::contact::Text> {
