@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde_json::Value as Json;
+
 use crate::core::model::{Contact, ContactId, Key};
+use crate::core::record::Cells;
 use crate::core::text::trimmed;
 
 const ID_PREFIX: &str = "id:";
@@ -79,6 +82,24 @@ impl ContactRef {
                     || *text == key.to_string()
                     || contact.matches().iter().map(Key::of).any(|key| is_match(&key))
             }
+        }
+    }
+
+    /// Whether a row that became no contact has the value that it names in one of its cells.
+    pub fn is_in_row(&self, cells: &Cells) -> bool {
+        let Self::Match(text) = self else { return false };
+        let value = text.split_once('=').map(|(_, value)| value);
+        let is_named = |cell: &str| {
+            let cell = trimmed(cell);
+            cell == text || Some(cell) == value
+        };
+        match cells {
+            Cells::Texts(texts) => texts.iter().any(is_named),
+            Cells::Object(object) => object.iter().any(|(_, json)| match json {
+                Json::String(text) => is_named(text),
+                Json::Number(number) => is_named(&number.to_string()),
+                Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => false,
+            }),
         }
     }
 
@@ -183,6 +204,29 @@ mod tests {
         }
         let by_id = Contact::new(Draft { id: ContactId::new("7"), ..Draft::default() }).unwrap();
         assert!("contact_id=7".parse::<ContactRef>().unwrap().is_of(1, &by_id, None));
+    }
+
+    #[test]
+    fn a_row_without_a_contact_is_named_by_a_whole_cell() {
+        let json = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+        let rows = [
+            Cells::Texts([" 555 1234 cel", "Ann", "a=b"].into_iter().collect()),
+            Cells::Object(vec![("phone".into(), json("\" 555 1234 cel\"")), ("a".into(), json("[7, \"a=b\"]"))]),
+        ];
+        for (text, expected) in [
+            ("555 1234 cel", [true, true]),
+            ("phone=555 1234 cel", [true, true]),
+            ("555 1234", [false, false]),
+            ("a=b", [true, false]),
+            ("name=Ann", [true, false]),
+            ("id:Ann", [false, false]),
+            ("line:1", [false, false]),
+        ] {
+            let name: ContactRef = text.parse().unwrap();
+            assert_eq!(rows.each_ref().map(|cells| name.is_in_row(cells)), expected, "{text}");
+        }
+        let number = Cells::Object(vec![("phone".into(), json("5551234"))]);
+        assert!("phone=5551234".parse::<ContactRef>().unwrap().is_in_row(&number));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{Journal, JournalError, RunRow};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::model::{Field, RemoteState};
+use crate::core::selection::ContactRef;
 use crate::core::time::Timestamp;
 use crate::core::undo::Written;
 
@@ -102,12 +103,13 @@ impl Journal {
         self.ask_blocking(move |store| store.story(contact))
     }
 
-    /// The rows of the last input that begin on this line and became no contact, with their runs.
+    /// The rows of the last input that became no contact and that begin on the named line, or whose kept cells have the named value,
+    /// with their runs.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub(crate) fn rows_without_contact(&self, line: u64) -> Result<Vec<StoryRun>, JournalError> {
-        self.ask_blocking(move |store| store.rows_without_contact(line))
+    pub(crate) fn rows_without_contact(&self, name: ContactRef) -> Result<Vec<StoryRun>, JournalError> {
+        self.ask_blocking(move |store| store.rows_without_contact(&name))
     }
 
     /// The rows of a planned input that belong to the contacts to which it was limited by name, and those that begin on this

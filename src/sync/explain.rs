@@ -255,12 +255,12 @@ pub fn explain<R: Reporter>(
             let keys = stories.iter().map(shown).collect();
             return Err(ExplainError::Ambiguous { name: name.clone(), keys });
         }
-        let mut story = match (stories.pop(), name) {
-            (Some(stored), _) => Story::of(stored, path),
-            (None, ContactRef::Line(line)) if planned.is_none() => {
-                Story { runs: runs_of(journal.rows_without_contact(*line)?, path), ..Story::unknown() }
+        let mut story = match stories.pop() {
+            Some(stored) => Story::of(stored, path),
+            None if planned.is_none() => {
+                Story { runs: runs_of(journal.rows_without_contact(name.clone())?, path), ..Story::unknown() }
             }
-            (None, ContactRef::Line(_) | ContactRef::Match(_) | ContactRef::Id(_)) => Story::unknown(),
+            None => Story::unknown(),
         };
         let is_known = story.key.is_some() || !story.runs.is_empty();
         if let Some((rows, input)) = planned {

@@ -206,3 +206,29 @@ async fn a_name_that_stands_for_no_contact_or_for_several_is_refused() {
     let missing = harness.program(&format!("explain {ANN} --journal none.db")).run().await.exits(2);
     assert!(missing.stderr.contains("journal none.db: no such file"), "{missing:?}");
 }
+
+#[tokio::test]
+async fn a_rejected_row_is_found_by_its_cells_if_rejected_rows_are_listed() {
+    let harness = Harness::unlimited().await;
+    harness.write(
+        "in.csv",
+        "phone,email\n+525512345601,ann@example.com\ncellphone, bo@example.com\ncellphone,cy@example.com\n",
+    );
+    harness.sync("in.csv --match phone").run().await.exits(3);
+    // Without the list, the journal does not keep them.
+    let unknown = explain(&harness, "bo@example.com").await.exits(2);
+    assert!(unknown.stderr.contains("; `contactsync report` lists rejected rows with their lines\n"), "{unknown:?}");
+    harness.sync("in.csv --match phone --rejects bad.csv").run().await.exits(3);
+    for name in ["bo@example.com", "email=bo@example.com"] {
+        let told = story(&harness, name).await;
+        let why = "column `phone`: expected a phone number (match field), found text without digits";
+        assert_eq!((&told["key"], rows(&told["runs"][0])), (&Json::Null, vec![format!("3 rejected: {why}")]), "{name}");
+    }
+    let both = explain(&harness, "cellphone").await.exits(0);
+    assert!(both.stdout.starts_with("2 rows without a contact\nrun 2, "), "{both:?}");
+    assert!(!both.stdout.contains("example.com"), "{both:?}");
+    // The contact of a row comes first.
+    assert_eq!(story(&harness, "+525512345601").await["key"], ANN);
+    explain(&harness, "example.com").await.exits(2);
+    explain(&harness, "id:bo@example.com").await.exits(2);
+}

@@ -11,8 +11,10 @@ use super::compact::Owner;
 use super::ids::StoredId;
 use super::keys::KeyParts;
 use super::listing::state_name;
+use super::stored_cells::StoredCells;
 use super::{FIRST_IN_MEMORY, Result, Store, integer, natural, state};
 use crate::core::model::RemoteState;
+use crate::core::selection::ContactRef;
 use crate::core::time::Timestamp;
 use crate::journal::story::{NamedRow, StoredStory, StoryCall, StoryRejection, StoryRow, StoryRun};
 
@@ -132,21 +134,36 @@ impl Store {
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
-    pub(in crate::journal) fn rows_without_contact(&self, line: u64) -> Result<Vec<StoryRun>> {
+    pub(in crate::journal) fn rows_without_contact(&self, name: &ContactRef) -> Result<Vec<StoryRun>> {
+        let line = match name {
+            ContactRef::Line(line) => Some(integer(*line)),
+            ContactRef::Match(_) => None,
+            ContactRef::Id(_) => return Ok(Vec::new()),
+        };
         let mut query = self.db.prepare(
-            "SELECT items.line, items.state, coalesce(open_rows.reason, items.reason), items.row, items.run FROM items
-             LEFT JOIN open_rows ON open_rows.run = items.run AND open_rows.row = items.row
-             WHERE items.line = ?1 AND items.contact IS NULL AND items.run IN
+            "SELECT items.line, items.state, coalesce(open_rows.reason, items.reason), items.row, items.run,
+                 coalesce(open_rows.cells, items.cells)
+             FROM items LEFT JOIN open_rows ON open_rows.run = items.run AND open_rows.row = items.row
+             WHERE items.contact IS NULL AND (items.line = ?1 OR ?1 IS NULL AND coalesce(open_rows.cells, items.cells) IS NOT NULL)
+                 AND items.run IN
                  (SELECT id FROM runs WHERE undoes IS NULL AND sync =
                      (SELECT max(sync) FROM runs WHERE state <> 'planning' AND undoes IS NULL))
              ORDER BY items.run, items.row",
         )?;
-        let mut rows = query.query([integer(line)])?;
-        let mut found = Vec::new();
+        let mut rows = query.query([line])?;
+        let mut found: Vec<StoryRun> = Vec::new();
         while let Some(row) = rows.next()? {
-            let Some(run) = self.run(row.get(4)?)? else { continue };
-            let rows = vec![story_row(row)?];
-            found.push(StoryRun { run, is_by_hand: false, rows, calls: Vec::new(), written: None });
+            let cells: Option<String> = row.get(5)?;
+            if line.is_none() && !cells.is_some_and(|cells| has_cell(&cells, name)) {
+                continue;
+            }
+            let (number, story_row) = (row.get(4)?, story_row(row)?);
+            if let Some(last) = found.last_mut().filter(|last| last.run.id == number) {
+                last.rows.push(story_row);
+                continue;
+            }
+            let Some(run) = self.run(number)? else { continue };
+            found.push(StoryRun { run, is_by_hand: false, rows: vec![story_row], calls: Vec::new(), written: None });
         }
         Ok(found)
     }
@@ -187,4 +204,10 @@ impl Store {
 // From the columns line, state and reason.
 fn story_row(row: &Row<'_>) -> Result<StoryRow> {
     Ok(StoryRow { line: natural(row.get(0)?), state: state_name(row.get(1)?)?, reason: row.get(2)? })
+}
+
+// Whether a stored row has a cell with what is named.
+fn has_cell(cells: &str, name: &ContactRef) -> bool {
+    serde_json::from_str(cells)
+        .is_ok_and(|cells: StoredCells<String, serde_json::Value>| name.is_in_row(&cells.cells()))
 }

@@ -54,7 +54,7 @@ impl From<ExplainError> for Failure {
             ExplainError::Ambiguous { .. } => Self::usage(&error).hint(format!("{NAME_ONE}, and its channel with --channel")),
             ExplainError::Unknown(_) => Self::usage(&error).hint(
                 "name a contact by a match value, FIELD=VALUE, id:ID, or line:N of a row of the last input that needed a call; \
-                 with INPUT, line:N is any row of it",
+                 with INPUT, line:N is any row of it; `contactsync report` lists rejected rows with their lines",
             ),
         }
     }

@@ -49,7 +49,10 @@ fn head(story: &Story, shown: &Shown) -> Vec<String> {
     let channel = story.channel.as_ref().map(|channel| format!(" of channel `{channel}`")).unwrap_or_default();
     let mut lines = vec![match &story.key {
         Some(key) => format!("{key}{channel}"),
-        None => "a row without a contact".to_owned(),
+        None => match story.runs.iter().map(|run| run.rows.len()).sum::<usize>() {
+            0 | 1 => "a row without a contact".to_owned(),
+            rows => format!("{rows} rows without a contact"),
+        },
     }];
     if !story.aliases.is_empty() {
         lines.push(format!("  also known by: {}", story.aliases.join(", ")));
