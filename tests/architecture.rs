@@ -150,10 +150,11 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// The crates that the core may use: values, their serialization, their errors, a digest, and what a value is held
+/// The crates that the core may use: values, tables and their hashes, their serialization, their errors, a digest, and what a value is held
 /// against: patterns, the numbers of each country, one form for what looks the same, and the code pages of DOS.
-const CRATES_OF_THE_CORE: [&str; 10] = [
+const CRATES_OF_THE_CORE: [&str; 11] = [
     "compact_str",
+    "hashbrown",
     "regex",
     "rlibphonenumber",
     "serde",

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 const SAMPLE: &str = "fixtures/customers.csv";
 
 /// The source of the exit codes.
-const FAILURE: &str = include_str!("../src/bin/contactsync/failure.rs");
+const EXIT: &str = include_str!("../src/bin/contactsync/exit.rs");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -513,7 +513,7 @@ fn the_exit_codes_are_those_of_the_program() {
     let operations = read("docs/operations.md");
     let cells = first_cells(section(&operations, "Exit codes"));
     let told: BTreeSet<u8> = cells.iter().map(|cell| cell.parse().unwrap()).collect();
-    let (_, codes) = FAILURE.split_once("pub enum Exit {").unwrap();
+    let (_, codes) = EXIT.split_once("pub enum Exit {").unwrap();
     let there: BTreeSet<u8> = codes
         .split("\n}")
         .next()

@@ -149,9 +149,10 @@ mod tests {
             for (contact, (of, field, value, is_stored)) in (1..).zip(steps) {
                 let key = (of, field, value);
                 let found = staged.find(key.0, key.1, &key.2);
-                match expected.get(&key) {
-                    Some(contact) => prop_assert_eq!(found, Found::Staged(*contact)),
-                    None => prop_assert_eq!(found == Found::MaybeStored, stored.contains_key(&key)),
+                if let Some(contact) = expected.get(&key) {
+                    prop_assert_eq!(found, Found::Staged(*contact));
+                } else {
+                    prop_assert_eq!(found == Found::MaybeStored, stored.contains_key(&key));
                 }
                 staged.add(StagedValue { contact, of: key.0, field: key.1, value: &key.2 });
                 prop_assert_eq!(staged.of_contact(contact).map(|found| found.value.to_owned()), Some(key.2.clone()));
