@@ -95,7 +95,7 @@ impl Staged {
             (of, field, value)
         };
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
-        order.sort_by(|one, other| key(one).cmp(&key(other)));
+        order.sort_unstable_by(|one, other| key(one).cmp(&key(other)).then(one.cmp(other)));
         order.into_iter().try_for_each(|place| store(self.value(place)))?;
         for entry in self.entries.drain(..) {
             let is_it = |other: &u64| *other == entry.hash;
