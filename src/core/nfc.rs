@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::core::byte_scan;
 use crate::core::record::Texts;
 
 /// The lowest first byte of a character that can combine with the one before it, or be part of such a pair: U+0300.
@@ -30,9 +31,7 @@ pub fn nfc_texts(texts: &Texts) -> Cow<'_, Texts> {
 }
 
 fn is_plain(text: &str) -> bool {
-    // The highest of a chunk is found for many bytes at once; to stop at the first that is high would need a look at each.
-    let highest = |chunk: &[u8]| chunk.iter().copied().fold(0, u8::max);
-    text.as_bytes().chunks(64).all(|chunk| highest(chunk) < FIRST_COMBINING)
+    !byte_scan::any(text, byte_scan::has_high, |byte| byte >= FIRST_COMBINING)
 }
 
 #[cfg(test)]

@@ -212,8 +212,11 @@ const LETTER: u8 = 0xC3;
 /// has such a pair.
 pub(super) fn may_be_double_encoded(bytes: &[u8]) -> bool {
     let mut at = 0;
-    while let Some(start) = bytes[at..].iter().position(|byte| !byte.is_ascii()) {
-        let first = at + start;
+    loop {
+        let first = at + Encoding::ascii_valid_up_to(&bytes[at..]);
+        if first == bytes.len() {
+            return false;
+        }
         // The bytes of a character that follow its first one.
         let next = first + 1 + bytes[first + 1..].iter().take_while(|byte| **byte & 0xC0 == 0x80).count();
         if bytes.get(next).is_some_and(|byte| !byte.is_ascii() && *byte != LETTER) {
@@ -221,7 +224,6 @@ pub(super) fn may_be_double_encoded(bytes: &[u8]) -> bool {
         }
         at = next;
     }
-    false
 }
 
 /// Whether a value contains such text.

@@ -181,6 +181,6 @@ fn copies_beside(journal: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let found = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_copy));
     let mut copies: Vec<PathBuf> = found.map(|entry| entry.path()).collect();
-    copies.sort();
+    copies.sort_unstable();
     copies
 }

@@ -372,7 +372,7 @@ impl Approver {
         // Contacts that are searched for first are the same contacts.
         let policy = |policy| format!("{:?}", Policy { search_first: false, ..policy });
         let mut policies: Vec<_> = plan.runs.iter().map(|run| (&run.channel, policy(run.policy))).collect();
-        policies.sort();
+        policies.sort_unstable();
         let configuration = digest([
             ("header", format!("{:?}", source.header())),
             ("mapping", format!("{mapping:?}")),

@@ -3,6 +3,7 @@
 
 use serde_json::Value as Json;
 
+use crate::core::byte_scan::{self, has, has_less};
 use crate::core::record::Texts;
 use crate::core::text::trimmed;
 
@@ -39,10 +40,11 @@ pub(super) fn reason(character: char) -> String {
 }
 
 // Whether text has bytes of control characters: those of ASCII but tabs and line breaks, and the first byte of U+0080 to
-// U+009F, which other characters share. Looks at many bytes at once.
+// U+009F, which other characters share.
 fn may_have_some(text: &str) -> bool {
     let is_one = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7F || byte == 0xC2;
-    text.as_bytes().chunks(64).any(|chunk| chunk.iter().fold(false, |any, byte| any | is_one(*byte)))
+    let may_have_one = |word| has_less(word, b' ') || has(word, 0x7F) || has(word, 0xC2);
+    byte_scan::any(text, may_have_one, is_one)
 }
 
 #[cfg(test)]

@@ -59,8 +59,11 @@ impl Value {
 
     /// Whether the platform treats the value as missing: the framework behind it trims text and turns `""` into null
     /// (API.md, trap 10).
+    #[inline]
     pub fn is_blank(&self) -> bool {
-        matches!(self, Self::Text(text) if trimmed(text).is_empty())
+        // Nearly all text is recognised by its first byte.
+        let is_shown = |text: &Text| text.as_bytes().first().is_some_and(u8::is_ascii_graphic);
+        matches!(self, Self::Text(text) if !is_shown(text) && trimmed(text).is_empty())
     }
 
     /// Whether the platform's value equals this one, so that its contact is an exact hit.

@@ -168,6 +168,7 @@ impl Block {
         self.rows.last().map(|place| self.row(place))
     }
 
+    #[inline]
     fn row(&self, place: &Place) -> RawRow<'_> {
         RawRow { found: place.found, text: &self.text[place.text.clone()], ends: &self.ends[place.ends.clone()] }
     }
@@ -262,6 +263,7 @@ impl<'a> RawRow<'a> {
         (&self.text[..ends.last().copied().unwrap_or(0)], ends)
     }
 
+    #[inline]
     pub(super) fn cell(self, at: usize) -> &'a [u8] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.text[start..self.ends[at]]

@@ -277,6 +277,7 @@ impl<'a> Writer<'a> {
     }
 
     // Seven bits a byte, the lowest first.
+    #[inline]
     fn count(&mut self, mut count: u64) {
         while count >= 0x80 {
             self.bytes.push((count & 0x7F) as u8 | 0x80);

@@ -29,6 +29,7 @@ enum KeyField<'a> {
 
 impl<'a> KeyField<'a> {
     // The text of a key does not tell an id from a match field of that name.
+    #[inline]
     fn named(name: Cow<'a, str>) -> Self {
         if ID_KEY.strip_suffix('=') == Some(&name) { Self::Id } else { Self::Match(name) }
     }
