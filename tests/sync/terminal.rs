@@ -128,7 +128,7 @@ async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
         let ran = harness.program(arguments).shell(shell).run().await;
         assert!(ran.stdout.contains(error) && ran.stdout.ends_with(&format!("exit {code}\n")), "{ran:?}");
     };
-    check("init in.csv", 2, "error: contactsync.toml: cannot write it: File too large").await;
+    check("init in.csv", 1, "error: contactsync.toml: cannot write it: File too large").await;
     check("plan in.csv --match email", 1, "error: standard output: failed to write: File too large").await;
     check(&format!("sync in.csv --match email --url {}", harness.sandbox.url()), 1, "error: journal contactsync.db")
         .await;
