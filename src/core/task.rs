@@ -51,7 +51,7 @@ pub struct Policy {
     /// What happens to tags that the input no longer names. By default, they stay ([`TagsMode::Add`]).
     pub tags_mode: TagsMode,
     /// How long a new contact may take to appear in searches. A create whose answer was lost is sent again only after a
-    /// search that began at least this long after it found no contact. The default is [`SEARCH_LAG`](crate::SEARCH_LAG).
+    /// search that began at least this long after it found no contact. The default is [`crate::SEARCH_LAG`].
     // A process of an earlier version that has the journal open writes the earlier names.
     #[serde(alias = "settle")]
     pub search_lag: Duration,
