@@ -132,7 +132,7 @@ impl Address {
             Self::Phone => {
                 let found = if text.starts_with('#') {
                     phone::COMMENTED_OUT
-                } else if phone_date::is_date(text, false) {
+                } else if phone_date::is_date(text, || false) {
                     // Without a country, a date with a short year may be a number of six digits.
                     phone::DATE
                 } else if text.contains(char::is_numeric) {

@@ -130,7 +130,7 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
     if is_scientific(text) {
         return Err(NoPhone::Rounded);
     }
-    if is_date(text, !country.is_some_and(has_six_digits)) {
+    if is_date(text, || !country.is_some_and(has_six_digits)) {
         return Err(NoPhone::Date);
     }
     if text.starts_with('#') {
