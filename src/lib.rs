@@ -21,8 +21,8 @@
 //!
 //! [`Connection`] is a platform and its rate, [`Source`] an input, [`Mapping`] the rules by which its rows become contacts, and
 //! [`Policy`] how contacts are created and changed. The other fields of [`SyncInput`] are the options of `contactsync sync`, which
-//! `docs/reference.md` describes. [`SyncInput::new`], [`Policy::new`] and [`RunOptions::default`] have the same defaults as the
-//! program:
+//! `docs/reference.md` describes. [`SyncInput::new`], [`Policy::new`] and [`RunOptions::default`] use the program's
+//! defaults:
 //!
 //! ```no_run
 //! use std::error::Error;
@@ -277,7 +277,7 @@ pub mod run_report {
 
 /// One contact at a time: its history, and calls by hand.
 pub mod one_contact {
-    pub use crate::core::by_hand::{BadEdit, Edit, NotAField, When};
+    pub use crate::core::by_hand::{BadEdit, Edit, ReservedName, When};
     pub use crate::core::contact_change::{ContactChange, FieldChange};
     pub use crate::core::verification::Difference;
     pub use crate::sync::{

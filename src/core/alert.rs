@@ -61,7 +61,7 @@ pub enum NightEnd {
     Stopped,
     /// It failed, or the platform made it stop.
     Failed,
-    /// There was no run that could be continued.
+    /// There was no run to resume.
     Idle,
 }
 
@@ -207,7 +207,7 @@ impl JobMemory {
         if night.end == NightEnd::Finished {
             self.last_success = Some(night.at);
         }
-        // What did not run is not compared with later runs.
+        // Later runs are not compared with an idle one.
         self.nights.extend(Some(night).filter(|night| night.end != NightEnd::Idle));
         let excess = self.nights.len().saturating_sub(REMEMBERED);
         self.nights.drain(..excess);
@@ -322,7 +322,7 @@ mod tests {
         check(&[stopped(), stopped(), stopped(), stopped()], &[None, None, Some(Degraded), None]);
         check(&[stopped(), stopped(), ok(), stopped(), stopped()], &[None; 5]);
         check(&[failed(), stopped(), ok()], &[Some(Failure), None, Some(Recovered)]);
-        // That there was nothing to continue shows neither, and does not end a row of nights that stopped.
+        // That there was nothing to resume shows neither, and does not end a row of nights that stopped.
         let idle = || night(NightEnd::Idle, 0, 0);
         check(&[failed(), idle(), ok()], &[Some(Failure), None, Some(Recovered)]);
         check(&[stopped(), stopped(), idle(), stopped()], &[None, None, None, Some(Degraded)]);

@@ -169,9 +169,9 @@ pub fn to_rewrite(known: Known, contact: &Contact) -> Known {
     known
 }
 
-/// What a name stands for that a person gives as that of a field.
+/// A name that is reserved, so that it cannot be given as the name of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAField {
+pub enum ReservedName {
     /// The platform's id of the contact.
     Id,
     /// Tags to add.
@@ -180,8 +180,8 @@ pub enum NotAField {
     RemoveTags,
 }
 
-impl NotAField {
-    /// What a name of no custom field stands for. A rule or a match field of this name makes it one.
+impl ReservedName {
+    /// Returns what a name is reserved for. A name that a rule or a match field has is not reserved.
     pub fn of(name: &str, rules: &Rules) -> Option<Self> {
         let mut fields = rules.fields.iter().map(|rule| &rule.name).chain(&rules.matches);
         if fields.any(|field| field.trim() == name) {
@@ -333,19 +333,19 @@ mod tests {
     #[test]
     fn a_name_that_stands_for_tags_or_an_id_is_no_field_unless_the_rules_have_it() {
         let none = Rules::default();
-        let check = |name: &str, rules: &Rules, expected: Option<NotAField>| {
-            assert_eq!(NotAField::of(name, rules), expected, "{name} {rules:?}");
+        let check = |name: &str, rules: &Rules, expected: Option<ReservedName>| {
+            assert_eq!(ReservedName::of(name, rules), expected, "{name} {rules:?}");
         };
-        check("tags", &none, Some(NotAField::Tags));
-        check("remove_tags", &none, Some(NotAField::RemoveTags));
-        check("id", &none, Some(NotAField::Id));
-        check("contact_id", &none, Some(NotAField::Id));
+        check("tags", &none, Some(ReservedName::Tags));
+        check("remove_tags", &none, Some(ReservedName::RemoveTags));
+        check("id", &none, Some(ReservedName::Id));
+        check("contact_id", &none, Some(ReservedName::Id));
         for name in ["tag", "Tags", "ID", "name"] {
             check(name, &none, None);
         }
         let ruled = Rules { fields: vec![FieldRule::column("tags", "Etiquetas")], ..Rules::default() };
         check("tags", &ruled, None);
-        check("id", &ruled, Some(NotAField::Id));
+        check("id", &ruled, Some(ReservedName::Id));
         check("id", &Rules { matches: vec!["id".into()], ..Rules::default() }, None);
     }
 

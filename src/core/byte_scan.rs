@@ -1,4 +1,5 @@
-//! Scans of text for bytes, eight at once. The release build is optimised for size, where the compiler does not vectorise loops.
+//! Scans text for bytes, eight at a time: at the release build's `opt-level`, the compiler does not vectorise loops (benchmark:
+//! `reading`).
 
 /// A word with 1 in each of its bytes.
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -6,7 +7,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 /// A word with the highest bit of each of its bytes.
 const HIGHEST: u64 = 0x80 * ONES;
 
-/// Whether any byte `is_found`. `may_be_found` must hold for each word of eight bytes that contains such a byte.
+/// Whether `is_found` holds for any byte. `may_be_found` must hold for each word of eight bytes that contains such a byte.
 pub(super) fn any(text: &str, may_be_found: impl Fn(u64) -> bool, is_found: impl Fn(u8) -> bool) -> bool {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let in_word = |word: &[u8; 8]| may_be_found(u64::from_ne_bytes(*word)) && word.iter().any(|byte| is_found(*byte));
@@ -15,20 +16,20 @@ pub(super) fn any(text: &str, may_be_found: impl Fn(u64) -> bool, is_found: impl
 
 /// Whether a byte of the word is not ASCII.
 #[inline]
-pub(super) const fn has_high(word: u64) -> bool {
+pub(super) const fn has_non_ascii(word: u64) -> bool {
     word & HIGHEST != 0
 }
 
 /// Whether a byte of the word is less than `limit`, which is at most 128.
 #[inline]
-pub(super) const fn has_less(word: u64, limit: u8) -> bool {
+pub(super) const fn has_below(word: u64, limit: u8) -> bool {
     word.wrapping_sub(ONES * limit as u64) & !word & HIGHEST != 0
 }
 
 /// Whether a byte of the word is `byte`.
 #[inline]
 pub(super) const fn has(word: u64, byte: u8) -> bool {
-    has_less(word ^ (ONES * byte as u64), 1)
+    has_below(word ^ (ONES * byte as u64), 1)
 }
 
 #[cfg(test)]
@@ -42,9 +43,9 @@ mod tests {
                 let mut bytes = [other; 8];
                 bytes[at] = byte;
                 let word = u64::from_ne_bytes(bytes);
-                assert_eq!(has_high(word), bytes.iter().any(|byte| *byte >= 0x80), "{bytes:x?}");
+                assert_eq!(has_non_ascii(word), bytes.iter().any(|byte| *byte >= 0x80), "{bytes:x?}");
                 for limit in [1, b' ', 0x80] {
-                    assert_eq!(has_less(word, limit), bytes.iter().any(|byte| *byte < limit), "{bytes:x?} {limit}");
+                    assert_eq!(has_below(word, limit), bytes.iter().any(|byte| *byte < limit), "{bytes:x?} {limit}");
                 }
                 for wanted in [0, b'a', 0x7F, 0xC2] {
                     assert_eq!(has(word, wanted), bytes.contains(&wanted), "{bytes:x?} {wanted}");

@@ -31,7 +31,7 @@ pub fn nfc_texts(texts: &Texts) -> Cow<'_, Texts> {
 }
 
 fn is_plain(text: &str) -> bool {
-    !byte_scan::any(text, byte_scan::has_high, |byte| byte >= FIRST_COMBINING)
+    !byte_scan::any(text, byte_scan::has_non_ascii, |byte| byte >= FIRST_COMBINING)
 }
 
 #[cfg(test)]

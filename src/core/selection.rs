@@ -85,8 +85,8 @@ impl ContactRef {
         }
     }
 
-    /// Whether a row that became no contact has the value that it names in one of its cells.
-    pub fn is_in_row(&self, cells: &Cells) -> bool {
+    /// Whether one of these cells, of a row that became no contact, has the value that this reference names.
+    pub fn matches_row(&self, cells: &Cells) -> bool {
         let Self::Match(text) = self else { return false };
         let value = text.split_once('=').map(|(_, value)| value);
         let is_named = |cell: &str| {
@@ -223,10 +223,10 @@ mod tests {
             ("line:1", [false, false]),
         ] {
             let name: ContactRef = text.parse().unwrap();
-            assert_eq!(rows.each_ref().map(|cells| name.is_in_row(cells)), expected, "{text}");
+            assert_eq!(rows.each_ref().map(|cells| name.matches_row(cells)), expected, "{text}");
         }
         let number = Cells::Object(vec![("phone".into(), json("5551234"))]);
-        assert!("phone=5551234".parse::<ContactRef>().unwrap().is_in_row(&number));
+        assert!("phone=5551234".parse::<ContactRef>().unwrap().matches_row(&number));
     }
 
     #[test]

@@ -51,12 +51,12 @@ pub struct SharedValues {
     fields: Vec<String>,
     // What each field holds, by its name.
     kinds: Vec<(String, FieldKind)>,
-    // The number of the last field at each place of a contact. The fields of a row mostly come in the order of the row before.
+    // For each position in a contact, the index in `kinds` of the field last seen there: mostly, it is the same in the next row.
     by_place: Vec<usize>,
     // Names, once a row has one.
     evidence: Evidence,
     values: HashTable<SeenValue>,
-    // Its key is random, so that the author of an input cannot choose values with equal hashes.
+    // Has a random seed, so that the author of an input cannot choose values with equal hashes.
     hasher: RandomState,
     // For one word of a name, and for the hashes of all words.
     lower: String,

@@ -66,7 +66,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules of this mode, with the defaults of the program for the others.
+    /// Creates the policy of this mode, with the program's defaults for all other fields.
     pub const fn new(mode: Mode) -> Self {
         Self { mode, tags_mode: TagsMode::Add, search_lag: SEARCH_LAG, retry_in_doubt: false, search_first: false }
     }

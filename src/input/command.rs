@@ -44,7 +44,7 @@ impl fmt::Display for Failed {
             // Such as `signal: 9 (SIGKILL)`.
             None => write!(f, "killed by {status}")?,
         }
-        match telling_line(errors) {
+        match cause_line(errors) {
             Some(line) => write!(f, ": {}", line.trim()),
             None => Ok(()),
         }
@@ -53,7 +53,7 @@ impl fmt::Display for Failed {
 
 /// The line of a command's messages that most likely has the cause: the last one about an error, else the last one with a word.
 /// Databases print the statement and a mark below it after the error.
-fn telling_line(errors: &str) -> Option<&str> {
+fn cause_line(errors: &str) -> Option<&str> {
     let is_error = |line: &&str| {
         let line = line.to_ascii_lowercase();
         line.contains("error") || line.contains("fatal")

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
     /// The file cannot be opened or created.
-    #[error("journal {}: cannot open or write it{}", path.display(), of_the_disk(&**source))]
+    #[error("journal {}: cannot open or write it{}", path.display(), disk_cause(&**source))]
     Open {
         /// The journal's path.
         path: PathBuf,
@@ -144,8 +144,8 @@ impl JournalError {
     /// Whether other options or permissions can remove the cause before anything is sent.
     pub fn is_configuration(&self) -> bool {
         match self {
-            // A full or failing disk is no matter of options.
-            Self::Open { .. } => !self.is_unwritten(),
+            // A full or failing disk is not a configuration error.
+            Self::Open { .. } => !self.is_disk_failure(),
             Self::Foreign { .. } | Self::Newer { .. } | Self::Linked { .. } | Self::Exists { .. } => true,
             Self::Unreadable { .. }
             | Self::Emptied { .. }
@@ -163,7 +163,7 @@ impl JournalError {
     }
 
     /// Whether the system refused a write: a full disk, a file size limit, or a failing disk.
-    pub fn is_unwritten(&self) -> bool {
+    pub fn is_disk_failure(&self) -> bool {
         use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
         // `Error::source` does not look into an `Arc`.
         let (error, io) = match self {
@@ -211,8 +211,8 @@ fn of_sqlite<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
     error.downcast_ref().or_else(shared).or_else(|| of_sqlite(error.source()?))
 }
 
-// What a disk that is full or fails does, for the text of an error; blank for other causes.
-fn of_the_disk(source: &(dyn std::error::Error + 'static)) -> String {
+// The cause as the end of a message if the disk is full or failing; blank for other causes.
+fn disk_cause(source: &(dyn std::error::Error + 'static)) -> String {
     use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
     let error = of_sqlite(source).filter(|error| matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure)));
     error.map(|error| format!(": {}", in_words(error))).unwrap_or_default()
@@ -271,7 +271,7 @@ mod tests {
         let check = |code: i32, is_configuration: bool| {
             let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
             let error = JournalError::open(Path::new("j.db"), error);
-            assert_eq!(error.is_unwritten(), !is_configuration, "{error}");
+            assert_eq!(error.is_disk_failure(), !is_configuration, "{error}");
             assert_eq!(error.is_configuration(), is_configuration, "{code}");
         };
         check(rusqlite::ffi::SQLITE_FULL, false);

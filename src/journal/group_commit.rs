@@ -230,7 +230,7 @@ fn serve(store: &Store, requests: &mpsc::Receiver<Request>) {
             other = Some(request);
             None
         };
-        // Requests that are not durable are large, and their sender prepares the next one while one is worked on.
+        // Requests that are not durable are large, so one is a group: their sender prepares the next one meanwhile.
         let most = if durability == Durability::AtOnce { GROUP } else { 1 };
         let group = iter::once(first).chain(iter::from_fn(next).map_while(same)).take(most);
         last = commit_together(store, durability, group);

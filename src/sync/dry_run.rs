@@ -63,7 +63,7 @@ pub struct DryChannel {
 }
 
 impl DryChannel {
-    /// A channel with this name and number of calls a minute; nothing else of it is known.
+    /// Creates a channel from its name and its rate, in calls a minute. All other fields are `None`.
     pub const fn new(name: String, rate: NonZeroU32) -> Self {
         Self { name, url: None, rate, burst: None, concurrency: None, token: None }
     }
@@ -109,7 +109,7 @@ pub struct DryRun<'a> {
 }
 
 impl<'a> DryRun<'a> {
-    /// An input with the defaults of the program. No change is listed, and nothing is recorded.
+    /// Creates an input with the program's defaults. No change is listed, and nothing is recorded.
     pub fn new(channels: Vec<DryChannel>, source: Source, mapping: &'a Mapping, policy: Policy) -> Self {
         Self {
             channels,

@@ -34,7 +34,7 @@ pub struct RunOptions {
     /// Whether a contact is read back after the first write of a field on its channel: the platform may accept a field and drop it.
     /// `true` by default.
     pub read_back: bool,
-    /// How long a platform that is down is waited for. The default is [`OUTAGE_TIMEOUT`].
+    /// How long to wait for a platform that is down. The default is [`OUTAGE_TIMEOUT`].
     pub outage_timeout: Duration,
     /// How long the journal keeps the calls and rows of earlier runs. The default is [`KEPT_HISTORY`].
     pub keep_history: Duration,

@@ -25,7 +25,7 @@ use crate::sync::row_lists::{NO_LISTS, RowLists};
 use crate::sync::sync_error::SyncError;
 use crate::sync::workspace::{Locked, Overrides, ReadOnlyChannel, Workspace};
 
-/// The name of where an input comes from, by default.
+/// Default name of the source of an input.
 pub const DEFAULT_SOURCE: &str = "default";
 
 /// An input, its channels, and how it is synced. [`SyncInput::new`] has the defaults; the fields change them.
@@ -37,8 +37,8 @@ pub struct SyncInput<'a> {
     pub routing: Routing,
     /// The rows.
     pub source: Source,
-    /// The name of where the input comes from: the same for each night's export. Rows that are as they were in the last input of
-    /// that name are not mapped again. The default is [`DEFAULT_SOURCE`].
+    /// The name of the input's source, which must be the same for each night's export. Rows that did not change since the last
+    /// input of that source are not mapped again. The default is [`DEFAULT_SOURCE`].
     pub source_name: String,
     /// How rows become contacts.
     pub mapping: &'a Mapping,
@@ -55,9 +55,9 @@ pub struct SyncInput<'a> {
     /// The field and the value that a contact must have on each platform that something is sent to. Otherwise nothing is sent. Not
     /// checked by default.
     pub access: Option<Field>,
-    /// The mark that contacts get which the source had and no longer has; without one, they are only counted. None by default. With
-    /// a mark, set `guards.max_missing` as well, so that an incomplete export does not mark most contacts: the program sets it to
-    /// 10 %.
+    /// The mark for contacts that the source had and no longer has; without one, they are only counted. None by default. With a
+    /// mark, set `guards.max_missing` as well, so that an incomplete export does not mark most contacts. The program's default
+    /// for it is 10 %.
     pub on_missing: Option<Mark>,
     /// What was approved. A plan that differs from it is refused before anything is sent. By default, any plan is sent.
     pub approved: Option<Approval>,
@@ -70,7 +70,7 @@ pub struct SyncInput<'a> {
 }
 
 impl<'a> SyncInput<'a> {
-    /// An input with the defaults of the program: all rows go to one channel and are sent, without guards and lists.
+    /// Creates an input with the program's defaults: all rows go to one channel, without guards and lists.
     pub fn new(channels: Vec<(String, Connection)>, source: Source, mapping: &'a Mapping, policy: Policy) -> Self {
         Self {
             channels,

@@ -75,7 +75,7 @@ pub struct Verify<'a> {
 }
 
 impl Verify<'_> {
-    /// All known contacts of a channel, with the defaults of the program: differences are only listed.
+    /// Selects all known contacts of a channel, with the program's defaults: differences are only listed.
     pub fn new(channel: (String, Connection)) -> Self {
         Self {
             channel,

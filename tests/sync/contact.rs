@@ -178,7 +178,7 @@ async fn what_makes_no_contact_is_refused_before_any_call() {
         ("create phone=1 phone=2", "field `phone` occurs twice"),
         ("update line:9 city=Lima", "the journal knows no contact `line:9`"),
         ("update phone=1 city=", "to clear a field, use --clear city"),
-        ("update phone=1 city", "expected NAME=VALUE, found `city`"),
+        ("update phone=1 city", "NAME=VALUE: expected a field and its value, found `city`"),
         ("update phone=1", "required arguments were not provided"),
         ("update phone=1 city=Lima --clear city", "field `city` occurs twice"),
         ("tag phone=1", "required arguments were not provided"),
@@ -488,25 +488,41 @@ async fn a_change_whose_outcome_cannot_be_printed_is_made_once() {
 async fn a_name_of_tags_or_an_id_is_no_field_unless_the_mapping_has_it() {
     let harness = synced().await;
     for (arguments, name, hint) in [
-        ("create phone=1 tags=vip", "`tags` stands for tags", "hint: add each tag with --tag NAME; "),
+        (
+            "create phone=1 tags=vip",
+            "`tags` is reserved for the contact's tags",
+            "hint: add each tag with --tag NAME; ",
+        ),
         (
             "create phone=1 remove_tags=vip",
-            "`remove_tags` stands for tags",
+            "`remove_tags` is reserved for the contact's tags",
             "hint: leave it out: a new contact has no tags",
         ),
-        ("create phone=1 id=7", "`id` stands for the platform's id", "hint: leave it out: the platform chooses the id"),
-        ("create phone=1 contact_id=7", "`contact_id` stands for the platform's id", "hint: leave it out"),
+        (
+            "create phone=1 id=7",
+            "`id` is reserved for the contact's id",
+            "hint: leave it out: the platform chooses the id",
+        ),
+        ("create phone=1 contact_id=7", "`contact_id` is reserved for the contact's id", "hint: leave it out"),
         (
             "update phone=+525512345601 tags=vip",
-            "`tags` stands for tags",
+            "`tags` is reserved for the contact's tags",
             "hint: add tags with `contactsync contact tag`",
         ),
-        ("update phone=+525512345601 remove_tags=a", "`remove_tags` stands for tags", "`contactsync contact untag`"),
-        ("update phone=+525512345601 id=7", "`id` stands for the platform's id", "hint: name the contact as id:ID"),
+        (
+            "update phone=+525512345601 remove_tags=a",
+            "`remove_tags` is reserved for the contact's tags",
+            "`contactsync contact untag`",
+        ),
+        (
+            "update phone=+525512345601 id=7",
+            "`id` is reserved for the contact's id",
+            "hint: to choose the contact by its id, use id:ID",
+        ),
     ] {
         let refused = contact(&harness, arguments).run().await.exits(2);
         let [error] = refused.stderr_lines("error: ")[..] else { panic!("{refused:?}") };
-        assert_eq!(error, format!("error: {name}, not for a custom field"), "{arguments}");
+        assert_eq!(error, format!("error: {name}; it is not a custom field"), "{arguments}");
         let [found] = refused.stderr_lines("hint: ")[..] else { panic!("{refused:?}") };
         assert!(found.contains(hint) && found.ends_with("add it to [fields] in the configuration"), "{refused:?}");
     }

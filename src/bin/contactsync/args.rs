@@ -9,7 +9,6 @@ mod sandbox;
 mod short_help;
 mod undo;
 
-use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -28,7 +27,7 @@ pub use self::runs::{ReportArgs, RunsArgs, RunsCommand};
 pub use self::sandbox::{FaultArgs, SandboxArgs, WindowArg};
 pub use self::short_help::parse;
 pub use self::undo::UndoArgs;
-use crate::options::value::ContactCount;
+use crate::options::value::{ContactCount, whole_number};
 use crate::options::{
     ChannelArgs, HistoryArgs, HttpArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, MetricsArgs, OutputArgs,
     PlatformCheckArgs, PolicyArgs, RoutingArgs, Shard, SourceArgs, SourceNameArgs, defaults, renamed, with_default,
@@ -334,7 +333,7 @@ pub struct SelectionArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 pub struct DiffArgs {
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = defaults::DIFF, help = format!("List what would change for the first N contacts; without N, for {}", defaults::DIFF))]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = defaults::DIFF, value_parser = whole_number::<usize, { usize::MAX as u64 }>, help = format!("List what would change for the first N contacts; without N, for {}", defaults::DIFF))]
     pub diff: Option<usize>,
     /// Show all values in `--diff`; otherwise values are masked, except in keys and tags
     #[arg(long, requires = "diff")]
@@ -483,14 +482,7 @@ pub fn wrong_option(error: &clap::Error) -> Option<WrongOption> {
         ErrorKind::ValueValidation => {
             let cause = std::error::Error::source(error)?;
             let hint = cause.downcast_ref::<BadRunNumber>().map(|_| RUNS_HINT);
-            let message = match error.get(ContextKind::InvalidValue) {
-                // Its own text is about digits.
-                Some(ContextValue::String(value)) if cause.is::<ParseIntError>() => {
-                    format!("{option}: expected a whole number, found `{value}`")
-                }
-                _ => format!("{option}: {cause}"),
-            };
-            Some(WrongOption { message, hint })
+            Some(WrongOption { message: format!("{option}: {cause}"), hint })
         }
         ErrorKind::UnknownArgument => {
             let present = renamed(option).filter(|_| option.starts_with("--"))?.replace('_', "-");

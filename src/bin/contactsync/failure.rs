@@ -68,8 +68,8 @@ impl Failure {
         }
     }
 
-    /// A file that cannot be written: a wrong path or missing permission, unless the disk is full.
-    pub fn unwritten(path: &Path, error: &std::io::Error) -> Self {
+    /// The failure to write a file: wrong usage, such as a wrong path or missing permission, unless the disk is full.
+    pub fn write_failed(path: &Path, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         let failure = Self::usage_text(format!("{}: cannot write it: {error}", path.display()));
         let is_full = matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge);
@@ -86,7 +86,7 @@ impl Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let failure = if error.is_configuration() { Self::usage(&error) } else { Self::unexpected(&error) };
-        if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
+        if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_disk_failure()) {
             return failure.hint(format!(
                 "the file size limit is {bytes} bytes (`ulimit -f`); raise it and run again; nothing is lost, and the next run continues"
             ));

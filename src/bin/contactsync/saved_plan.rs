@@ -69,5 +69,5 @@ pub fn check(path: &Path) -> Result<(), Failure> {
 pub fn write(path: &Path, input: Option<&str>, approval: &Approval, summary: &PlanSummary) -> Result<(), Failure> {
     let plan = NewPlan { about: ABOUT, input, approval, summary };
     let text = serde_json::to_string_pretty(&plan).expect("numbers and text are always JSON");
-    whole_file::replace(path, &text, 0o600).map_err(|error| Failure::unwritten(path, &error))
+    whole_file::replace(path, &text, 0o600).map_err(|error| Failure::write_failed(path, &error))
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use crate::core::byte_scan::{self, has, has_less};
+use crate::core::byte_scan::{self, has, has_below};
 use crate::core::record::Texts;
 use crate::core::text::trimmed;
 
@@ -43,7 +43,7 @@ pub(super) fn reason(character: char) -> String {
 // U+009F, which other characters share.
 fn may_have_some(text: &str) -> bool {
     let is_one = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7F || byte == 0xC2;
-    let may_have_one = |word| has_less(word, b' ') || has(word, 0x7F) || has(word, 0xC2);
+    let may_have_one = |word| has_below(word, b' ') || has(word, 0x7F) || has(word, 0xC2);
     byte_scan::any(text, may_have_one, is_one)
 }
 

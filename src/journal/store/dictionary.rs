@@ -62,7 +62,7 @@ impl Dictionary {
             self.next.set(next + 1);
             return Some(*number);
         }
-        // A row begins anew, or the field of its key is asked for several times.
+        // The next row begins, or the field of a key is looked up again.
         for place in [next.wrapping_sub(1), 0] {
             if let Some((other, number)) = remembered.in_order.get(place)
                 && **other == *text

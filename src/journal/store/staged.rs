@@ -13,8 +13,8 @@ pub(super) struct Staged {
     entries: Vec<Entry>,
     // The places of the last entry of each value.
     places: HashTable<usize>,
-    // The hashes of the values that were stored. One without such a hash need not be looked for, which takes longer than the rest
-    // of the plan of its row.
+    // The hashes of the values that were stored. A value whose hash is not here is not looked up in the journal: that lookup
+    // takes longer than the rest of planning its row (benchmark: `night`).
     stored: HashTable<u64>,
     hasher: RandomState,
 }
@@ -25,8 +25,8 @@ struct Entry {
     contact: i64,
     of: i64,
     field: i64,
-    // Where its text begins. It ends where the next one begins.
-    begins: usize,
+    // Where its text starts. It ends where the next one starts.
+    start: usize,
 }
 
 /// A value that is not stored yet.
@@ -71,7 +71,7 @@ impl Staged {
     pub(super) fn add(&mut self, StagedValue { contact, of, field, value }: StagedValue<'_>) {
         let hash = self.hash(of, field, value);
         let place = self.entries.len();
-        self.entries.push(Entry { hash, contact, of, field, begins: self.texts.len() });
+        self.entries.push(Entry { hash, contact, of, field, start: self.texts.len() });
         self.texts.push_str(value);
         let Self { texts, entries, places, .. } = self;
         let is_it = |other: &usize| is_it(texts, entries, *other, of, field, value);
@@ -121,8 +121,8 @@ impl Staged {
 }
 
 fn text<'a>(texts: &'a str, entries: &[Entry], place: usize) -> &'a str {
-    let end = entries.get(place + 1).map_or(texts.len(), |next| next.begins);
-    &texts[entries[place].begins..end]
+    let end = entries.get(place + 1).map_or(texts.len(), |next| next.start);
+    &texts[entries[place].start..end]
 }
 
 fn is_it(texts: &str, entries: &[Entry], place: usize, of: i64, field: i64, value: &str) -> bool {

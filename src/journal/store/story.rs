@@ -209,5 +209,5 @@ fn story_row(row: &Row<'_>) -> Result<StoryRow> {
 // Whether a stored row has a cell with what is named.
 fn has_cell(cells: &str, name: &ContactRef) -> bool {
     serde_json::from_str(cells)
-        .is_ok_and(|cells: StoredCells<String, serde_json::Value>| name.is_in_row(&cells.cells()))
+        .is_ok_and(|cells: StoredCells<String, serde_json::Value>| name.matches_row(&cells.cells()))
 }

@@ -1,4 +1,4 @@
-//! The memory and processor time that a process has used and what it wrote, as Linux reports them in `/proc`. `self` is this process.
+//! The memory and processor time that a process used, and the bytes that it wrote, from Linux's `/proc`. `self` is this process.
 
 use std::fmt::Display;
 use std::fs;

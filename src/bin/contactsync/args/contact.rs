@@ -173,7 +173,7 @@ impl FromStr for Assignment {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let both = text.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
         match both.filter(|(name, _)| !name.is_empty()) {
-            None => Err(format!("expected NAME=VALUE, found `{text}`")),
+            None => Err(format!("expected a field and its value, found `{text}`")),
             Some((name, "")) => Err(format!("`{name}=` has no value; to clear a field, use --clear {name}")),
             Some((name, value)) => Ok(Self(Field::text(name, value))),
         }

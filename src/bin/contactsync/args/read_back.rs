@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{ChannelJournalArgs, ConnectionArgs, OUTPUT};
-use crate::options::value::ContactCount;
+use crate::options::value::{ContactCount, whole_number};
 use crate::options::{MatchArgs, SourceArgs};
 
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N", help_heading = "Verification")]
     pub sample: Option<ContactCount>,
     /// Use this seed for the sample; the same seed chooses the same contacts [default: random]
-    #[arg(long, value_name = "N", requires = "sample", help_heading = "Verification")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u64, { u64::MAX }>, requires = "sample", help_heading = "Verification")]
     pub seed: Option<u64>,
     /// Let the next sync send what differs
     #[arg(long, conflicts_with = "accept", help_heading = "Verification")]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigArgs, OUTPUT};
 use crate::options::JournalArgs;
+use crate::options::value::whole_number;
 
 #[derive(Debug, Args)]
 #[command(
@@ -23,7 +24,7 @@ pub struct RunsArgs {
     #[command(flatten)]
     pub journal: JournalArgs,
     /// List at most this many runs, newest first
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = OUTPUT)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole_number::<u32, { u32::MAX as u64 }>, help_heading = OUTPUT)]
     pub limit: u32,
     /// Print the runs as one JSON array
     #[arg(long, help_heading = OUTPUT)]
@@ -89,12 +90,12 @@ pub struct ReportArgs {
     pub config: ConfigArgs,
 }
 
-/// What to do about a text that is no run's number.
+/// The hint for an argument that is not a run number.
 pub const RUNS_HINT: &str = "`contactsync runs` lists the runs with their numbers";
 
-/// A text that is no run's number.
+/// The argument is not a run number.
 #[derive(Debug, thiserror::Error)]
-#[error("expected a run's number, as `runs` lists it, found `{0}`")]
+#[error("expected a run number such as 12, found `{0}`")]
 pub struct BadRunNumber(String);
 
 /// The number of a run, from 1.

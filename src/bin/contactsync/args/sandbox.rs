@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
-use crate::options::value::TimeSpan;
+use crate::options::value::{TimeSpan, whole_number};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WindowArg {
@@ -19,10 +19,10 @@ pub enum WindowArg {
 #[command(after_help = EXAMPLES, after_long_help = fault_names())]
 pub struct SandboxArgs {
     /// Listen on this port of 127.0.0.1; 0 picks a free port
-    #[arg(long, value_name = "N", default_value_t = 8100)]
+    #[arg(long, value_name = "N", default_value_t = 8100, value_parser = whole_number::<u16, { u16::MAX as u64 }>)]
     pub port: u16,
     /// Allow this many calls a minute for each token; 0 is no limit
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole_number::<u32, { u32::MAX as u64 }>)]
     pub rate: u32,
     /// Choose how the minute is counted
     #[arg(long, value_enum, default_value_t = WindowArg::Fixed)]
@@ -45,7 +45,7 @@ pub struct SandboxArgs {
 #[command(next_help_heading = "Faults (SHARE is the fraction of all calls, from 0 to 1)")]
 pub struct FaultArgs {
     /// Use this seed for the random faults; the same seed and the same order of calls give the same faults
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number::<u64, { u64::MAX }>)]
     pub seed: u64,
     /// Inject this fault; repeat it for several. RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
     #[arg(long, value_name = "RULE")]
@@ -54,7 +54,7 @@ pub struct FaultArgs {
     #[arg(long, value_name = "FIELD=FORM", value_parser = stored_form)]
     pub stored_form: Vec<(String, StoredForm)>,
     /// Set the size of each contact that the fault `endless-hits` returns, in bytes
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = whole_number::<usize, { usize::MAX as u64 }>)]
     pub hit_bytes: usize,
     /// Send no answer, and apply no change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
@@ -81,7 +81,7 @@ pub struct FaultArgs {
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub throttle: f64,
     /// Set the Retry-After of --throttle, in seconds
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole_number::<u64, { u64::MAX }>)]
     pub throttle_seconds: u64,
     /// Answer 429 without `Retry-After`, below the limit
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
@@ -102,7 +102,7 @@ pub struct FaultArgs {
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub late_search: TimeSpan,
     /// Simulate another client that makes this many calls a minute with each token
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number::<u32, { u32::MAX as u64 }>)]
     pub others: u32,
     /// Omit the `X-RateLimit` headers and `Retry-After`
     #[arg(long)]

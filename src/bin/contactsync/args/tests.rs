@@ -87,10 +87,18 @@ fn a_wrong_value_is_reported_with_the_whole_name_of_its_argument() {
         let error = Cli::try_parse_from(["contactsync"].iter().chain(arguments)).unwrap_err();
         assert_eq!(wrong_option(&error), Some(WrongOption { message: expected.into(), hint }), "{arguments:?}");
     };
-    check(&["contact", "create", "phone"], "NAME=VALUE: expected NAME=VALUE, found `phone`", None);
-    check(&["contact", "update", "id:1", "phone"], "NAME=VALUE: expected NAME=VALUE, found `phone`", None);
-    check(&["plan", "in.csv", "--diff=x"], "--diff: expected a whole number, found `x`", None);
-    check(&["verify", "--seed", "1e3"], "--seed: expected a whole number, found `1e3`", None);
+    check(&["contact", "create", "phone"], "NAME=VALUE: expected a field and its value, found `phone`", None);
+    check(&["contact", "update", "id:1", "phone"], "NAME=VALUE: expected a field and its value, found `phone`", None);
+    check(
+        &["plan", "in.csv", "--diff=x"],
+        "--diff: expected a whole number from 0 to 18446744073709551615, found `x`",
+        None,
+    );
+    let more = "99999999999999999999";
+    let message = format!("--seed: expected a whole number from 0 to 18446744073709551615, found `{more}`");
+    check(&["verify", "--seed", more], &message, None);
+    check(&["sandbox", "--port=70000"], "--port: expected a whole number from 0 to 65535, found `70000`", None);
+    check(&["runs", "--limit=-1"], "--limit: expected a whole number from 0 to 4294967295, found `-1`", None);
     check(&["explain", "line:x"], "KEY: expected a match value, FIELD=VALUE, id:ID or line:N, found `line:x`", None);
     for (arguments, name, found) in [
         (&["runs", "diff", "a", "1"][..], "A", "a"),
@@ -98,7 +106,7 @@ fn a_wrong_value_is_reported_with_the_whole_name_of_its_argument() {
         (&["report", "99999999999999999999"], "RUN", "99999999999999999999"),
         (&["undo", "last"], "RUN", "last"),
     ] {
-        let message = format!("{name}: expected a run's number, as `runs` lists it, found `{found}`");
+        let message = format!("{name}: expected a run number such as 12, found `{found}`");
         check(arguments, &message, Some("`contactsync runs` lists the runs with their numbers"));
     }
 }

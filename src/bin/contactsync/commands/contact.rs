@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use contactsync::one_contact::{
-    ContactAction, ContactEdit, ContactSearch, Edit, NotAField, edit_contact, find_contacts, get_contact, preview_edit,
+    ContactAction, ContactEdit, ContactSearch, Edit, ReservedName, edit_contact, find_contacts, get_contact,
+    preview_edit,
 };
 use contactsync::{Clock, Environment, Field, Workspace};
 
@@ -46,12 +47,12 @@ pub fn run(command: &ContactCommand, config: Config, console: &Console) -> Resul
             })
         }
         ContactCommand::Create(create) => {
-            let edit = Edit { tags: tags(&create.tag), ..fields(&create.fields, &settings, meant_by_create)? };
+            let edit = Edit { tags: tags(&create.tag), ..fields(&create.fields, &settings, create_hint)? };
             change(ContactAction::Create(edit), create.edit.dry_run, args, settings, &output, console)
         }
         ContactCommand::Update(update) => {
             let clear = update.clear.iter().map(|name| name.trim().into()).collect();
-            let edit = Edit { clear, ..fields(&update.fields, &settings, meant_by_update)? };
+            let edit = Edit { clear, ..fields(&update.fields, &settings, update_hint)? };
             let action = ContactAction::Change(update.key.clone(), edit);
             change(action, update.edit.dry_run, args, settings, &output, console)
         }
@@ -89,35 +90,41 @@ fn output(args: &OneContactArgs, settings: &Settings) -> ContactOutput {
     ContactOutput { json: args.json, shown }
 }
 
-// The fields with their values in the types of their rules. `meant` says what to do about a name of no field.
-fn fields(given: &[Assignment], settings: &Settings, meant: fn(NotAField) -> &'static str) -> Result<Edit, Failure> {
+// The fields with their values in the types of their rules. `hint_for` says what to do about a name of no field.
+fn fields(
+    given: &[Assignment],
+    settings: &Settings,
+    hint_for: fn(ReservedName) -> &'static str,
+) -> Result<Edit, Failure> {
     for Assignment(Field { name, .. }) in given {
-        let (what, meant) = match NotAField::of(name, &settings.input.rules) {
+        let (what, hint) = match ReservedName::of(name, &settings.input.rules) {
             None => continue,
-            Some(no_field @ NotAField::Id) => ("the platform's id", meant(no_field)),
-            Some(no_field @ (NotAField::Tags | NotAField::RemoveTags)) => ("tags", meant(no_field)),
+            Some(reserved @ ReservedName::Id) => ("the contact's id", hint_for(reserved)),
+            Some(reserved @ (ReservedName::Tags | ReservedName::RemoveTags)) => {
+                ("the contact's tags", hint_for(reserved))
+            }
         };
-        return Err(Failure::usage_text(format!("`{name}` stands for {what}, not for a custom field"))
-            .hint(format!("{meant}; for a custom field `{name}`, add it to [fields] in the configuration")));
+        return Err(Failure::usage_text(format!("`{name}` is reserved for {what}; it is not a custom field"))
+            .hint(format!("{hint}; to set a custom field `{name}`, add it to [fields] in the configuration")));
     }
     let typed = |Assignment(field): &Assignment| settings.input.rules.typed(field.clone());
     let fields = given.iter().map(typed).collect::<Result<_, _>>().map_err(Failure::usage_text)?;
     Ok(Edit { fields, ..Edit::default() })
 }
 
-const fn meant_by_create(no_field: NotAField) -> &'static str {
-    match no_field {
-        NotAField::Id => "leave it out: the platform chooses the id of a new contact",
-        NotAField::Tags => "add each tag with --tag NAME",
-        NotAField::RemoveTags => "leave it out: a new contact has no tags to remove",
+const fn create_hint(reserved: ReservedName) -> &'static str {
+    match reserved {
+        ReservedName::Id => "leave it out: the platform chooses the id of a new contact",
+        ReservedName::Tags => "add each tag with --tag NAME",
+        ReservedName::RemoveTags => "leave it out: a new contact has no tags to remove",
     }
 }
 
-const fn meant_by_update(no_field: NotAField) -> &'static str {
-    match no_field {
-        NotAField::Id => "name the contact as id:ID; its id cannot be changed",
-        NotAField::Tags => "add tags with `contactsync contact tag`",
-        NotAField::RemoveTags => "remove tags with `contactsync contact untag`",
+const fn update_hint(reserved: ReservedName) -> &'static str {
+    match reserved {
+        ReservedName::Id => "to choose the contact by its id, use id:ID as KEY; the id cannot be changed",
+        ReservedName::Tags => "add tags with `contactsync contact tag`",
+        ReservedName::RemoveTags => "remove tags with `contactsync contact untag`",
     }
 }
 

@@ -34,7 +34,7 @@ pub const CALLS_A_MINUTE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
 const CHANNEL: &str = "demo";
 
-/// How long a create whose answer was lost is searched for. The sandbox shows a new contact at once.
+/// How long to search for a contact after the answer to its create was lost. The sandbox shows a new contact at once.
 const SEARCH_LAG: Duration = Duration::from_secs(10);
 
 /// Syncs a file into a sandbox, with a journal in memory.

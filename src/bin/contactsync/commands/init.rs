@@ -83,6 +83,6 @@ fn write(path: &Path, text: &str, is_forced: bool) -> Result<(), Failure> {
     let file = if is_forced { File::create(path) } else { File::create_new(path) };
     match file.and_then(|mut file| file.write_all(text.as_bytes())) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(there_already(path)),
-        written => written.map_err(|error| Failure::unwritten(path, &error)),
+        written => written.map_err(|error| Failure::write_failed(path, &error)),
     }
 }

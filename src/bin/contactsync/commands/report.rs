@@ -25,7 +25,7 @@ pub fn run(args: &ReportArgs, config: Config, console: &Console) -> Result<Exit,
     match (&args.html, file) {
         (_, Some(file)) => {
             whole_file::replace(file, html::page(&report, made).as_str(), 0o600)
-                .map_err(|error| Failure::unwritten(file, &error))?;
+                .map_err(|error| Failure::write_failed(file, &error))?;
             console.say(Level::Info, &format!("{}: report of run {}", shown(file), report.run.id));
         }
         (Some(_), None) => print_text(html::page(&report, made).as_str())?,

@@ -53,8 +53,8 @@ impl From<ExplainError> for Failure {
             ExplainError::Journal(error) => error.into(),
             ExplainError::Ambiguous { .. } => Self::usage(&error).hint(format!("{NAME_ONE}, and its channel with --channel")),
             ExplainError::Unknown(_) => Self::usage(&error).hint(
-                "name a contact by a match value, FIELD=VALUE, id:ID, or line:N of a row of the last input that needed a call; \
-                 with INPUT, line:N is any row of it; `contactsync report` lists rejected rows with their lines",
+                "name a contact by a match value, FIELD=VALUE, id:ID, or line:N; without INPUT, line:N finds a row of the last \
+                 input that was rejected or needed a call; `contactsync report` lists rejected rows with their lines",
             ),
         }
     }

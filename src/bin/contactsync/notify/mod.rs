@@ -337,7 +337,7 @@ impl Watch {
             }
             (Some(AlertKind::Recovered), _) => format!("{who} has recovered (exit code {exit}){rows}"),
             (None, NightEnd::Finished) => format!("{who} finished (exit code {exit}){rows}"),
-            (None, NightEnd::Idle) => format!("{who} had nothing to continue (exit code {exit})"),
+            (None, NightEnd::Idle) => format!("{who} had nothing to resume (exit code {exit})"),
             (None, NightEnd::Stopped) => format!("{who} stopped (exit code {exit}){message}{rows}"),
         };
         format!("contactsync: {what}")

@@ -55,6 +55,15 @@ impl<const LEAST: u64, const MOST: u64> WholeNumber<LEAST, MOST> {
     }
 }
 
+/// Reads a whole number up to the largest one of the type, for an option without a key.
+pub fn whole_number<T, const LARGEST: u64>(text: &str) -> Result<T, String>
+where
+    T: TryFrom<u64>,
+{
+    let WholeNumber(number) = text.parse::<WholeNumber<0, LARGEST>>()?;
+    T::try_from(number).map_err(|_| WholeNumber::<0, LARGEST>::expected(format_args!("`{text}`")))
+}
+
 impl Rate {
     pub fn non_zero(self) -> NonZeroU32 {
         u32::try_from(self.0).ok().and_then(NonZeroU32::new).expect("it is from 1 to the largest u32")

@@ -18,7 +18,7 @@ const CONFLICTS_SHOWN: usize = 10;
 /// Prints what became of a pull.
 pub fn conclude_pull(outcome: &PullOutcome, json: bool, console: &Console) -> Result<Exit, Failure> {
     let PullOutcome { summary, stopped } = outcome;
-    // What was learnt is in the journal, also if it cannot be printed: the lines for people are printed in any case.
+    // The journal has what was learnt even if it cannot be printed; messages on standard error are printed in any case.
     let printed = if json {
         print_json(&summary.to_json())
     } else if console.is_quiet() {

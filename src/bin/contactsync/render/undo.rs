@@ -44,7 +44,7 @@ pub fn conclude_undo(outcome: UndoOutcome, output: UndoOutput, console: &Console
         };
         print_stop(reason, again, console)
     });
-    let exit = exit.unwrap_or_else(|| print_rest(&summary, output, console));
+    let exit = exit.unwrap_or_else(|| print_not_restored(&summary, output, console));
     printed.map(|()| exit)
 }
 
@@ -68,7 +68,7 @@ fn print(
 }
 
 // Prints how many contacts were not restored.
-fn print_rest(summary: &UndoSummary, output: UndoOutput, console: &Console) -> Exit {
+fn print_not_restored(summary: &UndoSummary, output: UndoOutput, console: &Console) -> Exit {
     if summary.pending > 0 {
         let pending = contacts_of(summary.pending);
         let text = if output.is_dry { "could not be read" } else { "could not be restored: calls kept failing" };
