@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rusqlite::params;
 
 use super::compact::{self, Owner};
+use super::insert_many::insert_many;
 use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::{LastLocated, Prior};
 use super::snapshots::{rejected_trace, trace};
@@ -39,13 +40,13 @@ impl Store {
     pub(in crate::journal) fn plan_rows(
         &self,
         plan: &Plan,
-        rows: Vec<(usize, Box<Planned>)>,
+        rows: &[(usize, Box<Planned>)],
     ) -> Result<Vec<(RowOutcome, RowTrace)>> {
         let hasher = self.snapshot_key()?;
         // After a failure the plan is gone: what it has in memory may have been undone on disk.
         let open = self.plans.borrow_mut().open.remove(&plan.sync);
         let mut open = open.ok_or_else(|| damaged("a plan", "it ended with an error before"))?;
-        let stored = rows.into_iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[at], &hasher), row));
+        let stored = rows.iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[*at], &hasher), row));
         let stored = stored.collect::<Result<_>>()?;
         open.end_batch(self)?;
         self.plans.borrow_mut().open.insert(plan.sync, open);
@@ -57,24 +58,25 @@ impl Store {
         open: &mut OpenPlan,
         plan: &Plan,
         (planning, hasher): (&PlanningRun, &SnapshotKey),
-        planned: Box<Planned>,
+        planned: &Planned,
     ) -> Result<(RowOutcome, RowTrace)> {
         let run = planning.run;
         let tally = open.runs.get_mut(&run).ok_or_else(|| damaged("a plan", "it has no such run"))?;
         tally.rows += 1;
         let channel = tally.channel;
-        let (outcome, trace) = match *planned {
-            Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(hasher, &contact) => {
-                (self.skip_suppressed(open, run, (row, line))?, RowTrace::default())
+        let (outcome, trace) = match planned {
+            Planned::Contact { row, line, contact, .. } if open.suppressed.0.has(hasher, contact) => {
+                (self.skip_suppressed(open, run, (*row, *line))?, RowTrace::default())
             }
             Planned::Rejected { rejection, cells, keys }
-                if open.suppressed.0.has_rejected(hasher, &keys, &plan.planner.match_fields, cells.as_ref()) =>
+                if open.suppressed.0.has_rejected(hasher, keys, &plan.planner.match_fields, cells.as_ref()) =>
             {
                 (self.skip_suppressed(open, run, (rejection.row, rejection.line))?, RowTrace::default())
             }
             Planned::Contact { row, line, contact, cells } => {
+                let (row, line) = (*row, *line);
                 let prior = Prior::new(self, open, run, channel);
-                let resolution = plan.planner.resolve_duplicate(contact, &prior)?;
+                let resolution = plan.planner.resolve_duplicate(contact.clone(), &prior)?;
                 let located = prior.locate(resolution.contact.key())?;
                 let mut trace = trace(hasher, &prior, &resolution)?;
                 // The others may be removed from the journal.
@@ -96,7 +98,7 @@ impl Store {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 let item = NewItem { row, line, state: state::REJECTED, cells: cells.as_ref(), ..NewItem::default() };
                 open.selected.note_rejected(line);
-                let trace = rejected_trace(hasher, &Prior::new(self, open, run, channel), &keys)?;
+                let trace = rejected_trace(hasher, &Prior::new(self, open, run, channel), keys)?;
                 (self.reject(run, item, reason)?, trace)
             }
         };
@@ -232,13 +234,10 @@ impl Store {
     }
 
     pub(super) fn insert_pending(&self, pending: &[NewPending]) -> Result<()> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO pending (run, row, line, contact, cells, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        for NewPending { run, row, line, contact, cells, content } in pending {
-            insert.execute(params![run, row, line, contact, cells, content])?;
-        }
-        Ok(())
+        let insert = "INSERT INTO pending (run, row, line, contact, cells, content)";
+        insert_many(&self.db, insert, pending, |NewPending { run, row, line, contact, cells, content }| {
+            [run, row, line, contact, cells, content]
+        })
     }
 
     fn store_merged(&self, open: &mut OpenPlan, run: i64, item: NewItem<'_>) -> Result<()> {
@@ -323,10 +322,9 @@ impl Store {
 
     // From now on, a row with any of these match values belongs to this contact.
     pub(super) fn add_aliases(&self, open: &mut OpenPlan, run: i64, contact: &Contact, number: i64) -> Result<()> {
-        let key = self.key_parts(contact.key());
         for value in aliases(contact) {
             let value = self.key_parts(&value);
-            if value != key {
+            if value != self.key_parts(contact.key()) {
                 open.add_alias(self, run, &value, number)?;
             }
         }

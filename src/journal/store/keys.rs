@@ -7,6 +7,9 @@ use crate::core::model::key::shown;
 use crate::core::model::{ContactId, Field, HashedKey, HashedValue, ID_KEY, Key, Known, Value, ValueKey};
 use crate::core::snapshot::SnapshotKey;
 
+/// The name before a contact id in the text of a key, without its `=`.
+const ID_NAME: &str = ID_KEY.split_at(ID_KEY.len() - 1).0;
+
 /// The number of the field of a key that is a contact id.
 const ID: i64 = 0;
 
@@ -31,7 +34,7 @@ impl<'a> KeyField<'a> {
     // The text of a key does not tell an id from a match field of that name.
     #[inline]
     fn named(name: Cow<'a, str>) -> Self {
-        if ID_KEY.strip_suffix('=') == Some(&name) { Self::Id } else { Self::Match(name) }
+        if name == ID_NAME { Self::Id } else { Self::Match(name) }
     }
 }
 
@@ -99,7 +102,7 @@ impl<'a> KeyParts<'a> {
     pub(super) fn match_field(&self, store: &Store, known: &Known) -> Option<Field> {
         let name: &str = match &self.field {
             KeyField::Match(name) => name,
-            KeyField::Id => ID_KEY.strip_suffix('=').unwrap_or(ID_KEY),
+            KeyField::Id => ID_NAME,
             KeyField::Row => return None,
         };
         let hashed = if self.is_id() { None } else { HashedKey::parse(&self.value) };
@@ -150,7 +153,7 @@ impl<'a> KeyParts<'a> {
         let of_match = |field: &str| Key::Match { field: field.into(), value: (*self.value).into() };
         match &self.field {
             KeyField::Match(name) => Some(of_match(name)),
-            KeyField::Id if is_match => Some(of_match(ID_KEY.strip_suffix('=').unwrap_or(ID_KEY))),
+            KeyField::Id if is_match => Some(of_match(ID_NAME)),
             KeyField::Id => ContactId::new(&*self.value).map(Key::Id),
             KeyField::Row => {
                 let (digest, nth) = self.value.split_once('.')?;

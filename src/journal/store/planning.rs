@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::insert_many::insert_many;
 use super::keys::KeyParts;
 use super::planned_missing::PlannedMissing;
 use super::selected::Selected;
@@ -328,21 +329,20 @@ impl OpenPlan {
     }
 
     fn store_contacts(&mut self, store: &Store) -> Result<()> {
-        let mut insert =
-            store.db.prepare_cached("INSERT INTO contacts (number, channel, field, value) VALUES (?1, ?2, ?3, ?4)")?;
-        self.contacts.store(|StagedValue { contact, of, field, value }| {
-            insert.execute(params![contact, of, field, value])?;
-            Ok(())
+        self.contacts.store(|contacts| {
+            let insert = "INSERT INTO contacts (number, channel, field, value)";
+            insert_many(&store.db, insert, contacts, |StagedValue { contact, of, field, value }| {
+                [contact, of, field, value]
+            })
         })
     }
 
     fn store_aliases(&mut self, store: &Store) -> Result<()> {
-        let mut insert = store.db.prepare_cached(
-            "INSERT OR REPLACE INTO new_aliases (run, field, value, contact) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        self.aliases.store(|StagedValue { contact, of, field, value }| {
-            insert.execute(params![of, field, value, contact])?;
-            Ok(())
+        self.aliases.store(|aliases| {
+            let insert = "INSERT OR REPLACE INTO new_aliases (run, field, value, contact)";
+            insert_many(&store.db, insert, aliases, |StagedValue { contact, of, field, value }| {
+                [of, field, value, contact]
+            })
         })
     }
 

@@ -89,14 +89,15 @@ impl Staged {
 
     /// Stores all values, in the order of their keys: in any other order, each would write a page of the index. Of two equal ones,
     /// the later one is stored last.
-    pub(super) fn store<E>(&mut self, mut store: impl FnMut(StagedValue<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn store<E>(&mut self, store: impl FnOnce(&[StagedValue<'_>]) -> Result<(), E>) -> Result<(), E> {
         let key = |place: &usize| {
             let StagedValue { of, field, value, contact: _ } = self.value(*place);
             (of, field, value)
         };
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
         order.sort_unstable_by(|one, other| key(one).cmp(&key(other)).then(one.cmp(other)));
-        order.into_iter().try_for_each(|place| store(self.value(place)))?;
+        let in_order: Vec<StagedValue<'_>> = order.into_iter().map(|place| self.value(place)).collect();
+        store(&in_order)?;
         for entry in self.entries.drain(..) {
             let is_it = |other: &u64| *other == entry.hash;
             self.stored.entry(entry.hash, is_it, |hash| *hash).or_insert(entry.hash);
@@ -159,8 +160,9 @@ mod tests {
                 expected.insert(key, contact);
                 if is_stored {
                     let mut in_order = Vec::new();
-                    let Ok(()) = staged.store(|StagedValue { contact, of, field, value }| {
-                        in_order.push((of, field, value.to_owned(), contact));
+                    let Ok(()) = staged.store(|values| {
+                        let entry = |one: &StagedValue<'_>| (one.of, one.field, one.value.to_owned(), one.contact);
+                        in_order.extend(values.iter().map(entry));
                         Ok::<(), std::convert::Infallible>(())
                     });
                     prop_assert!(in_order.is_sorted_by_key(|(of, field, value, contact)| (*of, *field, value.clone(), *contact)));

@@ -3,7 +3,7 @@
 //! As long as rows are recognised, the others are held in memory: only at the end of the input is it known which of the
 //! recognised rows share a contact with them, and those are planned with them, in the order of the input.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
@@ -22,14 +22,18 @@ use crate::sync::event::{Event, Observer};
 use crate::sync::known_rows::{Demoted, KnownRows, NewRow, NextRows, RejectedRows};
 use crate::sync::stop::Stop;
 
-/// Number of batches of rows in one commit. Each commit writes some pages for each channel of its rows.
-const TOGETHER: usize = 8;
+/// Number of batches of rows in one request to the journal. Each request is a commit, which writes some pages again.
+const TOGETHER: usize = 2;
 
 /// A batch of fewer rows than this is planned at once: its rows are large and should not be collected in memory.
 const FEW: usize = 250;
 
-/// Number of rows that are planned in one request to the journal.
-const PLANNED_AT_ONCE: usize = 8_000;
+/// Number of rows that are planned in one request to the journal: few enough to be in the processor's cache when the journal plans
+/// them (benchmark: `night`).
+const PLANNED_AT_ONCE: usize = 2_000;
+
+/// Number of requests that the journal has at a time, so that it never waits for rows to be read.
+const MOST_BEGUN: usize = 6;
 
 /// Approximate number of bytes of rows that are held until the whole input was compared with the last one.
 const MOST_HELD: usize = if cfg!(test) { 12 * 1024 } else { 128 * 1024 * 1024 };
@@ -55,7 +59,7 @@ pub(super) struct Planning<'a, O> {
     // The rows that are not in the journal yet.
     gathered: Vec<Gathered>,
     // The rows that the journal plans meanwhile, and their places in the next snapshots.
-    begun: Option<(BegunRows, Vec<Option<NewRow>>)>,
+    begun: VecDeque<(BegunRows, Vec<Option<NewRow>>)>,
     weight: usize,
     is_overfull: bool,
     batches: usize,
@@ -88,7 +92,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             observer,
             stop,
             gathered: Vec::new(),
-            begun: None,
+            begun: VecDeque::new(),
             weight: 0,
             is_overfull: false,
             batches: 0,
@@ -294,8 +298,7 @@ impl<'a, O: Observer> Planning<'a, O> {
     /// Plans the rows that were gathered, and waits for all of them.
     pub fn flush(&mut self) -> Result<(), PlanError> {
         self.hand_on()?;
-        let begun = self.begun.take();
-        self.settle(begun)
+        self.settle_until(0)
     }
 
     // Hands the rows that were gathered on to the journal, which plans them while further rows are read.
@@ -306,26 +309,29 @@ impl<'a, O: Observer> Planning<'a, O> {
             let (batch, new): (Vec<_>, Vec<_>) =
                 gathered.by_ref().take(PLANNED_AT_ONCE).map(|row| ((row.run, row.planned), row.new)).unzip();
             let begun = self.journal.begin_rows(self.plan, batch)?;
-            let earlier = self.begun.replace((begun, new));
-            self.settle(earlier)?;
+            self.begun.push_back((begun, new));
+            self.settle_until(MOST_BEGUN)?;
             self.check_stop()?;
         }
         self.observer.observe(&Event::Read { rows: self.rows });
         Ok(())
     }
 
-    // Waits for rows that were handed on.
-    fn settle(&mut self, begun: Option<(BegunRows, Vec<Option<NewRow>>)>) -> Result<(), PlanError> {
-        let Some((begun, new)) = begun else { return Ok(()) };
-        for ((settled, trace), new) in begun.wait()?.into_iter().zip(new) {
-            if let (Some(next), Some(new)) = (&mut self.next, new) {
-                next.settle(new, &trace);
-            }
-            match settled {
-                RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
-                    self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
+    // Waits for the rows that were handed on, except the last `requests`.
+    fn settle_until(&mut self, requests: usize) -> Result<(), PlanError> {
+        while self.begun.len() > requests
+            && let Some((begun, new)) = self.begun.pop_front()
+        {
+            for ((settled, trace), new) in begun.wait()?.results.into_iter().zip(new) {
+                if let (Some(next), Some(new)) = (&mut self.next, new) {
+                    next.settle(new, &trace);
                 }
-                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending | RowOutcome::Suppressed => {}
+                match settled {
+                    RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                        self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
+                    }
+                    RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending | RowOutcome::Suppressed => {}
+                }
             }
         }
         Ok(())
