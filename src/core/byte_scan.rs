@@ -14,6 +14,39 @@ pub(super) fn any(text: &str, may_be_found: impl Fn(u64) -> bool, is_found: impl
     words.iter().any(in_word) || rest.iter().any(|byte| is_found(*byte))
 }
 
+/// Where `byte` stands in `text`, in ascending order.
+#[inline]
+pub(crate) fn positions(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    let in_words = words.iter().map(move |word| equal_to(u64::from_le_bytes(*word), byte));
+    let mut words = (0..).step_by(8).zip(in_words.chain([equal_to_rest(rest, byte)]));
+    let (mut start, mut found) = (0, 0);
+    std::iter::from_fn(move || {
+        while found == 0 {
+            (start, found) = words.next()?;
+        }
+        // The first byte of a word is its lowest.
+        let at = found.trailing_zeros() / 8;
+        found &= found - 1;
+        Some(start + at as usize)
+    })
+}
+
+// The highest bit of each byte of the word that is `byte`, and no other bit.
+#[inline]
+const fn equal_to(word: u64, byte: u8) -> u64 {
+    let other = word ^ (ONES * byte as u64);
+    // The highest bit of each byte that has another bit.
+    let low = (other & !HIGHEST) + (HIGHEST - ONES);
+    !(low | other) & HIGHEST
+}
+
+// The same of fewer than eight bytes.
+#[inline]
+fn equal_to_rest(bytes: &[u8], byte: u8) -> u64 {
+    bytes.iter().rev().fold(0, |found, other| found << 8 | if *other == byte { 0x80 } else { 0 })
+}
+
 /// Whether a byte of the word is not ASCII.
 #[inline]
 pub(super) const fn has_non_ascii(word: u64) -> bool {
@@ -50,6 +83,18 @@ mod tests {
                 for wanted in [0, b'a', 0x7F, 0xC2] {
                     assert_eq!(has(word, wanted), bytes.contains(&wanted), "{bytes:x?} {wanted}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_position_of_a_byte_is_found() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for length in 0..2_000 {
+            let text: Vec<u8> = (0..length % 50).map(|_| *chance.choice(b"\0,-\xac,,+a\xff").unwrap()).collect();
+            for byte in [b',', 0, 0xFF] {
+                let expected: Vec<usize> = (0..text.len()).filter(|at| text[*at] == byte).collect();
+                assert_eq!(positions(&text, byte).collect::<Vec<_>>(), expected, "{text:?} {byte}");
             }
         }
     }

@@ -7,7 +7,7 @@ pub mod answer;
 pub mod approval;
 pub mod attempt;
 pub mod by_hand;
-mod byte_scan;
+pub(crate) mod byte_scan;
 pub mod call;
 pub mod call_failures;
 pub mod call_rate;

@@ -15,6 +15,7 @@ use crate::core::record::Texts;
 const FIRST_COMBINING: u8 = 0xCC;
 
 /// `text` in Unicode NFC.
+#[inline]
 pub fn nfc(text: &str) -> Cow<'_, str> {
     if is_plain(text) || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }

@@ -291,8 +291,9 @@ pub(crate) fn artifact(text: &str, is_name: bool) -> Option<Artifact> {
 }
 
 /// Whether text without spaces around it is an array or an object of JSON. Other text is recognised by its first byte.
+#[inline]
 pub(crate) fn is_json(text: &str) -> bool {
-    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    matches!(text.as_bytes().first(), Some(b'{' | b'[')) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Whether text contains an object as JavaScript prints it.
@@ -317,8 +318,9 @@ fn is_placeholder(text: &str) -> bool {
 }
 
 /// Whether text is a zero: `0`, `00`, `0.0`.
+#[inline]
 pub(crate) fn is_zero(text: &str) -> bool {
-    text.starts_with('0') && text.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+    text.as_bytes().first() == Some(&b'0') && text.bytes().all(|byte| matches!(byte, b'0' | b'.'))
 }
 
 // An address made of a placeholder: `null@null.com`, `noemail@noemail.com`.

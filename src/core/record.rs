@@ -79,6 +79,7 @@ impl Texts {
     }
 
     /// The cell of the column at this place of the header, from 0.
+    #[inline]
     pub fn get(&self, column: usize) -> Option<&str> {
         let end = *self.ends.get(column)?;
         let start = column.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -106,6 +107,7 @@ impl Texts {
     }
 
     /// The cells, in the header's order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let (mut start, mut rest) = (0, self.text.as_str());
         self.ends.iter().map(move |end| {

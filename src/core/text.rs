@@ -79,7 +79,10 @@ pub(crate) fn bare_name(name: &str) -> &str {
 /// India they change a word, and they hold emoji together. A [modifier](is_modifier) stays after such a character, and in a
 /// keycap emoji.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || !text.contains(|character| is_invisible(character) || is_modifier(character)) {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    if !text.contains(|character| is_invisible(character) || is_modifier(character)) {
         return nfc(text);
     }
     let mut seen = String::with_capacity(text.len());

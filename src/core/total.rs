@@ -114,7 +114,7 @@ impl ColumnSums {
                 self.0.push(Sums { by_mark: [Some(0); 2], numbers: 0 });
             }
             let sums = &mut self.0[at];
-            if sums.by_mark == [None; 2] || cell.trim_ascii().is_empty() {
+            if sums.by_mark.iter().all(Option::is_none) || cell.trim_ascii().is_empty() {
                 continue;
             }
             for (sum, number) in sums.by_mark.iter_mut().zip(numbers(cell)) {
@@ -138,8 +138,8 @@ impl ColumnSums {
 fn numbers(cell: &[u8]) -> [Option<i128>; 2] {
     let cell = cell.trim_ascii();
     if cell.len() < DIGITS && cell.iter().all(u8::is_ascii_digit) {
-        let whole = cell.iter().fold(0_i128, |number, digit| number * 10 + i128::from(digit - b'0'));
-        return [(!cell.is_empty()).then_some(whole * MILLION); 2];
+        let whole = cell.iter().fold(0_i64, |number, digit| number * 10 + i64::from(digit - b'0'));
+        return [(!cell.is_empty()).then_some(i128::from(whole) * MILLION); 2];
     }
     let Ok(text) = std::str::from_utf8(cell) else { return [None; 2] };
     let text = text.strip_prefix("R$").unwrap_or(text);

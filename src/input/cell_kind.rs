@@ -1,6 +1,6 @@
 //! The kind of a cell by its text: an e-mail address, a number or other text; and the kind of most cells of a column.
 
-use memchr::memchr_iter;
+use memchr::memchr;
 
 /// The fewest digits of a number, such as a phone or a postal code.
 const DIGITS: usize = 5;
@@ -20,13 +20,15 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn of(cell: &[u8]) -> Self {
         let cell = cell.trim_ascii();
-        let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-()./ \t".contains(byte);
+        let is_number =
+            |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'(' | b')' | b'.' | b'/' | b' ' | b'\t');
         if cell.is_empty() {
             Self::Blank
+        } else if cell.iter().all(is_number) {
+            // Without an `@`.
+            if digits(cell) >= DIGITS { Self::Number } else { Self::Text }
         } else if is_mail(cell) {
             Self::Mail
-        } else if digits(cell) >= DIGITS && cell.iter().all(is_number) {
-            Self::Number
         } else {
             Self::Text
         }
@@ -49,7 +51,8 @@ pub(super) fn is_address(cell: &[u8]) -> bool {
 
 // A sentence that contains an address is not an address.
 fn is_mail(cell: &[u8]) -> bool {
-    memchr_iter(b'@', cell).count() == 1 && !cell.iter().any(u8::is_ascii_whitespace)
+    memchr(b'@', cell).is_some_and(|at| memchr(b'@', &cell[at + 1..]).is_none())
+        && !cell.iter().any(u8::is_ascii_whitespace)
 }
 
 fn digits(cell: &[u8]) -> usize {

@@ -51,6 +51,10 @@ pub(super) fn has_word<'a>(cells: impl Iterator<Item = &'a [u8]>) -> bool {
 
 /// Whether a cell, without white space around it, is a sum: a number, or an amount of money.
 fn is_sum(cell: &[u8]) -> bool {
+    // Most cells are recognised by their first byte.
+    if !matches!(cell.first(), Some(b'0'..=b'9' | b'.' | b',' | b'-' | b'$' | b'%' | b'R' | 0x80..)) {
+        return false;
+    }
     let Ok(text) = from_utf8(cell) else { return false };
     let text = text.strip_prefix("R$").unwrap_or(text);
     let sum = text.trim_matches(['$', '\u{20ac}', '\u{a3}', '%']);

@@ -50,6 +50,7 @@ pub(super) struct Defaults {
 impl Defaults {
     /// A cell's text without spaces around it; blank for the words that count as blank, dates of zeros, and the `\N` of
     /// databases.
+    #[inline]
     pub(super) fn clean<'a>(&self, text: &'a str) -> &'a str {
         let text = trim(text);
         if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
@@ -79,6 +80,7 @@ impl Defaults {
 }
 
 // Most cells begin and end with a visible ASCII character, so nothing has to be decoded.
+#[inline]
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [only] if only.is_ascii_graphic() => text,
@@ -119,6 +121,7 @@ impl Place {
     }
 
     /// Its cell; blank if the row has none.
+    #[inline]
     pub(super) fn cell<'a>(&self, row: Row<'a>) -> Cell<'a> {
         match row {
             Row::Texts(texts) => self.cell_of(texts),
@@ -134,6 +137,7 @@ impl Place {
         }
     }
 
+    #[inline]
     fn cell_of<'a>(&self, texts: &'a Texts) -> Cell<'a> {
         Cell::Text(self.at.and_then(|at| texts.get(at)).unwrap_or_default())
     }

@@ -153,6 +153,7 @@ pub(in crate::core) fn iso(text: &str) -> Option<&str> {
 
 /// Whether `text` is a date of zeros, such as `0000-00-00` or `0/0/00 0:00:00`, which programs write for a missing date. The
 /// year has two zeros or four, unlike a version (`0.0.0`) or a score.
+#[inline]
 pub(in crate::core) fn is_zero_date(text: &str) -> bool {
     // Each cell is asked about, and most are told apart by their first byte.
     text.as_bytes().first() == Some(&b'0') && text.len() >= 6 && has_zero_date(text)

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use crate::core::text::{is_digits, is_invisible};
 
 /// The character between a whole number and its decimals.
@@ -66,7 +68,8 @@ pub(in crate::core) fn is_rounded(text: &str) -> bool {
 
 // The digits and the power of ten.
 fn scientific(text: &str) -> Option<(&str, &str)> {
-    let (digits, power) = text.split_once(['E', 'e'])?;
+    let at = memchr2(b'E', b'e', text.as_bytes())?;
+    let (digits, power) = (&text[..at], &text[at + 1..]);
     let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(digits);
     let is_number =
         is_digits(&unsigned.replacen(['.', ','], "", 1)) && unsigned.starts_with(|c: char| c.is_ascii_digit());

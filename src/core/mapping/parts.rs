@@ -86,6 +86,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Adds the cell of a column that no rule names. The text has no spaces around it and is in NFC.
+    #[inline]
     pub(super) fn text(&mut self, column: &Column, text: &str) -> Result<(), Refusal> {
         if text.is_empty() {
             return Ok(());
@@ -348,7 +349,7 @@ pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refus
 
 fn split(column: &str, text: &str) -> Result<Vec<Text>, Refusal> {
     let tags = tags_of(text, &SEPARATORS).map_err(|BadList| bad_list(column))?;
-    Ok(tags.iter().filter(|tag| is_tag(tag)).map(|tag| Text::from(&**tag)).collect())
+    Ok(tags.into_iter().filter(|tag| is_tag(tag)).map(|tag| Text::from(&*tag)).collect())
 }
 
 /// Why a row whose tags cannot be read is rejected.

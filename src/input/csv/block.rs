@@ -164,13 +164,14 @@ impl Block {
         self.skipped.push(Skipped { before, places: place..place + 1, first: at });
     }
 
+    #[inline]
     pub(super) fn last(&self) -> Option<RawRow<'_>> {
         self.rows.last().map(|place| self.row(place))
     }
 
     #[inline]
-    fn row(&self, place: &Place) -> RawRow<'_> {
-        RawRow { found: place.found, text: &self.text[place.text.clone()], ends: &self.ends[place.ends.clone()] }
+    fn row<'a>(&'a self, place: &'a Place) -> RawRow<'a> {
+        RawRow { found: &place.found, text: &self.text[place.text.clone()], ends: &self.ends[place.ends.clone()] }
     }
 
     /// Room for the text of the next row, of which so much is written already, and for the ends of its cells.
@@ -220,7 +221,7 @@ impl Block {
         }
         self.text[self.length..self.length + text].copy_from_slice(row.text);
         self.ends[self.stored..self.stored + ends].copy_from_slice(row.ends);
-        self.push(row.found, text);
+        self.push(*row.found, text);
     }
 
     /// How the last row looks like a total.
@@ -251,13 +252,14 @@ impl Block {
 /// A parsed row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawRow<'a> {
-    pub(super) found: Found,
+    pub(super) found: &'a Found,
     text: &'a [u8],
     ends: &'a [usize],
 }
 
 impl<'a> RawRow<'a> {
     /// The first `count` cells, concatenated, and the end of each.
+    #[inline]
     pub(super) fn first(self, count: usize) -> (&'a [u8], &'a [usize]) {
         let ends = &self.ends[..count];
         (&self.text[..ends.last().copied().unwrap_or(0)], ends)

@@ -15,6 +15,7 @@ use super::block::{Block, End, Found, Short};
 use super::known_lines::LineHashers;
 use super::quotes::{Quotes, Quoting};
 use super::usual::Usual;
+use crate::core::byte_scan::positions;
 
 /// How many bytes are searched for the rest of a cell whose opening quote is missing.
 const SPLIT_CELL: usize = 4 * 1024;
@@ -206,7 +207,7 @@ impl Parser {
         }
         let (stored, ends) = block.room_for(size + SHORT_CELL, most);
         let (mut cells, mut start, mut written) = (0, 0, 0);
-        for at in memchr_iter(delimiter, text).chain([size]) {
+        for at in positions(text, delimiter).chain([size]) {
             let Some(end_of_cell) = ends.get_mut(cells) else { return Ok(false) };
             let length = at - start;
             match (chunk.get(start..start + SHORT_CELL), stored.get_mut(written..written + SHORT_CELL)) {
