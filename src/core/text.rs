@@ -47,7 +47,17 @@ pub const fn is_modifier(character: char) -> bool {
 
 /// The text of a cell without what a person cannot see at its ends: white space, NUL, invisible characters, and the three
 /// characters that are drawn as a blank but are no white space.
+#[inline]
 pub fn bare(text: &str) -> &str {
+    // Most cells begin and end with a visible ASCII character, so that nothing has to be decoded.
+    match text.as_bytes() {
+        [only] if only.is_ascii_graphic() => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => decoded_and_bare(text),
+    }
+}
+
+fn decoded_and_bare(text: &str) -> &str {
     const DRAWN_BLANK: [char; 3] = ['\u{2800}', '\u{3164}', '\u{ffa0}'];
     let bare = text.trim_matches(|character: char| {
         character.is_whitespace() || character == '\0' || is_invisible(character) || DRAWN_BLANK.contains(&character)
@@ -237,6 +247,20 @@ mod tests {
         '\u{fff9}',
         '\u{fffb}',
     ];
+
+    #[test]
+    fn blanks_are_removed_from_visible_ascii_as_from_other_text() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        let characters = [
+            ' ', '\t', '\0', '\u{7f}', '!', '~', 'a', '\u{e9}', '\u{a0}', '\u{2003}', '\u{85}', '\u{200b}', '\u{fe0f}',
+        ];
+        for length in 0..6 {
+            for _ in 0..2_000 {
+                let text: String = (0..length).map(|_| *chance.choice(&characters).unwrap()).collect();
+                assert_eq!(bare(&text), decoded_and_bare(&text), "{text:?}");
+            }
+        }
+    }
 
     #[test]
     fn what_cannot_be_seen_makes_no_other_text() {

@@ -88,7 +88,11 @@ pub(crate) fn total(cell: &str) -> Option<Total> {
 
 /// The sums of the columns of an input, so far as they hold numbers alone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ColumnSums(Vec<Sums>);
+pub(crate) struct ColumnSums {
+    columns: Vec<Sums>,
+    // The columns that hold numbers alone so far, of which there are few.
+    of_numbers: Vec<usize>,
+}
 
 /// The sums of one column, in millionths: with `.` and with `,` before the decimals. `None` once a cell is no such number.
 #[derive(Clone, Copy, Debug)]
@@ -107,21 +111,24 @@ const DECIMALS: usize = 6;
 const DIGITS: usize = 18;
 
 impl ColumnSums {
-    /// Adds the cells of a row.
-    pub(crate) fn add<'a>(&mut self, cells: impl Iterator<Item = &'a [u8]>) {
-        for (at, cell) in cells.enumerate() {
-            if self.0.len() == at {
-                self.0.push(Sums { by_mark: [Some(0); 2], numbers: 0 });
+    /// Adds a row with this number of cells.
+    pub(crate) fn add<'a>(&mut self, cells: usize, cell: impl Fn(usize) -> &'a [u8]) {
+        let known = self.columns.len();
+        self.columns.resize(known.max(cells), Sums { by_mark: [Some(0); 2], numbers: 0 });
+        self.of_numbers.extend(known..self.columns.len());
+        let columns = &mut self.columns;
+        self.of_numbers.retain(|at| {
+            let cell = if *at < cells { cell(*at).trim_ascii() } else { &[] };
+            if cell.is_empty() {
+                return true;
             }
-            let sums = &mut self.0[at];
-            if sums.by_mark.iter().all(Option::is_none) || cell.trim_ascii().is_empty() {
-                continue;
-            }
+            let sums = &mut columns[*at];
             for (sum, number) in sums.by_mark.iter_mut().zip(numbers(cell)) {
                 *sum = sum.zip(number).and_then(|(sum, number)| sum.checked_add(number));
             }
             sums.numbers = sums.numbers.saturating_add(1);
-        }
+            sums.by_mark.iter().any(Option::is_some)
+        });
     }
 
     /// Whether one of these cells is the sum of its column. A single number, or none but zeros, is no sum.
@@ -130,7 +137,7 @@ impl ColumnSums {
             let mut by_mark = sums.by_mark.iter().zip(numbers(cell));
             sums.numbers > 1 && by_mark.any(|(sum, number)| sum.is_some() && *sum == number && number != Some(0))
         };
-        self.0.iter().zip(cells).any(is_sum)
+        self.columns.iter().zip(cells).any(is_sum)
     }
 }
 
@@ -203,7 +210,7 @@ mod tests {
             let (last, above) = cells.split_last().unwrap();
             let mut sums = ColumnSums::default();
             for cell in above {
-                sums.add([b"x".as_slice(), cell.as_bytes()].into_iter());
+                sums.add(2, |at| [b"x".as_slice(), cell.as_bytes()][at]);
             }
             assert_eq!(sums.add_up([b"Total".as_slice(), last.as_bytes()].into_iter()), expected, "{cells:?}");
         };

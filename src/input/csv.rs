@@ -269,7 +269,7 @@ impl Rows {
         self.judge(block);
         self.find_total(block);
         if let Some(raw) = block.last().filter(|raw| raw.found.kept) {
-            self.sums.add((0..raw.found.cells).map(|at| raw.cell(at)));
+            self.sums.add(raw.found.cells, |at| raw.cell(at));
         }
         if let Some(found) = block.last_found() {
             found.row = self.row;

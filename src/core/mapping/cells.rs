@@ -52,13 +52,13 @@ impl Defaults {
     /// databases.
     #[inline]
     pub(super) fn clean<'a>(&self, text: &'a str) -> &'a str {
-        let text = trim(text);
+        let text = bare(text);
         if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
     }
 
     /// The same of text that is not in NFC yet, as that of JSON.
     pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match nfc(trim(text)) {
+        match nfc(bare(text)) {
             Cow::Borrowed(text) => Cow::Borrowed(self.clean(text)),
             Cow::Owned(text) if self.nulls.have(&text) => Cow::Borrowed(""),
             Cow::Owned(text) => Cow::Owned(text),
@@ -76,16 +76,6 @@ impl Defaults {
             Json::Bool(flag) => self.nulls.have(if *flag { "true" } else { "false" }),
             Json::Null | Json::Number(_) | Json::Array(_) | Json::Object(_) => false,
         }
-    }
-}
-
-// Most cells begin and end with a visible ASCII character, so nothing has to be decoded.
-#[inline]
-fn trim(text: &str) -> &str {
-    match text.as_bytes() {
-        [only] if only.is_ascii_graphic() => text,
-        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
-        _ => bare(text),
     }
 }
 
@@ -197,24 +187,6 @@ impl<'a> Cell<'a> {
             Some(Json::String(text)) => Self::Text(text),
             Some(json) => Self::Json(json),
             None => Self::Text(""),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blanks_are_taken_away_as_from_any_text() {
-        let mut chance = fastrand::Rng::with_seed(1);
-        let characters =
-            [' ', '\t', '\0', '\u{7f}', '!', '~', 'a', '\u{e9}', '\u{a0}', '\u{2003}', '\u{85}', '\u{200b}'];
-        for length in 0..6 {
-            for _ in 0..2_000 {
-                let text: String = (0..length).map(|_| *chance.choice(&characters).unwrap()).collect();
-                assert_eq!(trim(&text), bare(&text), "{text:?}");
-            }
         }
     }
 }

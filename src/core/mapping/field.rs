@@ -281,8 +281,8 @@ impl FieldReader {
             return Err(Refusal::unfit(self.label(), &rounded_match()));
         }
         // The step for phone numbers reads a list of one number as that number.
-        let is_number = self.phone_step().is_some() && is_list_of_one(&text);
-        if is_json(&text) && !is_number && (self.matched.is_some() || self.reads_phone()) {
+        let is_number = || self.phone_step().is_some() && is_list_of_one(&text);
+        if is_json(&text) && (self.matched.is_some() || self.reads_phone()) && !is_number() {
             let expected = if self.reads_phone() { "a phone number" } else { "a value (match field)" };
             let unfit = Unfit { expected: expected.to_owned(), found: JSON_TEXT };
             return Err(Refusal::unfit(self.label(), &unfit));

@@ -310,7 +310,8 @@ impl<'t> Table<'t> {
         {
             let mut sums = ColumnSums::default();
             for row in above.iter() {
-                sums.add(bytes_of(row));
+                let cells: Vec<&[u8]> = bytes_of(row).collect();
+                sums.add(cells.len(), |at| cells[at]);
             }
             last.total = Some(if sums.add_up(bytes_of(last)) { TotalRow::AddsUp } else { TotalRow::Likely });
         }
