@@ -16,7 +16,7 @@ mod forget;
 mod hashing;
 mod history;
 mod ids;
-mod insert_many;
+mod inserting;
 mod items;
 mod kept_rows;
 mod keys;

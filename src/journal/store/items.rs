@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rusqlite::params;
 
 use super::compact::{self, Owner};
-use super::insert_many::insert_many;
+use super::inserting::insert_in_order;
 use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::{LastLocated, Prior};
 use super::snapshots::{rejected_trace, trace};
@@ -235,7 +235,7 @@ impl Store {
 
     pub(super) fn insert_pending(&self, pending: &[NewPending]) -> Result<()> {
         let insert = "INSERT INTO pending (run, row, line, contact, cells, content)";
-        insert_many(&self.db, insert, pending, |NewPending { run, row, line, contact, cells, content }| {
+        insert_in_order(&self.db, insert, pending, |NewPending { run, row, line, contact, cells, content }| {
             [run, row, line, contact, cells, content]
         })
     }

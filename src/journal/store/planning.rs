@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 
-use super::insert_many::insert_many;
+use super::inserting::{insert_each, insert_in_order};
 use super::keys::KeyParts;
 use super::planned_missing::PlannedMissing;
 use super::selected::Selected;
@@ -331,16 +331,20 @@ impl OpenPlan {
     fn store_contacts(&mut self, store: &Store) -> Result<()> {
         self.contacts.store(|contacts| {
             let insert = "INSERT INTO contacts (number, channel, field, value)";
-            insert_many(&store.db, insert, contacts, |StagedValue { contact, of, field, value }| {
-                [contact, of, field, value]
-            })
+            // The table is in the order of the numbers, and an index in that of the keys.
+            let is_in_order = contacts.is_sorted_by_key(|staged| staged.contact);
+            if is_in_order {
+                insert_in_order(&store.db, insert, contacts, contact_columns)
+            } else {
+                insert_each(&store.db, insert, contacts, contact_columns)
+            }
         })
     }
 
     fn store_aliases(&mut self, store: &Store) -> Result<()> {
         self.aliases.store(|aliases| {
             let insert = "INSERT OR REPLACE INTO new_aliases (run, field, value, contact)";
-            insert_many(&store.db, insert, aliases, |StagedValue { contact, of, field, value }| {
+            insert_in_order(&store.db, insert, aliases, |StagedValue { contact, of, field, value }| {
                 [of, field, value, contact]
             })
         })
@@ -355,6 +359,10 @@ impl OpenPlan {
         self.store_contacts(store)?;
         self.store_aliases(store)
     }
+}
+
+fn contact_columns<'r>(StagedValue { contact, of, field, value }: &'r StagedValue<'_>) -> [&'r dyn ToSql; 4] {
+    [contact, of, field, value]
 }
 
 impl RunPlan {
