@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use crate::core::text::{is_digits, is_invisible};
 
 /// The character between a whole number and its decimals.
@@ -68,7 +66,7 @@ pub(in crate::core) fn is_rounded(text: &str) -> bool {
 
 // The digits and the power of ten.
 fn scientific(text: &str) -> Option<(&str, &str)> {
-    let at = memchr2(b'E', b'e', text.as_bytes())?;
+    let at = text.bytes().position(|byte| matches!(byte, b'E' | b'e'))?;
     let (digits, power) = (&text[..at], &text[at + 1..]);
     let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(digits);
     let is_number =

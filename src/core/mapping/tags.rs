@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use memchr::memchr;
 use serde_json::Value as Json;
 
+use crate::core::byte_scan::positions;
 use crate::core::decimal::Decimal;
 use crate::core::non_value::{artifact, has_printed_object};
 use crate::core::text::{bare, visible};
@@ -130,7 +130,7 @@ fn cut<T: AsRef<str>>(text: &str, separators: &[T]) -> Option<(usize, usize)> {
     let marks = separators.iter().map(AsRef::as_ref).filter(|mark| !mark.is_empty());
     // A search for text is prepared anew for each cell, which takes longer than the search for a byte.
     let find = |mark: &str| match mark.as_bytes() {
-        [byte] => memchr(*byte, text.as_bytes()),
+        [byte] => positions(text.as_bytes(), *byte).next(),
         _ => text.find(mark),
     };
     let first = marks.filter_map(|mark| Some((find(mark)?, Reverse(mark.len())))).min();
