@@ -272,7 +272,9 @@ pub mod run_report {
     pub use crate::core::reason_groups::{ReasonChange, ReasonGroup, ReasonGroups};
     pub use crate::core::run_sentence::RunProgress;
     pub use crate::journal::{MissingContact, SlowCall};
-    pub use crate::sync::{Left, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report};
+    pub use crate::sync::{
+        RemainingWork, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report,
+    };
 }
 
 /// One contact at a time: its history, and calls by hand.

@@ -36,12 +36,12 @@ pub(crate) fn positions(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
 #[inline]
 const fn equal_to(word: u64, byte: u8) -> u64 {
     let other = word ^ (ONES * byte as u64);
-    // The highest bit of each byte that has another bit.
+    // The highest bit of each byte that has one of its lower seven bits set.
     let low = (other & !HIGHEST) + (HIGHEST - ONES);
     !(low | other) & HIGHEST
 }
 
-// The same of fewer than eight bytes.
+// As `equal_to`, for the last bytes of a text, of which there are fewer than eight.
 #[inline]
 fn equal_to_rest(bytes: &[u8], byte: u8) -> u64 {
     bytes.iter().rev().fold(0, |found, other| found << 8 | if *other == byte { 0x80 } else { 0 })

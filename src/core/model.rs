@@ -9,7 +9,7 @@ pub mod value;
 pub mod write_mode;
 
 pub use self::contact::{Contact, Draft, Flaw, Rejection};
-pub use self::key::{ContactId, HashedKey, ID_KEY, Key};
+pub use self::key::{ContactId, HashedKey, ID_KEY, ID_NAME, Key};
 pub use self::mode::Mode;
 pub use self::remote::Remote;
 pub use self::remote_state::{Known, RemoteState};

@@ -19,7 +19,7 @@ use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteS
 use crate::core::search::Search;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
-use crate::core::undo::{Left, NOT_KNOWN, Written};
+use crate::core::undo::{NOT_KNOWN, Unrestored, Written};
 
 /// Maximum number of lost creates of one contact in one run. After that, the contact is left for the next run.
 pub const LOST_CREATES: u32 = 3;
@@ -222,7 +222,7 @@ pub struct Task {
 struct Undone {
     written: Written,
     // What stays as it is, once the contact was compared.
-    left: Option<Left>,
+    unrestored: Option<Unrestored>,
 }
 
 impl Task {
@@ -264,7 +264,7 @@ impl Task {
             RemoteState::Known(known) => Stage::Comparing { id: known.id.clone() },
             RemoteState::Unknown | RemoteState::InDoubt(_) => Stage::Over(Outcome::Rejected(NOT_KNOWN.into())),
         };
-        task.undone = Some(Undone { written, left: None });
+        task.undone = Some(Undone { written, unrestored: None });
         task
     }
 
@@ -549,8 +549,8 @@ impl Task {
     }
 
     /// What of an earlier run's change is not undone, once the contact was compared.
-    pub fn left(&self) -> Option<&Left> {
-        self.undone.as_ref()?.left.as_ref()
+    pub fn unrestored(&self) -> Option<&Unrestored> {
+        self.undone.as_ref()?.unrestored.as_ref()
     }
 
     /// Whether a read is about to show what of an earlier run's change can be undone.
@@ -713,8 +713,8 @@ impl Task {
     }
 
     fn written(&self) -> Outcome {
-        if let Some(left) = self.left() {
-            return Outcome::Rejected(left.reason());
+        if let Some(unrestored) = self.unrestored() {
+            return Outcome::Rejected(unrestored.reason());
         }
         match &self.remote_state {
             RemoteState::Known(known) if known.made_at.is_some() => Outcome::Created,

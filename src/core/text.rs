@@ -53,11 +53,11 @@ pub fn bare(text: &str) -> &str {
     match text.as_bytes() {
         [only] if only.is_ascii_graphic() => text,
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
-        _ => decoded_and_bare(text),
+        _ => bare_by_character(text),
     }
 }
 
-fn decoded_and_bare(text: &str) -> &str {
+fn bare_by_character(text: &str) -> &str {
     const DRAWN_BLANK: [char; 3] = ['\u{2800}', '\u{3164}', '\u{ffa0}'];
     let bare = text.trim_matches(|character: char| {
         character.is_whitespace() || character == '\0' || is_invisible(character) || DRAWN_BLANK.contains(&character)
@@ -257,7 +257,7 @@ mod tests {
         for length in 0..6 {
             for _ in 0..2_000 {
                 let text: String = (0..length).map(|_| *chance.choice(&characters).unwrap()).collect();
-                assert_eq!(bare(&text), decoded_and_bare(&text), "{text:?}");
+                assert_eq!(bare(&text), bare_by_character(&text), "{text:?}");
             }
         }
     }

@@ -90,7 +90,7 @@ pub(crate) fn total(cell: &str) -> Option<Total> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnSums {
     columns: Vec<Sums>,
-    // The columns that hold numbers alone so far, of which there are few.
+    // The columns whose cells so far are blank or numbers.
     of_numbers: Vec<usize>,
 }
 
@@ -111,14 +111,14 @@ const DECIMALS: usize = 6;
 const DIGITS: usize = 18;
 
 impl ColumnSums {
-    /// Adds a row with this number of cells.
-    pub(crate) fn add<'a>(&mut self, cells: usize, cell: impl Fn(usize) -> &'a [u8]) {
+    /// Adds a row of `count` cells; `cell_at` returns each by its place, from 0.
+    pub(crate) fn add<'a>(&mut self, count: usize, cell_at: impl Fn(usize) -> &'a [u8]) {
         let known = self.columns.len();
-        self.columns.resize(known.max(cells), Sums { by_mark: [Some(0); 2], numbers: 0 });
+        self.columns.resize(known.max(count), Sums { by_mark: [Some(0); 2], numbers: 0 });
         self.of_numbers.extend(known..self.columns.len());
         let columns = &mut self.columns;
         self.of_numbers.retain(|at| {
-            let cell = if *at < cells { cell(*at).trim_ascii() } else { &[] };
+            let cell = if *at < count { cell_at(*at).trim_ascii() } else { &[] };
             if cell.is_empty() {
                 return true;
             }
@@ -203,6 +203,21 @@ mod tests {
         check("contacts", None);
         check("", None);
     }
+
+    #[test]
+    fn rows_of_any_length_are_added_up() {
+        let mut sums = ColumnSums::default();
+        for row in [&["x", "1"][..], &["x"], &["x", "2", "4"], &[], &["x", "3", "5", "n"], &["x", " ", "0", "1"]] {
+            sums.add(row.len(), |at| row[at].as_bytes());
+        }
+        let check = |cells: &[&str], expected: bool| {
+            assert_eq!(sums.add_up(cells.iter().map(|cell| cell.as_bytes())), expected, "{cells:?}");
+        };
+        check(&["Total", "6", ""], true);
+        check(&["Total", "", "9"], true);
+        check(&["Total", "7", "8", "1"], false);
+    }
+
     #[test]
     fn a_number_is_the_sum_of_its_column() {
         // The cells of one column, the last of them the sum that is asked for.

@@ -66,19 +66,19 @@ pub struct Restoration {
     /// What is known of it on the platform.
     pub known: Known,
     /// The fields and tags that stay as they are; `None` when all are restored.
-    pub left: Option<Left>,
+    pub unrestored: Option<Unrestored>,
 }
 
 /// What of a contact is not restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Left {
+pub struct Unrestored {
     /// The fields and tags that were changed since.
     pub changed: Vec<String>,
     /// The fields and tags of which it was not known what they were before.
     pub unknown: Vec<String>,
 }
 
-impl Left {
+impl Unrestored {
     /// In words, without values.
     pub fn reason(&self) -> String {
         let parts = [(CHANGED, &self.changed), (NOT_KNOWN_BEFORE, &self.unknown)];
@@ -87,7 +87,7 @@ impl Left {
     }
 }
 
-/// Whether a [reason](Left::reason) is that of a contact which was changed since.
+/// Whether a [reason](Unrestored::reason) is that of a contact which was changed since.
 pub fn was_changed_since(reason: &str) -> bool {
     reason.starts_with(CHANGED)
 }
@@ -168,7 +168,8 @@ impl Written {
             return Err(REPLACED.to_owned());
         }
         let mut draft = Draft { id: Some(known.id.clone()), ..Draft::default() };
-        let (mut known, mut left) = (Known { doubt: false, is_whole: false, ..known.clone() }, Left::default());
+        let mut known = Known { doubt: false, is_whole: false, ..known.clone() };
+        let mut unrestored = Unrestored::default();
         for (name, written) in &self.fields {
             let now = shown.fields.get(name).cloned().unwrap_or_else(|| Value::Text("".into()));
             match written.fate(&now) {
@@ -179,8 +180,8 @@ impl Written {
                     known.fields.insert(name.clone(), now);
                 }
                 FieldFate::AsBefore => drop(known.fields.insert(name.clone(), now)),
-                FieldFate::Changed => left.changed.push(name.clone()),
-                FieldFate::Unknown => left.unknown.push(name.clone()),
+                FieldFate::Changed => unrestored.changed.push(name.clone()),
+                FieldFate::Unknown => unrestored.unknown.push(name.clone()),
             }
         }
         for tag in &self.added {
@@ -192,14 +193,14 @@ impl Written {
         for (tag, before) in &self.removed {
             let is_there = set_tag(&mut known, shown, tag);
             match before {
-                TagBefore::Unknown if !is_there => left.unknown.push(format!("tag `{tag}`")),
+                TagBefore::Unknown if !is_there => unrestored.unknown.push(format!("tag `{tag}`")),
                 TagBefore::Foreign | TagBefore::Own if !is_there => draft.tags.push(tag.as_str().into()),
                 TagBefore::Unknown | TagBefore::Foreign | TagBefore::Own => {}
             }
         }
         let contact = finished(draft, key.clone()).map_err(|flaw| flaw.to_string())?;
-        let left = (left != Left::default()).then_some(left);
-        Ok(Restoration { contact, known, left })
+        let unrestored = (unrestored != Unrestored::default()).then_some(unrestored);
+        Ok(Restoration { contact, known, unrestored })
     }
 }
 
@@ -315,7 +316,7 @@ mod tests {
 
     /// What is sent for a contact, as `city=Lima +vip -old`, and what is left.
     fn sent(written: &Written, known: &Known, shown: &Remote) -> (String, Option<String>) {
-        let Restoration { contact, known, left } = written.restoration(&key(), known, shown).unwrap();
+        let Restoration { contact, known, unrestored: left } = written.restoration(&key(), known, shown).unwrap();
         let change = diff(&contact, &known, TagsMode::Add);
         let set = change.set.iter().map(|field| format!("{}={}", field.name, field.value.text()));
         let add = change.add.iter().map(|tag| format!("+{tag}"));
@@ -457,7 +458,7 @@ mod tests {
             let mut platform = of_values(&now);
             platform.retain(|_, value| !value.is_blank());
             let remote = Remote { id: id(), fields: platform.clone(), tags: BTreeSet::new() };
-            let Restoration { contact, known, left } = written.restoration(&key(), &after, &remote).unwrap();
+            let Restoration { contact, known, unrestored: left } = written.restoration(&key(), &after, &remote).unwrap();
             let change = diff(&contact, &known, TagsMode::Add);
             let blank = text("");
             for (name, was, wrote) in by_name(&before, &wrote) {

@@ -25,7 +25,7 @@ impl Kind {
         if cell.is_empty() {
             Self::Blank
         } else if cell.iter().all(is_number) {
-            // Without an `@`.
+            // A cell of these characters has no `@`, so it is no address.
             if digits(cell) >= DIGITS { Self::Number } else { Self::Text }
         } else if is_mail(cell) {
             Self::Mail

@@ -17,7 +17,8 @@ pub(crate) type BegunRows = Begun<PlannedRows>;
 pub(crate) struct PlannedRows {
     /// The outcome of each, with what the next snapshot has to know of it.
     pub results: Vec<(RowOutcome, RowTrace)>,
-    // The memory of the rows is freed by the thread that asked, because the journal's is the busiest (benchmark: `night`).
+    // Not read: their memory is freed by the thread that takes the results, because the journal's thread is the busiest (benchmark:
+    // `night`).
     _rows: Vec<(usize, Box<Planned>)>,
 }
 

@@ -243,6 +243,7 @@ impl Store {
         if !self.db.is_autocommit() {
             self.roll_back();
         }
+        self.plans.borrow_mut().changed = None;
         Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
     }
 
@@ -260,6 +261,10 @@ impl Store {
         }
         self.sending_in.take();
         self.numbers.take();
+        let mut plans = self.plans.borrow_mut();
+        if let Some(changed) = plans.changed.take() {
+            plans.open.remove(&changed);
+        }
     }
 }
 

@@ -75,7 +75,9 @@ pub use self::resume::{Interrupted, ResumeOptions};
 pub use self::routing::Routing;
 pub use self::row_lists::RowLists;
 pub use self::run::{Ending, Job, concurrency_for};
-pub use self::run_report::{Left, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report};
+pub use self::run_report::{
+    RemainingWork, RunComparison, RunReport, RunReportError, call_rates, compare_runs, run_report,
+};
 pub use self::stop::{Stop, StopReason};
 pub use self::sync_error::SyncError;
 pub use self::sync_input::{DEFAULT_SOURCE, SyncInput, sync_input};

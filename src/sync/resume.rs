@@ -177,7 +177,7 @@ impl<'w> Interrupted<'w> {
             connected.ok_or_else(|| GuardError::NotConnected { channel: run.channel.clone() })
         };
         let channels = self.runs.iter().map(connected).collect::<Result<_, _>>()?;
-        let held = self.workspace.fill_windows(channels, overrides)?;
+        let held = self.workspace.hold_windows(channels, overrides)?;
         for channel in &held {
             self.workspace.compare_url(channel, overrides)?;
         }

@@ -58,12 +58,12 @@ pub struct RunReport {
     /// The first missing contacts; `None` if a newer run of the source replaced the list.
     pub missing: Option<Vec<MissingContact>>,
     /// What is left to do; `None` when nothing is.
-    pub left: Option<Left>,
+    pub left: Option<RemainingWork>,
 }
 
 /// What is left of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Left {
+pub struct RemainingWork {
     /// Rows that are not done.
     pub rows: u64,
     /// Missing contacts that are not marked.
@@ -181,7 +181,7 @@ fn progress_of(run: &RunRow, journal: &Path) -> RunProgress {
 }
 
 // As if it were sent from now on: the calls of the past minute count, and calls take as long as they took before.
-fn left(details: &RunDetails, calls: Range, now: Timestamp) -> Left {
+fn left(details: &RunDetails, calls: Range, now: Timestamp) -> RemainingWork {
     let RunDetails { run, counts, ended_lately, mean_latency, learnt_limit, .. } = details;
     let stated = learnt_limit.map_or(run.rate, |learnt| learnt.calls.min(run.rate));
     let rate = NonZeroU32::new(stated).unwrap_or(NonZeroU32::MIN);
@@ -191,7 +191,7 @@ fn left(details: &RunDetails, calls: Range, now: Timestamp) -> Left {
         ..RateModel::quiet(rate, None, concurrency_for(rate), now)
     };
     let eta = rate_model.eta(calls, &Limits::default(), TIMEOUT);
-    Left { rows: counts.pending, marks: counts.marks, calls, eta }
+    RemainingWork { rows: counts.pending, marks: counts.marks, calls, eta }
 }
 
 // The counts of a run's summary; `None` if it cannot be read.

@@ -17,7 +17,7 @@ use crate::core::planner::Planner;
 use crate::core::task::{Policy, Step, Task};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
-use crate::core::undo::{Left, NOT_KNOWN, target, was_changed_since};
+use crate::core::undo::{NOT_KNOWN, Unrestored, target, was_changed_since};
 use crate::journal::{
     ChangedContact, Ended, Journal, JournalError, NO_CHANNEL, NewPlan, NewRun, NotRestored, RunRow, RunState,
 };
@@ -440,7 +440,7 @@ async fn look_at<T: Transport, O: Observer>(
     }
     let reason = match task.step(now) {
         Step::Done(outcome) => outcome.reason().map(str::to_owned),
-        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => task.left().map(Left::reason),
+        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => task.unrestored().map(Unrestored::reason),
     };
     let fate = match &reason {
         Some(reason) if was_changed_since(reason) => UndoFate::LeftAlone,

@@ -1,7 +1,8 @@
 //! The journal of a use case, and the channels that it may send to: locked, compared with what the journal knows of them,
 //! and with a token that opens the channel of the known contacts.
 //!
-//! A [`LockedChannel`] is the proof of all of that. Only a [`Workspace`] makes one, and sending takes nothing else.
+//! A [`LockedChannel`] is the proof of all of that. Only a [`Workspace`] makes one, and a run sends to nothing else. A
+//! [`ReadOnlyChannel`] has the locks, and its token and match fields are not checked yet: finds and reads are made with it.
 
 mod tokens;
 
@@ -226,7 +227,7 @@ impl Workspace {
             }
             self.hold(name, environment)?;
         }
-        let held = self.fill_windows(channels, overrides)?;
+        let held = self.hold_windows(channels, overrides)?;
         for channel in &held {
             if let Some(error) = self.mismatches(channel, (matches, policy), overrides)?.into_iter().next() {
                 return Err(error);
@@ -268,7 +269,7 @@ impl Workspace {
     ) -> Result<ReadOnlyChannel<'_>, GuardError> {
         // The calls of a probe may hide that calls were lost.
         self.hold(name, environment)?;
-        self.fill_window(name.to_owned(), connection)
+        self.hold_window(name.to_owned(), connection)
     }
 
     /// Releases all locks.
@@ -299,8 +300,8 @@ impl Workspace {
         Ok(())
     }
 
-    /// Takes the right to fill the windows of these channels' tokens.
-    pub(super) fn fill_windows(
+    /// Locks the windows of these channels' tokens, so that no other process makes calls with them.
+    pub(super) fn hold_windows(
         &self,
         channels: Vec<(String, Connection)>,
         overrides: Overrides,
@@ -309,8 +310,8 @@ impl Workspace {
         for window in self.windows.borrow_mut().values_mut() {
             window.earlier = None;
         }
-        let fill = |(name, connection)| self.fill_window(name, connection);
-        let held = channels.into_iter().map(fill).collect::<Result<Vec<_>, _>>()?;
+        let with_lock = |(name, connection)| self.hold_window(name, connection);
+        let held = channels.into_iter().map(with_lock).collect::<Result<Vec<_>, _>>()?;
         if overrides.forget_limit {
             for channel in &held {
                 self.journal.forget_limit(&channel.window)?;
@@ -319,7 +320,7 @@ impl Workspace {
         Ok(held)
     }
 
-    fn fill_window(&self, name: String, connection: Connection) -> Result<ReadOnlyChannel<'_>, GuardError> {
+    fn hold_window(&self, name: String, connection: Connection) -> Result<ReadOnlyChannel<'_>, GuardError> {
         let window = self.window_of(&connection.transport.0);
         if let Some(lock) = self.lock_window(&window, &name, None)? {
             self.journal.depend_on_blocking(&lock, &name)?;
@@ -332,8 +333,7 @@ impl Workspace {
         token.window(&self.salt)
     }
 
-    /// Takes the right to fill a window of `channel` that takes the place of an `earlier` one: channels whose token was the
-    /// same share it.
+    /// Locks a window of `channel` that takes the place of an `earlier` one: channels whose token was the same share it.
     pub(super) async fn replace_window(
         &self,
         window: &WindowId,

@@ -48,7 +48,10 @@ impl fmt::Display for ContactId {
     }
 }
 
-/// Prefix of the text of a key that holds the platform's id.
+/// The name of the platform's id in the text of a key.
+pub const ID_NAME: &str = "contact_id";
+
+/// Prefix of the text of a key that holds the platform's id: its [name](ID_NAME) and `=`.
 pub const ID_KEY: &str = "contact_id=";
 
 /// The identity of a contact within a channel. Rows with equal keys are one contact.

@@ -234,8 +234,8 @@ impl Task {
             return;
         }
         match undone.written.restoration(self.contact.key(), known, remote) {
-            Ok(Restoration { contact, known, left }) => {
-                undone.left = left;
+            Ok(Restoration { contact, known, unrestored }) => {
+                undone.unrestored = unrestored;
                 self.contact = contact;
                 self.remote_state = RemoteState::Known(known);
                 self.stage = Stage::Writing;

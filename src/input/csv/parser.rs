@@ -207,6 +207,7 @@ impl Parser {
         }
         let (stored, ends) = block.room_for(size + SHORT_CELL, most);
         let (mut cells, mut start, mut written) = (0, 0, 0);
+        // Cells are short, so that this is faster than a search for each (benchmark: `reading`).
         for at in positions(text, delimiter).chain([size]) {
             let Some(end_of_cell) = ends.get_mut(cells) else { return Ok(false) };
             let length = at - start;

@@ -310,8 +310,9 @@ impl<'t> Table<'t> {
         {
             let mut sums = ColumnSums::default();
             for row in above.iter() {
-                let cells: Vec<&[u8]> = bytes_of(row).collect();
-                sums.add(cells.len(), |at| cells[at]);
+                if let Cells::Texts(texts) = &row.cells {
+                    sums.add(texts.len(), |at| texts.get(at).unwrap_or_default().as_bytes());
+                }
             }
             last.total = Some(if sums.add_up(bytes_of(last)) { TotalRow::AddsUp } else { TotalRow::Likely });
         }

@@ -1,5 +1,5 @@
-//! Inserts many rows with few executions of a statement. Each execution searches the table from its root; within one, a row whose
-//! key follows that of the row before is added without a search (benchmark: `night`).
+//! Inserts many rows with few executions of a statement. Each execution searches the table from its root; within one, a row that
+//! becomes the last one of the table after another is added without a search (benchmark: `night`).
 
 use rusqlite::{Connection, ToSql};
 
@@ -8,10 +8,11 @@ use super::Result;
 /// Number of rows that one execution inserts.
 const TOGETHER: usize = 32;
 
-/// Inserts rows that are in the order of the table. `insert` is the statement up to its values, and `columns` are those of a row.
+/// Inserts rows in the order of the table, most of them after its last row. `insert` is the statement up to its values, and `columns`
+/// are those of a row.
 ///
-/// In another order, [`insert_each`] is faster: before a statement with several rows changes a page, SQLite copies it to a file, so
-/// that it can undo the statement alone.
+/// Otherwise, [`insert_each`] is faster: SQLite keeps a copy of each page that a statement with several rows changes, so that it can
+/// undo the statement alone, and writes the copies to a file if they exceed 64 KB.
 pub(super) fn insert_in_order<R, const COLUMNS: usize>(
     db: &Connection,
     insert: &str,

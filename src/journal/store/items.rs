@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 use super::compact::{self, Owner};
-use super::inserting::insert_in_order;
+use super::inserting::{insert_each, insert_in_order};
 use super::planning::{Kept, NewPending, OpenPlan};
 use super::prior::{LastLocated, Prior};
 use super::snapshots::{rejected_trace, trace};
@@ -49,7 +49,9 @@ impl Store {
         let stored = rows.iter().map(|(at, row)| self.store_row(&mut open, plan, (&plan.runs[*at], &hasher), row));
         let stored = stored.collect::<Result<_>>()?;
         open.end_batch(self)?;
-        self.plans.borrow_mut().open.insert(plan.sync, open);
+        let mut plans = self.plans.borrow_mut();
+        plans.open.insert(plan.sync, open);
+        plans.changed = Some(plan.sync);
         Ok(stored)
     }
 
@@ -233,11 +235,17 @@ impl Store {
         Ok(RowOutcome::Done { row, line, outcome })
     }
 
-    pub(super) fn insert_pending(&self, pending: &[NewPending]) -> Result<()> {
-        let insert = "INSERT INTO pending (run, row, line, contact, cells, content)";
-        insert_in_order(&self.db, insert, pending, |NewPending { run, row, line, contact, cells, content }| {
+    pub(super) fn insert_pending(&self, pending: &[NewPending], are_large: bool) -> Result<()> {
+        fn columns(pending: &NewPending) -> [&dyn ToSql; 6] {
+            let NewPending { run, row, line, contact, cells, content } = pending;
             [run, row, line, contact, cells, content]
-        })
+        }
+        let insert = "INSERT INTO pending (run, row, line, contact, cells, content)";
+        if are_large {
+            insert_each(&self.db, insert, pending, columns)
+        } else {
+            insert_in_order(&self.db, insert, pending, columns)
+        }
     }
 
     fn store_merged(&self, open: &mut OpenPlan, run: i64, item: NewItem<'_>) -> Result<()> {
@@ -322,9 +330,14 @@ impl Store {
 
     // From now on, a row with any of these match values belongs to this contact.
     pub(super) fn add_aliases(&self, open: &mut OpenPlan, run: i64, contact: &Contact, number: i64) -> Result<()> {
-        for value in aliases(contact) {
+        let mut aliases = aliases(contact).peekable();
+        if aliases.peek().is_none() {
+            return Ok(());
+        }
+        let key = self.key_parts(contact.key());
+        for value in aliases {
             let value = self.key_parts(&value);
-            if value != self.key_parts(contact.key()) {
+            if value != key {
                 open.add_alias(self, run, &value, number)?;
             }
         }

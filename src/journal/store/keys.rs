@@ -4,11 +4,8 @@ use std::borrow::Cow;
 
 use super::{Result, Store};
 use crate::core::model::key::shown;
-use crate::core::model::{ContactId, Field, HashedKey, HashedValue, ID_KEY, Key, Known, Value, ValueKey};
+use crate::core::model::{ContactId, Field, HashedKey, HashedValue, ID_KEY, ID_NAME, Key, Known, Value, ValueKey};
 use crate::core::snapshot::SnapshotKey;
-
-/// The name before a contact id in the text of a key, without its `=`.
-const ID_NAME: &str = ID_KEY.split_at(ID_KEY.len() - 1).0;
 
 /// The number of the field of a key that is a contact id.
 const ID: i64 = 0;

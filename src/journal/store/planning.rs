@@ -18,12 +18,15 @@ use crate::core::forecast::Forecast;
 use crate::core::planner::EarlierRow;
 use crate::core::task::Policy;
 
-/// Number of contacts that are stored at a time, and likewise of aliases. Some 100 bytes each are in memory.
+/// Number of contacts that are stored at a time, and likewise of aliases. Some 150 bytes each are in memory.
 const STORED_TOGETHER: usize = 200_000;
 
 /// Approximate number of bytes of pending rows that are stored at a time when they belong to several runs. In the order of the
 /// input, each of a thousand runs would write a page for some of its rows.
 const PENDING_TOGETHER: usize = 16 * 1024 * 1024;
+
+/// Number of bytes of a pending row from which on rows are inserted one by one: SQLite copies all rows of a statement.
+const LARGE_ROW: usize = 16 * 1024;
 
 /// Number of contact numbers that a plan takes at a time.
 const BLOCK: i64 = 10_000;
@@ -33,6 +36,9 @@ const BLOCK: i64 = 10_000;
 pub(super) struct Plans {
     /// Those in progress, by the number that their runs share.
     pub open: BTreeMap<i64, OpenPlan>,
+    /// The one that the current transaction changes. It is gone if the transaction is rolled back: what it has in memory was undone on
+    /// disk.
+    pub changed: Option<i64>,
     /// The last finished one of each channel.
     pub finished: BTreeMap<String, FinishedPlan>,
 }
@@ -263,9 +269,10 @@ impl OpenPlan {
 
     /// Stores the pending rows that are not stored yet.
     pub(super) fn store_pending(&mut self, store: &Store) -> Result<()> {
+        let are_large = self.pending_bytes > self.pending.len() * LARGE_ROW;
         self.pending_bytes = 0;
         self.pending.sort_unstable_by_key(|pending| (pending.run, pending.row));
-        store.insert_pending(&self.pending)?;
+        store.insert_pending(&self.pending, are_large)?;
         self.pending.clear();
         Ok(())
     }
@@ -331,7 +338,7 @@ impl OpenPlan {
     fn store_contacts(&mut self, store: &Store) -> Result<()> {
         self.contacts.store(|contacts| {
             let insert = "INSERT INTO contacts (number, channel, field, value)";
-            // The table is in the order of the numbers, and an index in that of the keys.
+            // The table is in the order of the numbers, and its index in that of the keys.
             let is_in_order = contacts.is_sorted_by_key(|staged| staged.contact);
             if is_in_order {
                 insert_in_order(&store.db, insert, contacts, contact_columns)
@@ -344,7 +351,7 @@ impl OpenPlan {
     fn store_aliases(&mut self, store: &Store) -> Result<()> {
         self.aliases.store(|aliases| {
             let insert = "INSERT OR REPLACE INTO new_aliases (run, field, value, contact)";
-            insert_in_order(&store.db, insert, aliases, |StagedValue { contact, of, field, value }| {
+            insert_each(&store.db, insert, aliases, |StagedValue { contact, of, field, value }| {
                 [of, field, value, contact]
             })
         })

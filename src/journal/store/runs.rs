@@ -448,6 +448,27 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_whose_rows_were_undone_takes_no_more_rows() {
+        let store = Store::in_memory(None).unwrap();
+        let [undone, other] = ["a", "b"].map(|channel| store.begin_plan(new(&[channel])).unwrap());
+        let rows = [(0, Box::new(rejected(1)))];
+        for (plan, is_undone) in [(&undone, true), (&other, false)] {
+            store.begin().unwrap();
+            store.plan_rows(plan, &rows).unwrap();
+            // As after a commit that fails.
+            if is_undone { store.roll_back() } else { store.commit().unwrap() }
+        }
+        // A failure of something else undoes no plan.
+        store.begin().unwrap();
+        store.roll_back();
+        for (plan, is_undone) in [(&undone, true), (&other, false)] {
+            store.begin().unwrap();
+            assert_eq!(store.plan_rows(plan, &[(0, Box::new(rejected(2)))]).is_err(), is_undone);
+            store.commit().unwrap();
+        }
+    }
+
+    #[test]
     fn an_unfinished_plan_of_a_killed_process_is_dropped_with_all_its_runs() {
         let journal = Journal::in_memory().unwrap();
         let left = journal.begin_plan(new(&["a", "b", NO_CHANNEL])).unwrap();

@@ -25,14 +25,18 @@ use crate::sync::stop::Stop;
 /// Number of batches of rows in one request to the journal. Each request is a commit, which writes some pages again.
 const TOGETHER: usize = 2;
 
+/// Number of batches between two reports of progress while rows are recognised.
+const REPORTED_TOGETHER: usize = 8;
+
 /// A batch of fewer rows than this is planned at once: its rows are large and should not be collected in memory.
 const FEW: usize = 250;
 
-/// Number of rows that are planned in one request to the journal: few enough to be in the processor's cache when the journal plans
-/// them (benchmark: `night`).
+/// Maximum number of rows that are planned in one request to the journal: few enough to be in the processor's cache when the journal
+/// plans them (benchmark: `night`).
 const PLANNED_AT_ONCE: usize = 2_000;
 
-/// Number of requests that the journal has at a time, so that it never waits for rows to be read.
+/// Maximum number of requests whose results are not taken yet when the next rows are read. With one, the journal would wait for rows to
+/// be read.
 const MOST_BEGUN: usize = 6;
 
 /// Approximate number of bytes of rows that are held until the whole input was compared with the last one.
@@ -193,7 +197,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             self.is_overfull = true;
             self.gathered = Vec::new();
             self.known.into_iter().for_each(KnownRows::stop_matching);
-        } else if self.batches.is_multiple_of(TOGETHER) {
+        } else if self.batches.is_multiple_of(REPORTED_TOGETHER) {
             self.observer.observe(&Event::Read { rows: self.rows });
         }
         Ok(())
@@ -298,7 +302,7 @@ impl<'a, O: Observer> Planning<'a, O> {
     /// Plans the rows that were gathered, and waits for all of them.
     pub fn flush(&mut self) -> Result<(), PlanError> {
         self.hand_on()?;
-        self.settle_until(0)
+        self.settle_all_but(0)
     }
 
     // Hands the rows that were gathered on to the journal, which plans them while further rows are read.
@@ -308,18 +312,20 @@ impl<'a, O: Observer> Planning<'a, O> {
         while gathered.peek().is_some() {
             let (batch, new): (Vec<_>, Vec<_>) =
                 gathered.by_ref().take(PLANNED_AT_ONCE).map(|row| ((row.run, row.planned), row.new)).unzip();
+            // The rows of a request are in memory until its results are taken.
+            let most_begun = if batch.len() < FEW { 1 } else { MOST_BEGUN };
             let begun = self.journal.begin_rows(self.plan, batch)?;
             self.begun.push_back((begun, new));
-            self.settle_until(MOST_BEGUN)?;
+            self.settle_all_but(most_begun)?;
             self.check_stop()?;
         }
         self.observer.observe(&Event::Read { rows: self.rows });
         Ok(())
     }
 
-    // Waits for the rows that were handed on, except the last `requests`.
-    fn settle_until(&mut self, requests: usize) -> Result<(), PlanError> {
-        while self.begun.len() > requests
+    // Waits for the requests to the journal, except the last ones, and takes their results.
+    fn settle_all_but(&mut self, last: usize) -> Result<(), PlanError> {
+        while self.begun.len() > last
             && let Some((begun, new)) = self.begun.pop_front()
         {
             for ((settled, trace), new) in begun.wait()?.results.into_iter().zip(new) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contactsync::Timestamp;
 use contactsync::history::{INTERRUPTED, NO_CHANNEL};
 use contactsync::report::{CallKind, WITHOUT_CHANNEL};
-use contactsync::run_report::{CallFailure, Left, RunProgress, RunReport};
+use contactsync::run_report::{CallFailure, RemainingWork, RunProgress, RunReport};
 
 use crate::render::duration::time_range;
 use crate::render::runs::LONGEST_NAME;
@@ -93,7 +93,7 @@ pub fn failure(failure: &CallFailure) -> String {
 }
 
 /// How much is left: `12 rows and 3 marks of missing contacts`.
-pub fn what_is_left(left: &Left) -> String {
+pub fn what_is_left(left: &RemainingWork) -> String {
     let marks = || format!("{} to mark as missing", counted_contacts(left.marks));
     match (left.rows, left.marks) {
         (rows, 0) => counted_rows(rows),
@@ -103,13 +103,13 @@ pub fn what_is_left(left: &Left) -> String {
 }
 
 /// The calls that are left: `9 calls`, `3 to 9 calls`.
-pub fn calls_left(left: &Left) -> String {
+pub fn calls_left(left: &RemainingWork) -> String {
     let (min, max) = (left.calls.min, left.calls.max);
     if min == max { counted_calls(max) } else { format!("{} to {}", grouped(min), counted_calls(max)) }
 }
 
 /// How long the rest takes, and when it is done.
-pub fn when_done(report: &RunReport, left: &Left, now: Timestamp) -> String {
+pub fn when_done(report: &RunReport, left: &RemainingWork, now: Timestamp) -> String {
     let time = time_range(left.eta.time.min, left.eta.time.max);
     let (first, last) = (clock(now, now + left.eta.time.min), clock(now, now + left.eta.time.max));
     let when = if first == last { format!("at about {last}") } else { format!("between {first} and {last}") };
