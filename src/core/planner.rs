@@ -108,9 +108,9 @@ pub enum RowRole {
         /// The row that counts.
         into: EarlierRow,
     },
-    /// The earlier one; this one is rejected.
+    /// This one is rejected because of an earlier one.
     Rejected {
-        /// The row that counts.
+        /// The row that counts for the contact that it shares a value with.
         earlier: EarlierRow,
         /// Why.
         fault: DuplicateFault,
@@ -124,6 +124,9 @@ pub enum DuplicateFault {
     Repeated,
     /// Its values and those of the earlier row do not make a contact together.
     Conflict(Flaw),
+    /// Its value in this match field is that of another contact, which the earlier row is of. Two contacts that are one person cannot be
+    /// sent: both would get the value.
+    OfAnother(String),
 }
 
 impl DuplicateFault {
@@ -133,6 +136,11 @@ impl DuplicateFault {
         match self {
             Self::Repeated => format!("expected each contact once, found this one on line {line} too"),
             Self::Conflict(flaw) => format!("together with line {line}, which is the same contact: {flaw}"),
+            Self::OfAnother(field) => {
+                format!(
+                    "expected the match values of one contact, found the `{field}` of line {line}, which is another contact"
+                )
+            }
         }
     }
 }
@@ -151,19 +159,26 @@ impl Planner {
     /// `prior` cannot answer.
     pub fn resolve_duplicate<P: PriorRows>(&self, contact: Contact, prior: &P) -> Result<Resolution, P::Error> {
         let contact = identified(contact, prior)?;
-        let Some(earlier) = prior.earlier(contact.key())? else {
-            return Ok(Resolution { contact, role: RowRole::Counts { replaced: None } });
+        let earlier = prior.earlier(contact.key())?;
+        let role = match (self.duplicates, earlier) {
+            (Duplicates::First, Some(into)) => RowRole::Merged { into },
+            (Duplicates::Reject, Some(earlier)) => RowRole::Rejected { earlier, fault: DuplicateFault::Repeated },
+            (Duplicates::Last | Duplicates::First | Duplicates::Merge | Duplicates::Reject, _) => {
+                match value_of_another(&contact, earlier, prior)? {
+                    Some((earlier, field)) => RowRole::Rejected { earlier, fault: DuplicateFault::OfAnother(field) },
+                    None => RowRole::Counts { replaced: earlier },
+                }
+            }
         };
-        let replacing = RowRole::Counts { replaced: Some(earlier) };
-        let (contact, role) = match self.duplicates {
-            Duplicates::Last => (contact, replacing),
-            Duplicates::First => (contact, RowRole::Merged { into: earlier }),
-            Duplicates::Reject => (contact, RowRole::Rejected { earlier, fault: DuplicateFault::Repeated }),
-            Duplicates::Merge => match merged(&prior.earlier_contact(&earlier)?, &contact, &self.match_fields) {
-                Ok(both) => (both, replacing),
-                Err(flaw) => (contact, RowRole::Rejected { earlier, fault: DuplicateFault::Conflict(flaw) }),
-            },
-        };
+        if let (Duplicates::Merge, RowRole::Counts { replaced: Some(earlier) }) = (self.duplicates, &role) {
+            return Ok(match merged(&prior.earlier_contact(earlier)?, &contact, &self.match_fields) {
+                Ok(both) => Resolution { contact: both, role },
+                Err(flaw) => {
+                    let role = RowRole::Rejected { earlier: *earlier, fault: DuplicateFault::Conflict(flaw) };
+                    Resolution { contact, role }
+                }
+            });
+        }
         Ok(Resolution { contact, role })
     }
 
@@ -223,4 +238,27 @@ fn identified<P: PriorRows>(contact: Contact, prior: &P) -> Result<Contact, P::E
             Ok(contact)
         }
     }
+}
+
+// The row of another contact of this input that has one of the contact's match values, and the match field. `earlier` is the row that
+// counts for the contact. Contacts with different values in one match field may share a value in another one, as a family does.
+fn value_of_another<P: PriorRows>(
+    contact: &Contact,
+    earlier: Option<EarlierRow>,
+    prior: &P,
+) -> Result<Option<(EarlierRow, String)>, P::Error> {
+    // The first value is that of the contact itself.
+    for (nth, field) in contact.matches().iter().enumerate().skip(1) {
+        let Some(key) = prior.key_of(&Key::of(field))? else { continue };
+        let own = match contact.key() {
+            Key::Match { field, value } => Some(Field::text(field.clone(), value.clone())),
+            Key::Id(_) | Key::Row { .. } => None,
+        };
+        let before = contact.matches()[..nth].iter().chain(&own);
+        let shares = before.into_iter().any(|field| prior.is_another(&key, field));
+        if let Some(other) = prior.earlier(&key)?.filter(|other| !shares && Some(*other) != earlier) {
+            return Ok(Some((other, field.name.to_string())));
+        }
+    }
+    Ok(None)
 }

@@ -167,6 +167,20 @@ fn model(rows: &[RandomRow], way: Duplicates) -> (Vec<&'static str>, BTreeMap<u6
                 values.extend(all.into_iter().filter(|value| *value != key).map(|value| (value, key.clone())));
             }
         };
+        // Another contact of the file that has a further value of the row, and could be the same person.
+        let is_of_two = matches.iter().enumerate().skip(1).any(|(nth, (_, value))| {
+            let is_key = groups.iter().any(|group| group.key == *value);
+            let Some(owner) = (if is_key { Some(value) } else { values.get(value) }) else { return false };
+            let field = |key: &str| key.split_once('=').map(|(field, _)| field.to_owned());
+            let is_other = |value: &String| field(value) == field(owner) && value != owner;
+            let mut before = matches[..nth].iter().map(|(_, value)| value).chain([&key]);
+            *owner != key && groups.iter().any(|group| group.key == *owner) && !before.any(is_other)
+        });
+        let has_row = groups.iter().any(|group| group.key == key);
+        if is_of_two && !(has_row && matches!(way, Duplicates::First | Duplicates::Reject)) {
+            states.push("rejected");
+            continue;
+        }
         let wanted = row.wanted();
         let Some(group) = groups.iter_mut().find(|group| group.key == key) else {
             note(&mut values, &wanted);
@@ -282,5 +296,25 @@ fn sorted(rows: &str) -> String {
     match rows.strip_prefix("1 updated, ") {
         Some(others) => format!("{others}, 1 updated"),
         None => rows.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_row_with_the_values_of_two_contacts_is_rejected() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "phone,email,v\n+5255,,a\n,e1@x.com,b\n+5255,e1@x.com,c\n+5256,e1@x.com,d\n");
+    for way in ["last", "merge"] {
+        let options = format!("in.csv --match phone --match email --search-lag 1s --duplicates {way}");
+        let ran = harness.sync(&options).run().await.exits(3);
+        let reason = "in.csv:4: row 3 rejected: expected the match values of one contact, found the `email` of line 3, which is another contact";
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+        let text = |fields: &BTreeMap<String, Value>, name: &str| {
+            fields.get(name).map_or_else(String::new, |value| value.text().into_owned())
+        };
+        let contacts = harness.sandbox.contacts(TOKEN);
+        let mut found: Vec<_> =
+            contacts.iter().map(|contact| ["phone", "email", "v"].map(|name| text(&contact.fields, name))).collect();
+        found.sort();
+        assert_eq!(found, [["+5255", "", "a"], ["+5256", "e1@x.com", "d"]], "{way}");
     }
 }

@@ -114,6 +114,34 @@ fn a_contact_is_recognised_by_each_of_its_match_values() {
 }
 
 #[test]
+fn a_row_with_the_values_of_two_contacts_is_rejected() {
+    let check = |rows: &[&str], expected: [&[&str]; 4]| {
+        for (duplicates, expected) in Duplicates::ALL.into_iter().zip(expected) {
+            assert_eq!(resolved(rows, duplicates), expected, "{duplicates} {rows:?}");
+        }
+    };
+    check(
+        &["email=a", "phone=1", "email=a phone=1", "phone=1", "email=a"],
+        [
+            &["new", "new", "rejected for 2", "replaces 2", "replaces 1"],
+            &["new", "new", "merged into 1", "merged into 2", "merged into 1"],
+            &["new", "new", "rejected for 2", "replaces 2", "replaces 1"],
+            &["new", "new", "rejected for 1", "rejected for 2", "rejected for 1"],
+        ],
+    );
+    // Of a family that shares a phone, each has another email.
+    check(
+        &["email=a phone=1", "email=b phone=1", "email=b phone=1"],
+        [
+            &["new", "new", "replaces 2"],
+            &["new", "new", "merged into 2"],
+            &["new", "new", "replaces 2"],
+            &["new", "new", "rejected for 2"],
+        ],
+    );
+}
+
+#[test]
 fn equal_rows_without_a_key_are_numbered() {
     let (planner, mut seen) = (planner(Duplicates::Last), SeenRows::default());
     let mut keys = BTreeSet::new();
@@ -156,6 +184,11 @@ fn the_reason_names_the_line_of_the_row_that_counts() {
     assert_eq!(repeated, "expected each contact once, found this one on line 5 too");
     let conflict = DuplicateFault::Conflict(Flaw::FieldTwice("name".into())).reason(&earlier);
     assert_eq!(conflict, "together with line 5, which is the same contact: field `name` occurs twice");
+    let other = DuplicateFault::OfAnother("email".to_owned()).reason(&earlier);
+    assert_eq!(
+        other,
+        "expected the match values of one contact, found the `email` of line 5, which is another contact"
+    );
 }
 
 /// All rows and keys whole, and what earlier runs left.
@@ -319,8 +352,9 @@ proptest! {
     fn each_contact_has_one_row_that_counts(rows in proptest::collection::vec(any_row(), 1..30)) {
         for duplicates in Duplicates::ALL {
             let (planner, mut seen) = (planner(duplicates), SeenRows::new(duplicates));
-            // The key of each row that counts.
-            let mut counting: BTreeMap<u64, Key> = BTreeMap::new();
+            // The contact of each row that counts.
+            let mut counting: BTreeMap<u64, Contact> = BTreeMap::new();
+            let key = |counting: &BTreeMap<u64, Contact>, row: u64| counting.get(&row).map(|contact| contact.key().clone());
             for (row, text) in (1..).zip(&rows) {
                 let Ok(resolution) = planner.resolve_duplicate(contact(text), &seen);
                 seen.note(row, row + 1, &resolution, true);
@@ -328,18 +362,39 @@ proptest! {
                 match role {
                     RowRole::Counts { replaced } => {
                         if let Some(replaced) = replaced {
-                            let before = counting.remove(&replaced.row);
-                            prop_assert_eq!(before.as_ref(), Some(contact.key()));
+                            prop_assert_eq!(key(&counting, replaced.row), Some(contact.key().clone()));
+                            counting.remove(&replaced.row);
                         }
-                        counting.insert(row, contact.key().clone());
+                        counting.insert(row, contact);
                     }
-                    RowRole::Merged { into: earlier } | RowRole::Rejected { earlier, .. } => {
-                        prop_assert_eq!(counting.get(&earlier.row), Some(contact.key()));
+                    RowRole::Rejected { earlier, fault: DuplicateFault::OfAnother(_) } => {
+                        let other = key(&counting, earlier.row);
+                        prop_assert!(other.as_ref().is_some_and(|other| other != contact.key()), "{:?}", other);
+                    }
+                    RowRole::Merged { into: earlier }
+                    | RowRole::Rejected { earlier, fault: DuplicateFault::Repeated | DuplicateFault::Conflict(_) } => {
+                        prop_assert_eq!(key(&counting, earlier.row), Some(contact.key().clone()));
                     }
                 }
             }
-            let keys: BTreeSet<String> = counting.values().map(Key::to_string).collect();
-            prop_assert_eq!(keys.len(), counting.len(), "{}", duplicates);
+            let contacts: Vec<&Contact> = counting.values().collect();
+            let keys: BTreeSet<String> = contacts.iter().map(|contact| contact.key().to_string()).collect();
+            prop_assert_eq!(keys.len(), contacts.len(), "{}", duplicates);
+            // Two contacts are only sent with one match value if they have different values in another match field.
+            let values = |contact: &Contact| -> BTreeSet<String> {
+                let own = [contact.key().clone()].into_iter().filter(|key| matches!(key, Key::Match { .. }));
+                contact.matches().iter().map(Key::of).chain(own).map(|value| value.to_string()).collect()
+            };
+            for (at, one) in contacts.iter().enumerate() {
+                for other in &contacts[at + 1..] {
+                    let (one, other) = (values(one), values(other));
+                    let field = |value: &String| value.split_once('=').map(|(field, _)| field.to_owned());
+                    let differ = one.iter().any(|one_value| {
+                        other.iter().any(|value| field(value) == field(one_value) && value != one_value)
+                    });
+                    prop_assert!(differ || one.is_disjoint(&other), "{duplicates} {one:?} {other:?} {rows:?}");
+                }
+            }
         }
     }
 

@@ -176,7 +176,10 @@ impl<'a> Tally<'a> {
             RowRole::Counts { replaced: None } => self.checked.contacts += 1,
             RowRole::Counts { replaced: Some(_) } | RowRole::Merged { .. } => self.checked.merged += 1,
             RowRole::Rejected { fault: DuplicateFault::Repeated, .. } => self.reject(REPEATED.to_owned(), line),
-            RowRole::Rejected { earlier, fault: fault @ DuplicateFault::Conflict(_) } => {
+            RowRole::Rejected {
+                earlier,
+                fault: fault @ (DuplicateFault::Conflict(_) | DuplicateFault::OfAnother(_)),
+            } => {
                 self.reject(fault.reason(&earlier), line);
             }
         }
