@@ -276,6 +276,28 @@ mod tests {
         Journal::backup(&folder.path().join("missing.db"), &folder.path().join("other.db")).unwrap_err();
     }
 
+    #[test]
+    fn an_interrupted_plan_breaks_no_invariant() {
+        let (_folder, path) = folder();
+        let plan = |journal: &Journal| {
+            let planner = Planner { match_fields: vec!["phone".into()], ..Planner::default() };
+            let plan = NewPlan { runs: vec![new_run("a", FIRST)], planner, lists_rows: false };
+            let plan = journal.begin_plan(plan).unwrap();
+            let contact = Planned::Contact { row: 1, line: 2, contact: of_phone(1), cells: None };
+            journal.plan_rows(&plan, vec![(0, contact)]).unwrap();
+            plan
+        };
+        plan(&Journal::open(&path).unwrap());
+        assert_eq!(count(&path, "SELECT count(*) FROM pending"), 1);
+        assert_eq!(count(&path, "SELECT count(*) FROM contacts"), 0);
+        assert_eq!(Journal::check_invariants(&path).unwrap(), Vec::<String>::new());
+        let journal = Journal::open(&path).unwrap();
+        journal.finish_plan(&plan(&journal), None, Vec::new()).unwrap();
+        drop(journal);
+        assert_eq!(count(&path, "SELECT count(*) FROM pending"), 1);
+        assert_eq!(Journal::check_invariants(&path).unwrap(), Vec::<String>::new());
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn each_broken_invariant_is_found() {
         let (folder, path) = folder();

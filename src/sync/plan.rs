@@ -194,8 +194,8 @@ pub struct PlannedRuns {
 /// Plans `source` in the journal. It needs a thread that may block.
 ///
 /// # Errors
-/// A [`PlanError`] when the input or the journal fails, a guard refuses the plan, or a stop is requested. Then no run is
-/// left.
+/// A [`PlanError`] when the input or the journal fails, a guard refuses the plan, or a stop is requested. Then no run can be resumed;
+/// the next plan removes what an interrupted one has stored.
 pub fn plan(
     journal: &Journal,
     source: Source,

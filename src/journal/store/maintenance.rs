@@ -63,7 +63,12 @@ const FORBIDDEN: [(&str, &str); 28] = [
     ("SELECT 'contact ' || contact FROM states JOIN doubts USING (contact)", "it is known and in doubt"),
     ("SELECT 'contact ' || contact FROM states WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
     ("SELECT 'contact ' || contact FROM doubts WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
-    ("SELECT 'contact ' || contact FROM pending WHERE contact NOT IN (SELECT number FROM contacts)", "it has no key"),
+    // The new contacts of an input are stored while it is planned, many at a time. A plan that was interrupted is dropped by the next one.
+    (
+        "SELECT 'contact ' || contact FROM pending WHERE contact NOT IN (SELECT number FROM contacts)
+             AND run NOT IN (SELECT id FROM runs WHERE state = 'planning')",
+        "it has no key",
+    ),
     (
         "SELECT 'contact ' || contact FROM rejections WHERE contact NOT IN (SELECT number FROM contacts)",
         "it has no key",
